@@ -1,0 +1,80 @@
+/* A connection to a client, clear or TLS: lines and octets in, octets out.
+ *
+ * Calls block, each up to a deadline. Failure sticks, each direction by
+ * itself: after the first one every call in that direction returns at once,
+ * so one check at the end of a step is enough. A client that no longer reads
+ * may still have sent QUIT: a failed write does not stop reading, and what
+ * has arrived is handed out before the end is believed.
+ *
+ * Output is gathered and goes out when it is much, when conn_flush() is
+ * called, or when a read is about to block: answers to pipelined commands
+ * travel together. */
+#ifndef BASE_CONN_H
+#define BASE_CONN_H
+
+#include "base/buf.h"
+#include "base/tls.h"
+#include <stdint.h>
+
+enum conn_end {
+	CONN_OPEN,
+	CONN_CLOSED,   /* the client ended it */
+	CONN_TIMEOUT,  /* the deadline passed */
+	CONN_BROKEN,   /* reset, or TLS went wrong */
+};
+
+struct conn {
+	int fd;               /* non-blocking */
+	struct tls *tls;      /* NULL: in the clear */
+	enum conn_end input;  /* sticky */
+	enum conn_end output; /* sticky */
+	int64_t read_timeout_ms, write_timeout_ms;
+	int64_t step_deadline; /* private */
+	char *in;             /* private: ring of what was read */
+	size_t in_from, in_to;
+	struct buf out;
+	uint64_t octets_in, octets_out; /* of payload, for the log */
+};
+
+/* Takes over `fd` and makes it non-blocking, TCP_NODELAY where it is TCP. */
+void conn_open(struct conn *conn, int fd);
+/* Says close_notify under TLS, closes, frees. */
+void conn_close(struct conn *conn);
+
+/* How long one read may wait for the client, one write for it to take
+ * something. */
+void conn_set_timeouts(struct conn *conn, int64_t read_ms, int64_t write_ms);
+/* A moment (text_monotonic_ms) past which no read waits, whatever the
+ * timeouts say; 0: none. Slow clients cannot stretch it an octet at a time. */
+void conn_set_deadline(struct conn *conn, int64_t monotonic_ms);
+
+/* The TLS handshake, all of it within `timeout_ms`. On failure both
+ * directions are CONN_BROKEN or CONN_TIMEOUT and -1 comes back. */
+int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn sign, void *arg,
+	int64_t timeout_ms);
+/* Octets that have been read and not handed out. */
+size_t conn_buffered(const struct conn *conn);
+
+enum conn_line {
+	CONN_LINE,      /* *line is there, without CRLF or LF */
+	CONN_LINE_LONG, /* longer than `limit` octets: swallowed to its LF */
+	CONN_LINE_NONE, /* the input has ended: see conn->input */
+};
+/* Reads a line of at most `limit` octets, its end not counted (limit at most
+ * CONN_LINE_LIMIT). *line is valid until the next read. A line without its end
+ * before the input ends is CONN_LINE_NONE. A client that goes on past 16 times
+ * the limit without an LF is CONN_BROKEN. */
+#define CONN_LINE_LIMIT 14000
+enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *line);
+
+/* What has been read and not consumed, at least one octet (reads if there is
+ * none); empty when the input has ended. Valid until the next read. */
+struct slice conn_peek(struct conn *conn);
+void conn_consume(struct conn *conn, size_t len);
+
+void conn_write(struct conn *conn, struct slice octets);
+void conn_write_text(struct conn *conn, const char *text);
+/* Sends all that is gathered. 0, or -1 if the output has failed. */
+int conn_flush(struct conn *conn);
+
+#endif

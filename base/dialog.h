@@ -1,0 +1,70 @@
+/* The command loop that POP3 and SMTP share: reads a line, finds the verb in a
+ * table, checks what the table's columns say of it, calls its handler.
+ *
+ * The rules stand in the columns, not in the handlers; what a server announces
+ * (CAPA, EHLO) is computed from the same columns. A handler decides and
+ * returns the state the session goes to next. */
+#ifndef BASE_DIALOG_H
+#define BASE_DIALOG_H
+
+#include "base/conn.h"
+
+struct dialog;
+
+enum dialog_argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
+
+struct dialog_command {
+	const char *verb;      /* upper case; matched ASCII case-blind */
+	unsigned states;       /* bits 1 << state in which it is legal */
+	unsigned needs;        /* bits of dialog->has that must be set */
+	unsigned forbids;      /* bits of dialog->has that must not be set */
+	int argument;          /* enum dialog_argument */
+	/* Returns the next state, or DIALOG_STAY. `argument` is what follows
+	 * the verb and one blank, valid until the next read. */
+	int (*run)(void *session, struct slice argument);
+	const char *announced; /* the word in CAPA or EHLO, or NULL */
+};
+
+enum { DIALOG_STAY = -1, DIALOG_END = -2 };
+
+/* What was wrong with a line, before any handler saw it. */
+enum dialog_fault {
+	DIALOG_UNKNOWN_VERB,
+	DIALOG_LINE_TOO_LONG,
+	DIALOG_BAD_OCTET,      /* a NUL or a bare CR in it */
+	DIALOG_WRONG_STATE,
+	DIALOG_LACKS,          /* a bit of `needs` is missing */
+	DIALOG_FORBIDDEN,      /* a bit of `forbids` is set */
+	DIALOG_ARGUMENT,       /* missing, or one too many */
+	DIALOG_OTHER_PROTOCOL, /* GET, POST, Host:, a TLS hello: the session ends */
+	DIALOG_TOO_MANY_FAULTS,/* the session ends */
+	DIALOG_TIMEOUT,        /* the client said nothing: the session ends */
+};
+
+struct dialog {
+	struct conn *conn;
+	void *session;
+	const struct dialog_command *commands; /* ends with verb NULL */
+	int state;
+	unsigned has;          /* DIALOG_TLS and the protocol's own bits */
+	size_t line_limit;     /* octets of a command line without its end */
+	unsigned faults, faults_allowed; /* handlers count theirs: ++faults */
+	/* The one place that answers faults. `command` is NULL where none was
+	 * found. */
+	void (*refuse)(void *session, enum dialog_fault fault,
+		const struct dialog_command *command);
+	/* Called before each read of a command; NULL: nothing to do. A place to
+	 * set deadlines and to see that the roles are there. */
+	void (*before_command)(void *session);
+};
+
+#define DIALOG_TLS 1u /* the bit of `has` that both protocols know */
+
+/* Runs until a handler returns DIALOG_END, the client leaves, or the loop ends
+ * the session; flushes. */
+void dialog_run(struct dialog *dialog);
+
+/* Would this command be taken now (state, needs, forbids)? For CAPA, EHLO. */
+bool dialog_allows(const struct dialog *dialog, const struct dialog_command *command);
+
+#endif

@@ -1,0 +1,23 @@
+/* Digests, MACs, checksums and randomness. */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include "base/buf.h"
+#include <stdint.h>
+
+#define DIGEST_SIZE 32
+
+/* SHA-256 (FIPS 180-4). */
+void digest_sha256(unsigned char out[DIGEST_SIZE], const void *octets, size_t len);
+/* HMAC-SHA-256 (RFC 2104). */
+void digest_mac(unsigned char out[DIGEST_SIZE], const void *key, size_t key_len,
+	const void *octets, size_t len);
+/* XXH3, 64 bits: finds damage, keeps nobody out. */
+uint64_t digest_checksum(const void *octets, size_t len);
+/* getrandom(2); ends the process if the kernel has none to give. */
+void digest_random(void *out, size_t len);
+/* `len` letters of [A-Za-z0-9_-], 6 random bits each, and a NUL behind:
+ * out[len + 1]. */
+void digest_random_text(char *out, size_t len);
+
+#endif

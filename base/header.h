@@ -1,0 +1,22 @@
+/* The header of a message: fields, unfolded, encoded words decoded. Pure.
+ * (RFC 5322, 2.2; RFC 2047) */
+#ifndef BASE_HEADER_H
+#define BASE_HEADER_H
+
+#include "base/buf.h"
+
+struct header_field {
+	struct slice name; /* without the colon and blanks before it */
+	struct slice body; /* as it stands, folds included, last line end not */
+};
+
+/* Cuts the next field off *header, stepping over lines that are none; false
+ * at the blank line or at the end of what is there. */
+bool header_next(struct slice *header, struct header_field *field);
+/* First field of that name (ASCII case-blind). */
+bool header_find(struct slice header, const char *name, struct header_field *field);
+/* Adds the field's body unfolded, outer blanks trimmed, encoded words in
+ * UTF-8, US-ASCII and ISO-8859-1 decoded to UTF-8 (others stay as they are). */
+void header_add_decoded(struct buf *out, struct slice body);
+
+#endif

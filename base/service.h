@@ -1,0 +1,32 @@
+/* What the master gives to a session, and what a session's program must be.
+ *
+ * A service is a row of a table that tools/serve.c fills: POP3 on 110 and on
+ * 995 are two rows with one function. The function runs in a process of its
+ * own that is already sealed: no file, no socket, no fork, the office's
+ * account. */
+#ifndef BASE_SERVICE_H
+#define BASE_SERVICE_H
+
+#include "base/channel.h"
+#include "base/config.h"
+#include "base/conn.h"
+
+#define PEER_TEXT_MAX 48 /* an IPv6 address as text */
+
+struct visitor {
+	struct conn conn;           /* TLS has begun where the service says so */
+	char peer[PEER_TEXT_MAX];   /* the client's address; "unix" on a unix socket */
+	const char *service;        /* "smtp", "lmtp", "pop3": for the log and the channels */
+	bool crowded;               /* half of `connections` was taken at accept */
+	const struct config *config;
+	const struct tls_chain *chain;
+	struct channel directory, writer, keys;
+	/* Signs for conn_start_tls() through the keys role; arg: this struct. */
+	tls_sign_fn sign;
+};
+
+/* Speaks with the visitor until one of them has had enough. The master's code
+ * closes and logs the end. */
+typedef void (*service_fn)(struct visitor *visitor);
+
+#endif

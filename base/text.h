@@ -1,0 +1,44 @@
+/* Text forms of numbers, sizes, durations, times and octets. Pure. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdint.h>
+
+/* Digits only, no sign, no blank, at most `digits` of them; false leaves
+ * *number alone. */
+bool text_to_number(struct slice text, unsigned digits, uint64_t *number);
+/* "64M": octets; K, M, G are powers of 1024. */
+bool text_to_size(struct slice text, uint64_t *octets);
+/* "30s", "10m", "12h", "14d": seconds; "0" is 0. */
+bool text_to_duration(struct slice text, int64_t *seconds);
+
+#define TEXT_SIZE_MAX 16
+/* "3.2 MB"-like form for people, in text[TEXT_SIZE_MAX]; returns text. */
+const char *text_of_size(char text[TEXT_SIZE_MAX], uint64_t octets);
+
+#define TEXT_DATE_MAX 40
+/* "Mon, 02 Mar 2026 10:00:00 +0700" (RFC 5322, 3.3) in local time. */
+const char *text_of_mail_date(char text[TEXT_DATE_MAX], int64_t unix_seconds);
+/* "2026-03-02T03:00:00Z" (RFC 3339, UTC). */
+const char *text_of_time(char text[TEXT_DATE_MAX], int64_t unix_seconds);
+
+/* Base64 (RFC 4648, 4): decoding takes only the canonical form, padding
+ * included. */
+void text_add_base64(struct buf *out, const void *octets, size_t len);
+bool text_from_base64(struct slice text, struct buf *out);
+void text_add_hex(struct buf *out, const void *octets, size_t len);
+
+/* ASCII letters to lower case, in place. */
+void text_fold(char *text, size_t len);
+/* True if every octet is printable ASCII or a blank (0x20 to 0x7E). */
+bool text_is_printable(struct slice text);
+/* Adds text with everything but printable ASCII as \xNN. The one way by which
+ * anything from the wire reaches a header, a reply or a log line. */
+void text_add_escaped(struct buf *out, struct slice text);
+
+/* Monotonic milliseconds, for deadlines. */
+int64_t text_monotonic_ms(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* A message's octets: stored once for however many mailboxes, in pieces, each
+ * with a checksum that every reading compares. */
+#ifndef STORE_BODY_H
+#define STORE_BODY_H
+
+#include "store/store.h"
+
+#define BODY_PIECE (256 * 1024) /* octets; every piece but the last is full */
+
+/* Writing, in a transaction. A body without a mailbox entry is invisible and is
+ * freed when its writer leaves, or at the next start. */
+struct body_writer {
+	int64_t body_id;    /* 0: nothing stored yet */
+	uint64_t size;      /* octets so far */
+	int64_t pieces;
+	struct buf header;  /* the first octets of it, for the rules: one piece at most */
+};
+/* Adds octets, at most BODY_PIECE a call, and exactly that in every call but
+ * the last. */
+int body_append(struct store *store, struct body_writer *writer, struct slice octets,
+	struct err *e);
+/* Frees what was stored of a body that did not become a message. */
+int body_abandon(struct store *store, struct body_writer *writer, struct err *e);
+/* At start: frees what crashes left. */
+int body_abandon_all(struct store *store, struct err *e);
+void body_writer_free(struct body_writer *writer);
+
+/* Reading a mailbox entry: its prefix (Return-Path, Delivered-To, Received),
+ * then the pieces. No statement stays open between calls. */
+struct body_reader {
+	struct store *store;
+	int64_t entry_id, body_id, next_piece;
+	uint64_t size, given;
+	struct buf piece;
+	bool damaged_prefix;
+};
+/* ERR_MISSING: the entry has been purged. */
+int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e);
+/* The next octets, valid until the next call; empty at the end. ERR_DAMAGED:
+ * the checksum does not fit; ERR_MISSING: purged meanwhile. */
+int body_next(struct body_reader *reader, struct slice *octets, struct err *e);
+void body_close(struct body_reader *reader);
+
+#endif

@@ -1,0 +1,34 @@
+/* Filing a message: one body, one entry a mailbox, all in the caller's
+ * transaction. */
+#ifndef STORE_DELIVER_H
+#define STORE_DELIVER_H
+
+#include "store/addresses.h"
+#include "store/body.h"
+
+#define QUEUE_ID_LENGTH 12
+
+struct delivery {
+	struct slice sender;          /* envelope; empty: the null sender */
+	const struct slice *recipients;
+	size_t recipient_count;
+	struct slice received;        /* the whole Received: field with its CRLF */
+	char queue_id[QUEUE_ID_LENGTH + 1]; /* what the 250 and the field name */
+	char peer[48];                /* who handed it over, for trace */
+	bool junk;                    /* one of our milters says so */
+};
+
+/* Files what `body` holds (its last octets appended before) for every
+ * recipient. The recipients are resolved here again. results[i] says what
+ * became of recipient i: ERR_NONE filed, or the kind. A recipient that several
+ * addresses lead to gets one copy. If nobody got it the body is abandoned.
+ * -1 only when the store itself failed. */
+int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
+	struct body_writer *body, enum err_kind *results, struct err *e);
+
+/* New text for a UIDL: 16 letters, 96 random bits. */
+#define UIDL_NEW_LENGTH 16
+#define UIDL_MAX 71
+void deliver_new_uidl(char uidl[UIDL_NEW_LENGTH + 1]);
+
+#endif

@@ -1,0 +1,20 @@
+/* What happened, for `trace` and `status`: kept as long as deletions are. */
+#ifndef STORE_EVENTS_H
+#define STORE_EVENTS_H
+
+#include "store/store.h"
+
+/* kind: "login", "session", "deleted", "purged", ...; entry_id, body_id 0 where there is none;
+ * detail: `key=value` words. In the caller's transaction. */
+int events_add(struct store *store, const char *kind, int64_t user_id, int64_t entry_id,
+	struct slice detail, struct err *e);
+
+struct event_totals {
+	int64_t delivered[24], delivered_size[24]; /* by hour, the last is the current one */
+	int64_t logins_day;
+};
+int events_totals(struct store *store, struct event_totals *totals, struct err *e);
+/* Forgets those older than `seconds`, at most 1,000; 1: there is more. */
+int events_forget_step(struct store *store, int64_t seconds, struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+/* Folders of a user: Inbox, Junk, and own ones. Names are rows, not paths:
+ * 1 to 64 octets of printable ASCII or UTF-8 without "@", "/", "+" or
+ * controls; compared ASCII case-blind. */
+#ifndef STORE_FOLDERS_H
+#define STORE_FOLDERS_H
+
+#include "store/store.h"
+
+#define FOLDER_NAME_MAX 65
+#define FOLDER_INBOX "Inbox"
+#define FOLDER_JUNK "Junk"
+
+struct folder {
+	int64_t id, user_id;
+	char name[FOLDER_NAME_MAX];
+	bool is_public; /* user+NAME@domain files here */
+	int64_t messages, size; /* octets */
+};
+
+int folders_add(struct store *store, int64_t user_id, struct slice name, bool is_public,
+	struct err *e);
+/* Its mail moves to Inbox; rules that file there go. Inbox and Junk cannot be
+ * removed (ERR_INPUT). */
+int folders_remove(struct store *store, int64_t folder_id, struct err *e);
+int folders_find(struct store *store, int64_t user_id, struct slice name, struct folder *folder,
+	struct err *e); /* 1 found */
+int folders_each(struct store *store, int64_t user_id,
+	int (*each)(const struct folder *folder, void *arg), void *arg, struct err *e);
+
+#endif

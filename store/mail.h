@@ -1,0 +1,39 @@
+/* Messages as the tools see them. */
+#ifndef STORE_MAIL_H
+#define STORE_MAIL_H
+
+#include "store/maildrop.h"
+
+struct mail {
+	int64_t id, folder_id;
+	char folder[FOLDER_NAME_MAX];
+	char uidl[UIDL_MAX];
+	uint64_t size;
+	int64_t received; /* Unix seconds */
+	int64_t deleted;  /* 0: still offered */
+	char from[256];   /* the From: field, decoded, cut; else the envelope sender */
+};
+
+/* folder_id 0: every folder. In order of arrival. */
+int mail_each(struct store *store, int64_t user_id, int64_t folder_id, bool deleted,
+	int (*each)(const struct mail *mail, void *arg), void *arg, struct err *e);
+int mail_find(struct store *store, int64_t user_id, int64_t id, struct mail *mail, struct err *e);
+/* UIDLs stay. */
+int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_id, struct err *e);
+
+/* ---- upkeep ---- */
+
+/* Purges, in small steps, what was deleted longer than keep_deleted (at least
+ * an hour) ago, and frees bodies nobody refers to; at most `octets` of bodies a
+ * step. 1: there is more to do. `disk_full` takes the oldest deletions whatever
+ * their age. Honours the clock's rule (DESIGN.md, "Deletion only marks"). */
+int mail_purge_step(struct store *store, int64_t keep_deleted, bool disk_full, uint64_t octets,
+	struct err *e);
+
+/* One finding of mail_check(): a sentence with user, folder, message, mend. */
+typedef void (*mail_finding_fn)(const char *sentence, void *arg);
+/* Integrity of the file, checksums of every piece, counters counted again,
+ * references. Returns the number of findings, -1 when it could not look. */
+int mail_check(struct store *store, mail_finding_fn finding, void *arg, struct err *e);
+
+#endif

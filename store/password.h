@@ -1,0 +1,22 @@
+/* Password hashes: crypt(3) of libxcrypt; new ones are yescrypt ($y$). */
+#ifndef STORE_PASSWORD_H
+#define STORE_PASSWORD_H
+
+#include "store/users.h"
+
+/* Hashes for storing. ERR_INPUT for an empty password, one over 512 octets, or
+ * one with a NUL or control character. About 11 ms and 16 MB. */
+int password_hash(struct slice password, char hash[HASH_MAX], struct err *e);
+/* Is it the password of `hash`? For hash NULL (no such user) a dummy costs the
+ * same and the answer is false. */
+bool password_matches(struct slice password, const char *hash);
+/* A string that crypt(3) here can check: for --hash-stdin. */
+bool password_hash_is_known(const char *hash);
+/* Not made by us: to be replaced at the next right login. */
+bool password_hash_is_old(const char *hash);
+/* A generated password: 16 letters and digits without look-alikes, in groups
+ * of four. */
+#define PASSWORD_GENERATED_MAX 20
+void password_generate(char text[PASSWORD_GENERATED_MAX]);
+
+#endif

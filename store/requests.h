@@ -1,0 +1,108 @@
+/* What is asked of the roles, and by whom: the frames on the channels.
+ *
+ * The first frame on a channel is the hello, sent before the session reads a
+ * stranger's octet; it fixes the service and the peer, and with them the
+ * rights. No role believes anything else a session says about itself. */
+#ifndef STORE_REQUESTS_H
+#define STORE_REQUESTS_H
+
+#include "base/channel.h"
+#include "base/digest.h"
+#include "base/tls.h"
+#include "store/deliver.h"
+#include "store/maildrop.h"
+
+enum request { /* types of frames */
+	REQUEST_HELLO = 1,
+
+	/* answers of any role */
+	ANSWER_OK,
+	ANSWER_ERROR, /* kind, text */
+	ANSWER_LIST,  /* part of a maildrop, before the ANSWER_OK of a login */
+
+	/* to the directory */
+	REQUEST_RESOLVE,     /* smtp, lmtp: would this recipient be taken? */
+	REQUEST_LOGIN,       /* pop3: user, password */
+	REQUEST_STORE_FILES, /* pop3, after a login: the three descriptors */
+
+	/* to the writer */
+	REQUEST_PIECE,   /* smtp, lmtp: BODY_PIECE octets of a message to come */
+	REQUEST_DELIVER, /* smtp, lmtp: the rest, and the envelope */
+	REQUEST_FORGET,  /* smtp, lmtp: the pieces sent are for nothing; no answer */
+	REQUEST_DELETE,  /* pop3: ticket, entries; `more` to follow or not */
+	REQUEST_EVENT,   /* anyone: what happened; no answer */
+	REQUEST_TICKET_KEY, /* directory: the key of the tickets */
+	REQUEST_LOGGED_IN,  /* directory: a user logged in; no answer */
+	REQUEST_NEW_HASH,   /* directory: a password's better hash; no answer */
+
+	/* to the keys role */
+	REQUEST_SIGN, /* one a channel */
+
+	/* between the master and a role */
+	ROLE_READY,
+	ROLE_CONFIG,
+	ROLE_KEY_FILE,      /* descriptor of the key, key id of the chain */
+	ROLE_KNOWN_ADDRESS, /* directory to master: somebody logged in from there */
+};
+
+enum service_kind { SERVICE_SMTP, SERVICE_LMTP, SERVICE_POP3, SERVICE_DIRECTORY };
+
+/* A right login. Only the directory makes it, only the writer reads it; the
+ * session carries it. */
+struct ticket {
+	int64_t user_id, folder_id;
+	int64_t expires; /* Unix seconds */
+	unsigned char mac[DIGEST_SIZE];
+};
+#define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
+
+struct hello {
+	uint32_t service; /* enum service_kind */
+	char peer[48];
+};
+int request_hello(struct channel *channel, enum service_kind service, const char *peer,
+	struct err *e);
+
+/* All of these send a request and wait for its answer. -1: *e is what the role
+ * said, or ERR_GONE when it has died: the session then ends. */
+
+/* Would mail for `address` be taken, `size` octets of it (0: not said)?
+ * ERR_INPUT, ERR_DENIED (not ours), ERR_MISSING, ERR_LOOP, ERR_QUOTA, ERR_SPACE. */
+int request_resolve(struct channel *directory, struct slice address, uint64_t size,
+	struct err *e);
+
+struct login {
+	struct ticket ticket;
+	char user[ADDRESS_MAX];
+	char folder[FOLDER_NAME_MAX];
+	struct maildrop maildrop; /* maildrop_free() it */
+};
+/* ERR_DENIED wrong user or password, disabled; ERR_LIMITED too many wrong ones
+ * from there; ERR_IN_USE under `exclusive`; ERR_IO. Wipe the password yourself. */
+int request_login(struct channel *directory, struct slice user, struct slice password,
+	struct login *login, struct err *e);
+int request_store_files(struct channel *directory, int fds[3], struct err *e);
+
+/* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
+ * ERR_IO: what was sent is freed; read on to the end and refuse. */
+int request_piece(struct channel *writer, struct slice octets, struct err *e);
+/* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
+ * it is on disk for every recipient with results[i] ERR_NONE. */
+int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
+	enum err_kind *results, struct err *e);
+/* The message under way will not be finished. */
+void request_forget(struct channel *writer);
+
+/* Deletes, all or nothing; 0: it is on disk. */
+int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
+	size_t count, struct err *e);
+/* One way: `kind` and `detail` as events_add(). ticket NULL: about nobody. */
+void request_event(struct channel *writer, const struct ticket *ticket, const char *kind,
+	struct slice detail);
+
+/* The signature's length, 0 for none. A tls_sign_fn is made of it by the
+ * master's code. */
+size_t request_sign(struct channel *keys, const struct tls_signing *what,
+	unsigned char signature[TLS_SIGNATURE_MAX]);
+
+#endif

@@ -1,0 +1,66 @@
+/* The store: one SQLite file, DATA/store.db, and who may do what with it.
+ *
+ * A handle belongs to one process and never crosses a fork. The modules beside
+ * this one (users, addresses, folders, ...) are its verbs. Writing ones need a
+ * transaction: store_begin() ... store_commit(). README.md lists every state on
+ * disk and each step between. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/err.h"
+#include <stdint.h>
+
+struct store;
+
+enum store_role {
+	STORE_READER, /* the directory, tools that list: SQLite may not write */
+	STORE_WRITER, /* the writer role: migrates, checkpoints, big cache */
+	STORE_TOOL,   /* a command that writes: opens what is there, creates what is not */
+};
+
+/* Opens DATA/store.db (`data` is the directory). WRITER and TOOL create it
+ * (0600) and bring an old schema forward, after copying it aside. Errors:
+ * ERR_MISSING no directory or (READER) no store; ERR_DENIED files of the wrong
+ * owner or mode, a symlink; ERR_NEWER; ERR_DAMAGED; each with its mend. */
+int store_open(struct store **store, const char *data, enum store_role role,
+	enum config_sync sync, struct err *e);
+/* For a sealed session: reads through three descriptors (store.db, -wal, -shm)
+ * that the directory sent; opens no file. Takes them over, closes them never. */
+int store_open_handed(struct store **store, const int fds[3], struct err *e);
+void store_close(struct store *store);
+
+/* The three descriptors to hand to sessions, opened read-only once and kept as
+ * long as the process (closing one would drop SQLite's locks). Call before
+ * store_open() in the directory's process. */
+int store_files_open(int fds[3], const char *data, struct err *e);
+
+/* One transaction for writing: BEGIN IMMEDIATE; waits up to 5 s for another
+ * process's. commit is durable under SYNC_FULL. After a failed commit the
+ * transaction is rolled back, and after a failed sync the handle has been
+ * reopened: go on with it. Rolling back without a transaction is harmless. */
+int store_begin(struct store *store, struct err *e);
+int store_commit(struct store *store, struct err *e);
+void store_rollback(struct store *store);
+bool store_in_transaction(const struct store *store); /* false: SQLite rolled all back */
+/* A step inside that can be undone by itself. */
+int store_savepoint(struct store *store, struct err *e);
+int store_release(struct store *store, struct err *e);
+void store_undo(struct store *store); /* back to the savepoint, and release it */
+
+/* Unix seconds; tests set their own (0: the real clock again). */
+int64_t store_now(const struct store *store);
+void store_set_clock(struct store *store, int64_t unix_seconds);
+
+/* Free octets for mail: the file system's and the free pages of the file. */
+int store_free_space(struct store *store, uint64_t *octets, struct err *e);
+
+/* Housekeeping of the writer. `wal_limit`s are in store.c. */
+void store_checkpoint(struct store *store, bool idle);
+/* Gives freed pages back in small steps; 1 there is more to do. */
+int store_shrink_step(struct store *store, struct err *e);
+
+#define STORE_SCHEMA_VERSION 1
+
+#endif
