@@ -10,7 +10,7 @@
  * hostname first in subjectAltName (and localhost, 127.0.0.1, ::1 where
  * `loopback`), serverAuth, valid from an hour before `now` (Unix seconds) for
  * 825 days at most. Adds PEM to *certificate and *key (wipe it). */
-int cert_make_self_signed(const char *hostname, bool loopback, int64_t now,
-	struct buf *certificate, struct buf *key, struct err *e);
+int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, struct buf *certificate,
+	struct buf *key, struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define CHANNEL_FDS_MAX 4
+#define CHANNEL_FDS_MAX   4
 #define CHANNEL_FRAME_MAX (1024u * 1024u)
 
 struct channel {
@@ -24,7 +24,7 @@ struct channel {
 
 struct frame {
 	unsigned type;
-	struct slice body; /* valid until the next receive on the channel */
+	struct slice body;        /* valid until the next receive on the channel */
 	int fds[CHANNEL_FDS_MAX]; /* the receiver's to close */
 	unsigned fd_count;
 };

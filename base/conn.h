@@ -18,9 +18,9 @@
 
 enum conn_end {
 	CONN_OPEN,
-	CONN_CLOSED,   /* the client ended it */
-	CONN_TIMEOUT,  /* the deadline passed */
-	CONN_BROKEN,   /* reset, or TLS went wrong */
+	CONN_CLOSED,  /* the client ended it */
+	CONN_TIMEOUT, /* the deadline passed */
+	CONN_BROKEN,  /* reset, or TLS went wrong */
 };
 
 struct conn {
@@ -30,7 +30,7 @@ struct conn {
 	enum conn_end output; /* sticky */
 	int64_t read_timeout_ms, write_timeout_ms;
 	int64_t step_deadline; /* private */
-	char *in;             /* private: ring of what was read */
+	char *in;              /* private: ring of what was read */
 	size_t in_from, in_to;
 	struct buf out;
 	uint64_t octets_in, octets_out; /* of payload, for the log */

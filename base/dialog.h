@@ -14,11 +14,11 @@ struct dialog;
 enum dialog_argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
 
 struct dialog_command {
-	const char *verb;      /* upper case; matched ASCII case-blind */
-	unsigned states;       /* bits 1 << state in which it is legal */
-	unsigned needs;        /* bits of dialog->has that must be set */
-	unsigned forbids;      /* bits of dialog->has that must not be set */
-	int argument;          /* enum dialog_argument */
+	const char *verb; /* upper case; matched ASCII case-blind */
+	unsigned states;  /* bits 1 << state in which it is legal */
+	unsigned needs;   /* bits of dialog->has that must be set */
+	unsigned forbids; /* bits of dialog->has that must not be set */
+	int argument;     /* enum dialog_argument */
 	/* Returns the next state, or DIALOG_STAY. `argument` is what follows
 	 * the verb and one blank, valid until the next read. */
 	int (*run)(void *session, struct slice argument);
@@ -31,14 +31,14 @@ enum { DIALOG_STAY = -1, DIALOG_END = -2 };
 enum dialog_fault {
 	DIALOG_UNKNOWN_VERB,
 	DIALOG_LINE_TOO_LONG,
-	DIALOG_BAD_OCTET,      /* a NUL or a bare CR in it */
+	DIALOG_BAD_OCTET, /* a NUL or a bare CR in it */
 	DIALOG_WRONG_STATE,
-	DIALOG_LACKS,          /* a bit of `needs` is missing */
-	DIALOG_FORBIDDEN,      /* a bit of `forbids` is set */
-	DIALOG_ARGUMENT,       /* missing, or one too many */
-	DIALOG_OTHER_PROTOCOL, /* GET, POST, Host:, a TLS hello: the session ends */
-	DIALOG_TOO_MANY_FAULTS,/* the session ends */
-	DIALOG_TIMEOUT,        /* the client said nothing: the session ends */
+	DIALOG_LACKS,           /* a bit of `needs` is missing */
+	DIALOG_FORBIDDEN,       /* a bit of `forbids` is set */
+	DIALOG_ARGUMENT,        /* missing, or one too many */
+	DIALOG_OTHER_PROTOCOL,  /* GET, POST, Host:, a TLS hello: the session ends */
+	DIALOG_TOO_MANY_FAULTS, /* the session ends */
+	DIALOG_TIMEOUT,         /* the client said nothing: the session ends */
 };
 
 struct dialog {
@@ -46,13 +46,13 @@ struct dialog {
 	void *session;
 	const struct dialog_command *commands; /* ends with verb NULL */
 	int state;
-	unsigned has;          /* DIALOG_TLS and the protocol's own bits */
-	size_t line_limit;     /* octets of a command line without its end */
+	unsigned has;                    /* DIALOG_TLS and the protocol's own bits */
+	size_t line_limit;               /* octets of a command line without its end */
 	unsigned faults, faults_allowed; /* handlers count theirs: ++faults */
 	/* The one place that answers faults. `command` is NULL where none was
 	 * found. */
-	void (*refuse)(void *session, enum dialog_fault fault,
-		const struct dialog_command *command);
+	void (*refuse)(
+		void *session, enum dialog_fault fault, const struct dialog_command *command);
 	/* Called before each read of a command; NULL: nothing to do. A place to
 	 * set deadlines and to see that the roles are there. */
 	void (*before_command)(void *session);

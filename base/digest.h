@@ -10,8 +10,8 @@
 /* SHA-256 (FIPS 180-4). */
 void digest_sha256(unsigned char out[DIGEST_SIZE], const void *octets, size_t len);
 /* HMAC-SHA-256 (RFC 2104). */
-void digest_mac(unsigned char out[DIGEST_SIZE], const void *key, size_t key_len,
-	const void *octets, size_t len);
+void digest_mac(unsigned char out[DIGEST_SIZE], const void *key, size_t key_len, const void *octets,
+	size_t len);
 /* XXH3, 64 bits: finds damage, keeps nobody out. */
 uint64_t digest_checksum(const void *octets, size_t len);
 /* getrandom(2); ends the process if the kernel has none to give. */

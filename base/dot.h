@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 struct dot_reader {
-	bool dotted;     /* DATA: unstuff and look for the end; BDAT: neither */
-	bool ended;      /* the end of a dotted body has been read */
-	bool has_nul;    /* a NUL was met: the message is to be refused */
-	unsigned state;  /* private: where between CR, LF and dots */
+	bool dotted;    /* DATA: unstuff and look for the end; BDAT: neither */
+	bool ended;     /* the end of a dotted body has been read */
+	bool has_nul;   /* a NUL was met: the message is to be refused */
+	unsigned state; /* private: where between CR, LF and dots */
 };
 
 void dot_read_start(struct dot_reader *reader, bool dotted);

@@ -8,20 +8,20 @@
 
 enum err_kind {
 	ERR_NONE,
-	ERR_INPUT,    /* what was asked for makes no sense: mend the question */
-	ERR_MISSING,  /* there is no such thing */
-	ERR_EXISTS,   /* there is one already */
-	ERR_DENIED,   /* not allowed: rights, ticket, password */
-	ERR_LIMITED,  /* refused for now by a limit on how often */
-	ERR_IN_USE,   /* another session or server holds it */
-	ERR_QUOTA,    /* the mailbox is full */
-	ERR_SPACE,    /* the disk is full, or below `reserve` */
-	ERR_TOO_BIG,  /* larger than a limit that will not change by waiting */
-	ERR_LOOP,     /* an alias or message goes in circles */
-	ERR_DAMAGED,  /* stored octets are not what was written */
-	ERR_NEWER,    /* written by a newer officemail */
-	ERR_IO,       /* the system refused: disk, network, memory, descriptors */
-	ERR_GONE,     /* the other side of a channel or connection has gone */
+	ERR_INPUT,       /* what was asked for makes no sense: mend the question */
+	ERR_MISSING,     /* there is no such thing */
+	ERR_EXISTS,      /* there is one already */
+	ERR_DENIED,      /* not allowed: rights, ticket, password */
+	ERR_LIMITED,     /* refused for now by a limit on how often */
+	ERR_IN_USE,      /* another session or server holds it */
+	ERR_QUOTA,       /* the mailbox is full */
+	ERR_SPACE,       /* the disk is full, or below `reserve` */
+	ERR_TOO_BIG,     /* larger than a limit that will not change by waiting */
+	ERR_LOOP,        /* an alias or message goes in circles */
+	ERR_DAMAGED,     /* stored octets are not what was written */
+	ERR_NEWER,       /* written by a newer officemail */
+	ERR_IO,          /* the system refused: disk, network, memory, descriptors */
+	ERR_GONE,        /* the other side of a channel or connection has gone */
 	ERR_INTERRUPTED, /* stopped on request */
 };
 

@@ -30,11 +30,11 @@ struct log_value log_text(const char *key, const char *text);
 struct log_value log_slice(const char *key, struct slice text);
 struct log_value log_number(const char *key, int64_t number);
 
-void log_values(enum log_level level, const char *event, const struct log_value *values,
-	size_t count);
+void log_values(
+	enum log_level level, const char *event, const struct log_value *values, size_t count);
 /* log_event(LOG_INFO, "login", log_slice("user", user), log_number("pid", pid)); */
-#define log_event(level, event, ...)                                                  \
-	log_values(level, event, (const struct log_value[]){__VA_ARGS__},             \
+#define log_event(level, event, ...)                                                               \
+	log_values(level, event, (const struct log_value[]){__VA_ARGS__},                          \
 		sizeof((const struct log_value[]){__VA_ARGS__}) / sizeof(struct log_value))
 /* An error at the edge where it ends: `event reason="…"`. */
 void log_failure(enum log_level level, const char *event, const struct err *e);

@@ -12,10 +12,10 @@ struct role; /* the loop's own state */
 struct role_channel {
 	struct channel channel;
 	struct role *role;
-	unsigned number;    /* of this channel, never used again while the role lives */
-	bool greeted;       /* the hello has come */
-	bool refused;       /* to be closed at the end of the round */
-	void *owner;        /* what the role keeps for it */
+	unsigned number; /* of this channel, never used again while the role lives */
+	bool greeted;    /* the hello has come */
+	bool refused;    /* to be closed at the end of the round */
+	void *owner;     /* what the role keeps for it */
 };
 
 struct role_program {
@@ -54,8 +54,8 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 void role_watch(struct role *role, int fd, void (*readable)(void *arg), void *arg);
 /* Answers and errors. A channel that does not take an answer is closed: no role
  * waits for a session. */
-void role_answer(struct role_channel *to, unsigned type, const struct buf *body,
-	const int *fds, unsigned fd_count);
+void role_answer(struct role_channel *to, unsigned type, const struct buf *body, const int *fds,
+	unsigned fd_count);
 void role_answer_error(struct role_channel *to, const struct err *e);
 /* Logs what a session should not have asked, and closes its channel. */
 void role_refuse(struct role_channel *from, const char *why);

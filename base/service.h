@@ -14,10 +14,10 @@
 #define PEER_TEXT_MAX 48 /* an IPv6 address as text */
 
 struct visitor {
-	struct conn conn;           /* TLS has begun where the service says so */
-	char peer[PEER_TEXT_MAX];   /* the client's address; "unix" on a unix socket */
-	const char *service;        /* "smtp", "lmtp", "pop3": for the log and the channels */
-	bool crowded;               /* half of `connections` was taken at accept */
+	struct conn conn;         /* TLS has begun where the service says so */
+	char peer[PEER_TEXT_MAX]; /* the client's address; "unix" on a unix socket */
+	const char *service;      /* "smtp", "lmtp", "pop3": for the log and the channels */
+	bool crowded;             /* half of `connections` was taken at accept */
 	const struct config *config;
 	const struct tls_chain *chain;
 	struct channel directory, writer, keys;

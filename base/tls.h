@@ -39,7 +39,7 @@ void tls_key_free(struct tls_key *key);
 const unsigned char *tls_key_id(const struct tls_key *key);
 
 /* What is to be signed in a handshake and what comes of it. */
-#define TLS_HASH_MAX 64
+#define TLS_HASH_MAX      64
 #define TLS_SIGNATURE_MAX 512
 struct tls_signing {
 	unsigned char key_id[TLS_KEY_ID_SIZE];
@@ -55,8 +55,8 @@ size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
 /* ---- one connection, server side ---- */
 
 struct tls;
-typedef size_t (*tls_sign_fn)(void *arg, const struct tls_signing *what,
-	unsigned char signature[TLS_SIGNATURE_MAX]);
+typedef size_t (*tls_sign_fn)(
+	void *arg, const struct tls_signing *what, unsigned char signature[TLS_SIGNATURE_MAX]);
 
 /* Begins a server connection. `chain` must outlive it; `sign` is called once,
  * in the handshake. Costs about 40 kB until tls_free(). */

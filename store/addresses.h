@@ -48,7 +48,7 @@ int aliases_add(struct store *store, const struct config *config, struct slice a
 /* Without targets: all of it. ERR_MISSING. */
 int aliases_remove(struct store *store, struct slice alias, const struct slice *targets,
 	size_t count, struct err *e);
-int aliases_each(struct store *store, int (*each)(const struct alias *alias, void *arg),
-	void *arg, struct err *e);
+int aliases_each(struct store *store, int (*each)(const struct alias *alias, void *arg), void *arg,
+	struct err *e);
 
 #endif

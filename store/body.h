@@ -10,15 +10,15 @@
 /* Writing, in a transaction. A body without a mailbox entry is invisible and is
  * freed when its writer leaves, or at the next start. */
 struct body_writer {
-	int64_t body_id;    /* 0: nothing stored yet */
-	uint64_t size;      /* octets so far */
+	int64_t body_id; /* 0: nothing stored yet */
+	uint64_t size;   /* octets so far */
 	int64_t pieces;
-	struct buf header;  /* the first octets of it, for the rules: one piece at most */
+	struct buf header; /* the first octets of it, for the rules: one piece at most */
 };
 /* Adds octets, at most BODY_PIECE a call, and exactly that in every call but
  * the last. */
-int body_append(struct store *store, struct body_writer *writer, struct slice octets,
-	struct err *e);
+int body_append(
+	struct store *store, struct body_writer *writer, struct slice octets, struct err *e);
 /* Frees what was stored of a body that did not become a message. */
 int body_abandon(struct store *store, struct body_writer *writer, struct err *e);
 /* At start: frees what crashes left. */

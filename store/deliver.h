@@ -9,13 +9,13 @@
 #define QUEUE_ID_LENGTH 12
 
 struct delivery {
-	struct slice sender;          /* envelope; empty: the null sender */
+	struct slice sender; /* envelope; empty: the null sender */
 	const struct slice *recipients;
 	size_t recipient_count;
-	struct slice received;        /* the whole Received: field with its CRLF */
+	struct slice received;              /* the whole Received: field with its CRLF */
 	char queue_id[QUEUE_ID_LENGTH + 1]; /* what the 250 and the field name */
-	char peer[48];                /* who handed it over, for trace */
-	bool junk;                    /* one of our milters says so */
+	char peer[48];                      /* who handed it over, for trace */
+	bool junk;                          /* one of our milters says so */
 };
 
 /* Files what `body` holds (its last octets appended before) for every
@@ -28,7 +28,7 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 
 /* New text for a UIDL: 16 letters, 96 random bits. */
 #define UIDL_NEW_LENGTH 16
-#define UIDL_MAX 71
+#define UIDL_MAX        71
 void deliver_new_uidl(char uidl[UIDL_NEW_LENGTH + 1]);
 
 #endif

@@ -7,18 +7,18 @@
 #include "store/store.h"
 
 #define FOLDER_NAME_MAX 65
-#define FOLDER_INBOX "Inbox"
-#define FOLDER_JUNK "Junk"
+#define FOLDER_INBOX    "Inbox"
+#define FOLDER_JUNK     "Junk"
 
 struct folder {
 	int64_t id, user_id;
 	char name[FOLDER_NAME_MAX];
-	bool is_public; /* user+NAME@domain files here */
+	bool is_public;         /* user+NAME@domain files here */
 	int64_t messages, size; /* octets */
 };
 
-int folders_add(struct store *store, int64_t user_id, struct slice name, bool is_public,
-	struct err *e);
+int folders_add(
+	struct store *store, int64_t user_id, struct slice name, bool is_public, struct err *e);
 /* Its mail moves to Inbox; rules that file there go. Inbox and Junk cannot be
  * removed (ERR_INPUT). */
 int folders_remove(struct store *store, int64_t folder_id, struct err *e);

@@ -27,8 +27,8 @@ int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_i
  * an hour) ago, and frees bodies nobody refers to; at most `octets` of bodies a
  * step. 1: there is more to do. `disk_full` takes the oldest deletions whatever
  * their age. Honours the clock's rule (DESIGN.md, "Deletion only marks"). */
-int mail_purge_step(struct store *store, int64_t keep_deleted, bool disk_full, uint64_t octets,
-	struct err *e);
+int mail_purge_step(
+	struct store *store, int64_t keep_deleted, bool disk_full, uint64_t octets, struct err *e);
 
 /* One finding of mail_check(): a sentence with user, folder, message, mend. */
 typedef void (*mail_finding_fn)(const char *sentence, void *arg);

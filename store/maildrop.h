@@ -6,12 +6,12 @@
 #include "store/folders.h"
 
 struct maildrop_item {
-	int64_t id;       /* of the mailbox entry */
-	uint64_t size;    /* octets RETR sends: prefix and body */
-	uint32_t uidl;    /* offset of a C string in maildrop->uidls */
+	int64_t id;    /* of the mailbox entry */
+	uint64_t size; /* octets RETR sends: prefix and body */
+	uint32_t uidl; /* offset of a C string in maildrop->uidls */
 };
 
-struct maildrop { /* set to zero: empty */
+struct maildrop {                    /* set to zero: empty */
 	struct maildrop_item *items; /* in order of arrival */
 	size_t count, cap;
 	struct buf uidls;
@@ -23,8 +23,7 @@ const char *maildrop_uidl(const struct maildrop *maildrop, size_t index);
 void maildrop_free(struct maildrop *maildrop);
 
 /* Lists a folder; one read, one order. */
-int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop,
-	struct err *e);
+int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e);
 /* Marks entries of this user's folder deleted, in the caller's transaction. What another has
  * deleted already is no error; an id that never was in the folder is ERR_DENIED. */
 int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, const int64_t *ids,

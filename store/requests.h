@@ -26,11 +26,11 @@ enum request { /* types of frames */
 	REQUEST_STORE_FILES, /* pop3, after a login: the three descriptors */
 
 	/* to the writer */
-	REQUEST_PIECE,   /* smtp, lmtp: BODY_PIECE octets of a message to come */
-	REQUEST_DELIVER, /* smtp, lmtp: the rest, and the envelope */
-	REQUEST_FORGET,  /* smtp, lmtp: the pieces sent are for nothing; no answer */
-	REQUEST_DELETE,  /* pop3: ticket, entries; `more` to follow or not */
-	REQUEST_EVENT,   /* anyone: what happened; no answer */
+	REQUEST_PIECE,      /* smtp, lmtp: BODY_PIECE octets of a message to come */
+	REQUEST_DELIVER,    /* smtp, lmtp: the rest, and the envelope */
+	REQUEST_FORGET,     /* smtp, lmtp: the pieces sent are for nothing; no answer */
+	REQUEST_DELETE,     /* pop3: ticket, entries; `more` to follow or not */
+	REQUEST_EVENT,      /* anyone: what happened; no answer */
 	REQUEST_TICKET_KEY, /* directory: the key of the tickets */
 	REQUEST_LOGGED_IN,  /* directory: a user logged in; no answer */
 	REQUEST_NEW_HASH,   /* directory: a password's better hash; no answer */
@@ -60,16 +60,15 @@ struct hello {
 	uint32_t service; /* enum service_kind */
 	char peer[48];
 };
-int request_hello(struct channel *channel, enum service_kind service, const char *peer,
-	struct err *e);
+int request_hello(
+	struct channel *channel, enum service_kind service, const char *peer, struct err *e);
 
 /* All of these send a request and wait for its answer. -1: *e is what the role
  * said, or ERR_GONE when it has died: the session then ends. */
 
 /* Would mail for `address` be taken, `size` octets of it (0: not said)?
  * ERR_INPUT, ERR_DENIED (not ours), ERR_MISSING, ERR_LOOP, ERR_QUOTA, ERR_SPACE. */
-int request_resolve(struct channel *directory, struct slice address, uint64_t size,
-	struct err *e);
+int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e);
 
 struct login {
 	struct ticket ticket;
@@ -97,8 +96,8 @@ void request_forget(struct channel *writer);
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e);
 /* One way: `kind` and `detail` as events_add(). ticket NULL: about nobody. */
-void request_event(struct channel *writer, const struct ticket *ticket, const char *kind,
-	struct slice detail);
+void request_event(
+	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail);
 
 /* The signature's length, 0 for none. A tls_sign_fn is made of it by the
  * master's code. */

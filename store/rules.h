@@ -8,9 +8,9 @@
 #define RULE_TEXT_MAX 256
 
 struct rule {
-	int64_t n;                     /* 1, 2, ... in the user's order */
-	char header[RULE_TEXT_MAX];    /* a field's name */
-	char pattern[RULE_TEXT_MAX];   /* contained in it, ASCII case-blind */
+	int64_t n;                   /* 1, 2, ... in the user's order */
+	char header[RULE_TEXT_MAX];  /* a field's name */
+	char pattern[RULE_TEXT_MAX]; /* contained in it, ASCII case-blind */
 	char folder[FOLDER_NAME_MAX];
 	int64_t folder_id;
 };

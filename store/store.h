@@ -24,8 +24,8 @@ enum store_role {
  * (0600) and bring an old schema forward, after copying it aside. Errors:
  * ERR_MISSING no directory or (READER) no store; ERR_DENIED files of the wrong
  * owner or mode, a symlink; ERR_NEWER; ERR_DAMAGED; each with its mend. */
-int store_open(struct store **store, const char *data, enum store_role role,
-	enum config_sync sync, struct err *e);
+int store_open(struct store **store, const char *data, enum store_role role, enum config_sync sync,
+	struct err *e);
 /* For a sealed session: reads through three descriptors (store.db, -wal, -shm)
  * that the directory sent; opens no file. Takes them over, closes them never. */
 int store_open_handed(struct store **store, const int fds[3], struct err *e);

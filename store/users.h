@@ -4,8 +4,8 @@
 
 #include "store/store.h"
 
-#define ADDRESS_MAX 321 /* 64 + "@" + 255 + NUL */
-#define HASH_MAX 384    /* CRYPT_OUTPUT_SIZE of libxcrypt */
+#define ADDRESS_MAX   321  /* 64 + "@" + 255 + NUL */
+#define HASH_MAX      384  /* CRYPT_OUTPUT_SIZE of libxcrypt */
 #define QUOTA_DEFAULT (-1) /* use [store] quota */
 
 struct user {
@@ -13,10 +13,10 @@ struct user {
 	char address[ADDRESS_MAX]; /* ASCII-folded */
 	char hash[HASH_MAX];       /* crypt(3) string */
 	bool enabled;
-	int64_t quota;             /* octets; 0: no limit; QUOTA_DEFAULT */
-	int64_t used;              /* octets offered to POP3: what the quota counts */
+	int64_t quota; /* octets; 0: no limit; QUOTA_DEFAULT */
+	int64_t used;  /* octets offered to POP3: what the quota counts */
 	int64_t messages;
-	int64_t last_login;        /* Unix seconds; 0: never */
+	int64_t last_login; /* Unix seconds; 0: never */
 };
 
 /* All need a transaction but the finding ones. Addresses are folded here; an
