@@ -18,6 +18,7 @@
 struct channel {
 	int fd; /* -1: none */
 	struct buf in;
+	size_t taken;             /* private: octets of `in` the last frame was */
 	int fds[CHANNEL_FDS_MAX]; /* arrived, not yet handed out */
 	unsigned fd_count;
 };
@@ -29,12 +30,15 @@ struct frame {
 	unsigned fd_count;
 };
 
+/* Takes over a connected descriptor. */
+void channel_open(struct channel *channel, int fd);
 /* Connects to the socket `name` in the directory open as `dir_fd`. A path of
  * any length works. */
 int channel_connect(struct channel *channel, int dir_fd, const char *name, struct err *e);
 void channel_close(struct channel *channel);
 
-/* Sends one frame; blocks as long as the other side lives and does not read.
+/* Sends one frame; blocks as long as the other side lives and does not read
+ * (on a non-blocking descriptor: ERR_GONE too when it does not take all).
  * ERR_GONE when it has gone. */
 int channel_send(struct channel *channel, unsigned type, const struct iovec *parts, size_t count,
 	const int *fds, unsigned fd_count, struct err *e);
@@ -45,6 +49,8 @@ int channel_receive(struct channel *channel, struct frame *frame, struct err *e)
 /* For event loops: reads once without blocking; 1, 0 and -1 as above, 2 when
  * no whole frame is there yet. */
 int channel_receive_some(struct channel *channel, struct frame *frame, struct err *e);
+/* The octets of a frame without descriptors, for one who gathers output. */
+void channel_add_frame(struct buf *out, unsigned type, struct slice body);
 /* Has the other side hung up? Does not block. */
 bool channel_is_gone(const struct channel *channel);
 

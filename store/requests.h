@@ -8,17 +8,16 @@
 
 #include "base/channel.h"
 #include "base/digest.h"
+#include "base/role.h"
 #include "base/tls.h"
 #include "store/deliver.h"
 #include "store/maildrop.h"
 
-enum request { /* types of frames */
-	REQUEST_HELLO = 1,
+enum request {                          /* types of frames, beside those of base/role.h */
+	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer */
 
-	/* answers of any role */
 	ANSWER_OK,
-	ANSWER_ERROR, /* kind, text */
-	ANSWER_LIST,  /* part of a maildrop, before the ANSWER_OK of a login */
+	ANSWER_LIST, /* part of a maildrop; the ANSWER_OK of the login follows */
 
 	/* to the directory */
 	REQUEST_RESOLVE,     /* smtp, lmtp: would this recipient be taken? */
@@ -26,23 +25,24 @@ enum request { /* types of frames */
 	REQUEST_STORE_FILES, /* pop3, after a login: the three descriptors */
 
 	/* to the writer */
-	REQUEST_PIECE,      /* smtp, lmtp: BODY_PIECE octets of a message to come */
-	REQUEST_DELIVER,    /* smtp, lmtp: the rest, and the envelope */
-	REQUEST_FORGET,     /* smtp, lmtp: the pieces sent are for nothing; no answer */
-	REQUEST_DELETE,     /* pop3: ticket, entries; `more` to follow or not */
-	REQUEST_EVENT,      /* anyone: what happened; no answer */
-	REQUEST_TICKET_KEY, /* directory: the key of the tickets */
-	REQUEST_LOGGED_IN,  /* directory: a user logged in; no answer */
-	REQUEST_NEW_HASH,   /* directory: a password's better hash; no answer */
+	REQUEST_PIECE,       /* smtp, lmtp: BODY_PIECE octets of a message to come */
+	REQUEST_DELIVER,     /* smtp, lmtp: the rest, and the envelope */
+	REQUEST_FORGET,      /* smtp, lmtp: the pieces sent are for nothing; no answer */
+	REQUEST_DELETE,      /* pop3: ticket, entries */
+	REQUEST_DELETE_MORE, /* pop3: entries of the REQUEST_DELETE to come; no answer */
+	REQUEST_EVENT,       /* anyone: what happened; no answer */
+	REQUEST_TICKET_KEY,  /* directory: the key of the tickets */
+	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
+	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
 
 	/* to the keys role */
 	REQUEST_SIGN, /* one a channel */
 
 	/* between the master and a role */
-	ROLE_READY,
-	ROLE_CONFIG,
-	ROLE_KEY_FILE,      /* descriptor of the key, key id of the chain */
-	ROLE_KNOWN_ADDRESS, /* directory to master: somebody logged in from there */
+	MASTER_KEY_FILE,      /* to keys: the key id of a chain, the key's descriptor */
+	MASTER_KEY_TAKEN,     /* from keys: it is the chain's key */
+	MASTER_KEY_REFUSED,   /* from keys: why not */
+	MASTER_KNOWN_ADDRESS, /* from the directory: somebody logged in from there */
 };
 
 enum service_kind { SERVICE_SMTP, SERVICE_LMTP, SERVICE_POP3, SERVICE_DIRECTORY };
@@ -54,14 +54,23 @@ struct ticket {
 	int64_t expires; /* Unix seconds */
 	unsigned char mac[DIGEST_SIZE];
 };
-#define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
+#define LIST_FRAME      (256 * 1024) /* octets */
+#define DELETE_IDS      65536        /* entries in one frame */
+#define TICKET_LIFETIME (24 * 3600)  /* seconds; no session is older */
+void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
+/* ERR_DENIED: forged, or past its time. */
+int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
+	struct err *e);
 
 struct hello {
 	uint32_t service; /* enum service_kind */
 	char peer[48];
 };
+/* Sends it; nothing is answered. */
 int request_hello(
 	struct channel *channel, enum service_kind service, const char *peer, struct err *e);
+/* For the roles: reads the first frame of a channel. */
+int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e);
 
 /* All of these send a request and wait for its answer. -1: *e is what the role
  * said, or ERR_GONE when it has died: the session then ends. */
@@ -80,6 +89,9 @@ struct login {
  * from there; ERR_IN_USE under `exclusive`; ERR_IO. Wipe the password yourself. */
 int request_login(struct channel *directory, struct slice user, struct slice password,
 	struct login *login, struct err *e);
+/* For the directory: the list in frames of about LIST_FRAME octets, then the
+ * rest. */
+void request_login_answer(struct role_channel *to, const struct login *login);
 int request_store_files(struct channel *directory, int fds[3], struct err *e);
 
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
@@ -89,6 +101,10 @@ int request_piece(struct channel *writer, struct slice octets, struct err *e);
  * it is on disk for every recipient with results[i] ERR_NONE. */
 int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
 	enum err_kind *results, struct err *e);
+/* For the writer: reads the fields into *delivery, whose slices borrow from the
+ * frame; *recipients is malloc'd and the caller's. */
+int request_deliver_read(const struct frame *frame, struct delivery *delivery,
+	struct slice **recipients, struct slice *rest, struct err *e);
 /* The message under way will not be finished. */
 void request_forget(struct channel *writer);
 
@@ -99,9 +115,24 @@ int request_delete(struct channel *writer, const struct ticket *ticket, const in
 void request_event(
 	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail);
 
+struct event_request {
+	bool has_ticket;
+	struct ticket ticket;
+	char kind[24];
+	struct slice detail;
+};
+/* For the writer. */
+int request_event_read(const struct frame *frame, struct event_request *event, struct err *e);
+/* For the writer: the fields of a delete or delete-more, the ids appended to *ids as octets. */
+int request_delete_read(
+	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e);
+
 /* The signature's length, 0 for none. A tls_sign_fn is made of it by the
  * master's code. */
 size_t request_sign(struct channel *keys, const struct tls_signing *what,
 	unsigned char signature[TLS_SIGNATURE_MAX]);
+
+/* For the keys role. */
+int request_sign_read(const struct frame *frame, struct tls_signing *what, struct err *e);
 
 #endif

@@ -1,0 +1,309 @@
+/* One epoll loop for every role. Channels are closed only between rounds, so
+ * nothing a round holds can vanish under it. */
+#include "base/role.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS_AT_ONCE 64
+#define CHANNEL_FRAMES 64 /* a round takes no more from one channel */
+#define OUTPUT_MAX     (64u * 1024 * 1024)
+
+struct role {
+	const struct role_program *program;
+	struct role_birth *birth;
+	int epoll;
+	struct role_channel *channels;
+	size_t backlogs;
+	size_t frames, octets; /* taken in this round */
+	bool over;             /* the master has gone */
+};
+
+/* Set before role_run(), by the one role that lives in a process. */
+static struct role_watch watches[ROLE_WATCHES_MAX];
+static size_t watch_count;
+
+void role_watch(int fd, void (*readable)(void *arg), void *arg)
+{
+	assert(watch_count < ROLE_WATCHES_MAX);
+	watches[watch_count++] = (struct role_watch){fd, readable, arg};
+}
+
+/* ---- answers ---- */
+
+static void watch_output(struct role_channel *to, bool on)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | (on ? (uint32_t)EPOLLOUT : 0), .data.ptr = to};
+	epoll_ctl(to->role->epoll, EPOLL_CTL_MOD, to->channel.fd, &event);
+}
+
+static void send_output(struct role_channel *to)
+{
+	while (to->out.len > 0) {
+		ssize_t sent = send(to->channel.fd, to->out.at, to->out.len, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN) {
+			watch_output(to, true);
+			return;
+		}
+		if (sent < 0) {
+			to->ended = true;
+			return;
+		}
+		buf_drop(&to->out, (size_t)sent);
+	}
+	buf_free(&to->out);
+	watch_output(to, false);
+}
+
+void role_answer(struct role_channel *to, unsigned type, struct slice body)
+{
+	if (to->ended)
+		return;
+	if (to->out.len + body.len > OUTPUT_MAX) {
+		role_refuse(to, "does not take its answers");
+		return;
+	}
+	bool waiting = to->out.len > 0;
+	channel_add_frame(&to->out, type, body);
+	if (waiting)
+		return;
+	ssize_t sent = send(to->channel.fd, to->out.at, to->out.len, MSG_NOSIGNAL);
+	if (sent == (ssize_t)to->out.len) {
+		buf_free(&to->out);
+		return;
+	}
+	if (sent > 0)
+		buf_drop(&to->out, (size_t)sent);
+	send_output(to);
+}
+
+void role_answer_fds(struct role_channel *to, unsigned type, const int *fds, unsigned fd_count)
+{
+	struct err e;
+	if (to->ended)
+		return;
+	/* Questions come one at a time, so nothing can be waiting in front. */
+	if (to->out.len > 0 || channel_send(&to->channel, type, NULL, 0, fds, fd_count, &e) < 0)
+		role_refuse(to, "does not take its answers");
+}
+
+void role_answer_error(struct role_channel *to, const struct err *e)
+{
+	struct buf body = {0};
+	pack_number(&body, e->kind);
+	pack_text(&body, e->text);
+	role_answer(to, ROLE_ERROR, buf_slice(&body));
+	buf_free(&body);
+}
+
+int role_error_read(struct slice body, struct err *e)
+{
+	struct unpack in = {.rest = body};
+	e->kind = (enum err_kind)unpack_number(&in);
+	unpack_text(&in, e->text, sizeof(e->text));
+	if (unpack_end(&in, &(struct err){0}) < 0 || e->kind == ERR_NONE)
+		return err_set(e, ERR_IO, "an answer that is none");
+	return -1;
+}
+
+void role_refuse(struct role_channel *from, const char *why)
+{
+	if (!from->ended)
+		log_event(LOG_ERROR, "channel-refused", log_text("role", from->role->program->name),
+			log_text("reason", why));
+	from->ended = true;
+}
+
+/* ---- rounds ---- */
+
+static void accept_channels(struct role *role)
+{
+	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
+		int fd = accept4(role->birth->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && errno == EINTR)
+			continue;
+		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
+			log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
+				log_text("reason", strerror(errno)));
+		if (fd < 0)
+			return;
+		struct role_channel *channel = must_alloc(sizeof(*channel));
+		channel_open(&channel->channel, fd);
+		channel->role = role;
+		struct epoll_event event = {.events = EPOLLIN, .data.ptr = channel};
+		if (epoll_ctl(role->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+			channel_close(&channel->channel);
+			free(channel);
+			return;
+		}
+		channel->next = role->channels;
+		role->channels = channel;
+	}
+}
+
+static void set_backlog(struct role_channel *channel, bool on)
+{
+	if (channel->backlog != on)
+		channel->role->backlogs += on ? 1 : (size_t)-1;
+	channel->backlog = on;
+}
+
+static bool round_is_full(const struct role *role)
+{
+	const struct role_program *program = role->program;
+	return (program->round_frames && role->frames >= program->round_frames) ||
+	       (program->round_octets && role->octets >= program->round_octets);
+}
+
+static void take_frames(struct role_channel *from)
+{
+	struct role *role = from->role;
+	for (int i = 0; i < CHANNEL_FRAMES && !from->ended; i++) {
+		if (round_is_full(role))
+			break;
+		struct frame frame;
+		struct err e;
+		int got = channel_receive_some(&from->channel, &frame, &e);
+		if (got == 2) {
+			set_backlog(from, false);
+			return;
+		}
+		if (got < 0 && e.kind == ERR_INPUT)
+			role_refuse(from, e.text);
+		if (got <= 0) {
+			from->ended = true;
+			return;
+		}
+		role->frames++;
+		role->octets += frame.body.len;
+		role->program->frame(from, &frame);
+	}
+	set_backlog(from, true);
+}
+
+static void take_from_master(struct role *role)
+{
+	struct frame frame;
+	struct err e;
+	int got;
+	while ((got = channel_receive_some(&role->birth->master, &frame, &e)) == 1) {
+		if (frame.type == ROLE_CONFIG && frame.body.len == sizeof(*role->birth->config)) {
+			memcpy(role->birth->config, frame.body.at, frame.body.len);
+			if (role->program->configured)
+				role->program->configured(role->birth->config);
+		} else if (role->program->from_master) {
+			role->program->from_master(&frame);
+		}
+	}
+	role->over = got <= 0;
+}
+
+static void close_ended(struct role *role)
+{
+	for (struct role_channel **at = &role->channels; *at;) {
+		struct role_channel *channel = *at;
+		if (!channel->ended && !role->over) {
+			at = &channel->next;
+			continue;
+		}
+		*at = channel->next;
+		set_backlog(channel, false);
+		role->program->closed(channel);
+		channel_close(&channel->channel);
+		buf_free(&channel->out);
+		free(channel);
+	}
+}
+
+static void serve_event(struct role *role, const struct epoll_event *event)
+{
+	void *what = event->data.ptr;
+	if (what == &role->birth->listener) {
+		accept_channels(role);
+		return;
+	}
+	if (what == &role->birth->master) {
+		take_from_master(role);
+		return;
+	}
+	for (size_t i = 0; i < watch_count; i++) {
+		if (what == &watches[i]) {
+			watches[i].readable(watches[i].arg);
+			return;
+		}
+	}
+	struct role_channel *channel = what;
+	if (event->events & EPOLLOUT)
+		send_output(channel);
+	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		take_frames(channel);
+}
+
+static void take_round(struct role *role, const struct epoll_event *events, int count)
+{
+	role->frames = role->octets = 0;
+	for (struct role_channel *c = role->channels; c && role->backlogs > 0; c = c->next)
+		if (c->backlog)
+			take_frames(c);
+	for (int i = 0; i < count; i++)
+		serve_event(role, &events[i]);
+	if (role->program->round_end)
+		role->program->round_end();
+	close_ended(role);
+}
+
+static int watch(struct role *role, int fd, void *what, struct err *e)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+	if (epoll_ctl(role->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return err_set_errno(e, "epoll");
+	return 0;
+}
+
+static int watch_all(struct role *role, struct err *e)
+{
+	struct role_birth *birth = role->birth;
+	if (watch(role, birth->listener, &birth->listener, e) < 0 ||
+		watch(role, birth->master.fd, &birth->master, e) < 0)
+		return -1;
+	for (size_t i = 0; i < watch_count; i++)
+		if (watch(role, watches[i].fd, &watches[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int role_run(const struct role_program *program, struct role_birth *birth, struct err *e)
+{
+	struct role role = {.program = program, .birth = birth};
+	role.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (role.epoll < 0)
+		return err_set_errno(e, "epoll");
+	if (watch_all(&role, e) < 0 ||
+		channel_send(&birth->master, ROLE_READY, NULL, 0, NULL, 0, e) < 0) {
+		close(role.epoll);
+		return -1;
+	}
+	int wait = program->idle ? program->idle() : -1;
+	while (!role.over) {
+		struct epoll_event events[EVENTS_AT_ONCE];
+		int count = epoll_wait(
+			role.epoll, events, EVENTS_AT_ONCE, role.backlogs > 0 ? 0 : wait);
+		if (count < 0 && errno != EINTR)
+			return err_set_errno(e, "epoll");
+		if (count == 0 && role.backlogs == 0 && program->idle)
+			wait = program->idle();
+		else
+			take_round(&role, events, count < 0 ? 0 : count);
+	}
+	close(role.epoll);
+	return 0;
+}

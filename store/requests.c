@@ -1,0 +1,340 @@
+/* Both ends of the frames: how a session asks, and how a role reads what it was
+ * asked. The two stand side by side so that the fields cannot drift apart. */
+#include "store/requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- tickets ---- */
+
+static void ticket_mac(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
+	unsigned char mac[DIGEST_SIZE])
+{
+	const int64_t fields[] = {ticket->user_id, ticket->folder_id, ticket->expires};
+	digest_mac(mac, key, DIGEST_SIZE, fields, sizeof(fields));
+}
+
+void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE])
+{
+	ticket_mac(ticket, key, ticket->mac);
+}
+
+int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
+	struct err *e)
+{
+	unsigned char mac[DIGEST_SIZE];
+	ticket_mac(ticket, key, mac);
+	if (!equal_constant_time(mac, ticket->mac, sizeof(mac)))
+		return err_set(e, ERR_DENIED, "the ticket is not one of ours");
+	if (ticket->expires < now)
+		return err_set(e, ERR_DENIED, "the ticket is past its time");
+	return 0;
+}
+
+static void pack_ticket(struct buf *body, const struct ticket *ticket)
+{
+	pack_number(body, (uint64_t)ticket->user_id);
+	pack_number(body, (uint64_t)ticket->folder_id);
+	pack_number(body, (uint64_t)ticket->expires);
+	pack_fixed(body, ticket->mac, sizeof(ticket->mac));
+}
+
+static void unpack_ticket(struct unpack *in, struct ticket *ticket)
+{
+	ticket->user_id = (int64_t)unpack_number(in);
+	ticket->folder_id = (int64_t)unpack_number(in);
+	ticket->expires = (int64_t)unpack_number(in);
+	unpack_fixed(in, ticket->mac, sizeof(ticket->mac));
+}
+
+/* ---- asking ---- */
+
+int request_hello(
+	struct channel *channel, enum service_kind service, const char *peer, struct err *e)
+{
+	struct buf body = {0};
+	pack_number(&body, service);
+	pack_text(&body, peer);
+	int done = channel_send_buf(channel, REQUEST_HELLO, &body, e);
+	buf_free(&body);
+	return done;
+}
+
+int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	if (frame->type != REQUEST_HELLO)
+		return err_set(e, ERR_INPUT, "a channel that does not begin with a hello");
+	hello->service = (uint32_t)unpack_number(&in);
+	unpack_text(&in, hello->peer, sizeof(hello->peer));
+	return unpack_end(&in, e);
+}
+
+static int receive_answer(struct channel *channel, struct frame *frame, struct err *e)
+{
+	int got = channel_receive(channel, frame, e);
+	if (got == 0)
+		return err_set(e, ERR_GONE, "the other process has gone");
+	if (got < 0) {
+		e->kind = ERR_GONE; /* out of step is as good as gone */
+		return -1;
+	}
+	return frame->type == ROLE_ERROR ? role_error_read(frame->body, e) : 0;
+}
+
+/* Sends `body` (freed) and waits for the answer. */
+static int ask(struct channel *channel, unsigned type, struct buf *body, struct frame *frame,
+	struct err *e)
+{
+	int done = channel_send_buf(channel, type, body, e);
+	buf_free(body);
+	return done < 0 ? -1 : receive_answer(channel, frame, e);
+}
+
+int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	pack_slice(&body, address);
+	pack_number(&body, size);
+	return ask(directory, REQUEST_RESOLVE, &body, &frame, e);
+}
+
+/* ---- login ---- */
+
+static int take_list(struct slice body, struct maildrop *maildrop, struct err *e)
+{
+	struct unpack in = {.rest = body};
+	while (in.rest.len > 0 && !in.failed) {
+		int64_t id = (int64_t)unpack_number(&in);
+		uint64_t size = unpack_number(&in);
+		struct slice uidl = unpack_slice(&in);
+		if (!in.failed)
+			maildrop_add(maildrop, id, size, uidl);
+	}
+	return unpack_end(&in, e);
+}
+
+int request_login(struct channel *directory, struct slice user, struct slice password,
+	struct login *login, struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	*login = (struct login){0};
+	pack_slice(&body, user);
+	pack_slice(&body, password);
+	int done = channel_send_buf(directory, REQUEST_LOGIN, &body, e);
+	buf_wipe(&body);
+	while (done == 0) {
+		done = receive_answer(directory, &frame, e);
+		if (done < 0 || frame.type != ANSWER_LIST)
+			break;
+		done = take_list(frame.body, &login->maildrop, e);
+	}
+	if (done == 0) {
+		struct unpack in = {.rest = frame.body};
+		unpack_ticket(&in, &login->ticket);
+		unpack_text(&in, login->user, sizeof(login->user));
+		unpack_text(&in, login->folder, sizeof(login->folder));
+		done = unpack_end(&in, e);
+	}
+	if (done < 0)
+		maildrop_free(&login->maildrop);
+	return done;
+}
+
+void request_login_answer(struct role_channel *to, const struct login *login)
+{
+	struct buf body = {0};
+	for (size_t i = 0; i < login->maildrop.count; i++) {
+		const struct maildrop_item *item = &login->maildrop.items[i];
+		pack_number(&body, (uint64_t)item->id);
+		pack_number(&body, item->size);
+		pack_text(&body, maildrop_uidl(&login->maildrop, i));
+		if (body.len > LIST_FRAME || i + 1 == login->maildrop.count) {
+			role_answer(to, ANSWER_LIST, buf_slice(&body));
+			buf_clear(&body);
+		}
+	}
+	pack_ticket(&body, &login->ticket);
+	pack_text(&body, login->user);
+	pack_text(&body, login->folder);
+	role_answer(to, ANSWER_OK, buf_slice(&body));
+	buf_free(&body);
+}
+
+int request_store_files(struct channel *directory, int fds[3], struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	if (ask(directory, REQUEST_STORE_FILES, &body, &frame, e) < 0)
+		return -1;
+	if (frame.fd_count != 3)
+		return err_set(e, ERR_GONE, "the store's files did not come");
+	memcpy(fds, frame.fds, 3 * sizeof(int));
+	return 0;
+}
+
+/* ---- delivering ---- */
+
+int request_piece(struct channel *writer, struct slice octets, struct err *e)
+{
+	struct iovec part = {(void *)octets.at, octets.len};
+	struct frame frame;
+	if (channel_send(writer, REQUEST_PIECE, &part, 1, NULL, 0, e) < 0)
+		return -1;
+	return receive_answer(writer, &frame, e);
+}
+
+int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
+	enum err_kind *results, struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	pack_slice(&body, delivery->sender);
+	pack_number(&body, delivery->recipient_count);
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		pack_slice(&body, delivery->recipients[i]);
+	pack_slice(&body, delivery->received);
+	pack_text(&body, delivery->queue_id);
+	pack_text(&body, delivery->peer);
+	pack_number(&body, delivery->junk);
+	pack_number(&body, rest.len);
+	struct iovec parts[] = {{body.at, body.len}, {(void *)rest.at, rest.len}};
+	int done = channel_send(writer, REQUEST_DELIVER, parts, 2, NULL, 0, e);
+	buf_free(&body);
+	if (done < 0 || receive_answer(writer, &frame, e) < 0)
+		return -1;
+	struct unpack in = {.rest = frame.body};
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		results[i] = (enum err_kind)unpack_number(&in);
+	return unpack_end(&in, e);
+}
+
+int request_deliver_read(const struct frame *frame, struct delivery *delivery,
+	struct slice **recipients, struct slice *rest, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	*delivery = (struct delivery){0};
+	delivery->sender = unpack_slice(&in);
+	uint64_t count = unpack_number(&in);
+	/* Each takes at least its length's octets: no count can ask for more
+	 * memory than a frame is long. */
+	if (in.failed || count > in.rest.len / sizeof(uint64_t))
+		return err_set(e, ERR_INPUT, "a delivery with too many recipients");
+	*recipients = must_alloc((count + 1) * sizeof(**recipients));
+	for (uint64_t i = 0; i < count; i++)
+		(*recipients)[i] = unpack_slice(&in);
+	delivery->recipients = *recipients;
+	delivery->recipient_count = count;
+	delivery->received = unpack_slice(&in);
+	unpack_text(&in, delivery->queue_id, sizeof(delivery->queue_id));
+	unpack_text(&in, delivery->peer, sizeof(delivery->peer));
+	delivery->junk = unpack_number(&in) != 0;
+	*rest = unpack_slice(&in);
+	if (unpack_end(&in, e) < 0) {
+		free(*recipients);
+		*recipients = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+void request_forget(struct channel *writer)
+{
+	struct err e;
+	/* If the writer has gone, so have the pieces. */
+	channel_send(writer, REQUEST_FORGET, NULL, 0, NULL, 0, &e);
+}
+
+/* ---- deleting, events ---- */
+
+int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
+	size_t count, struct err *e)
+{
+	struct frame frame;
+	struct buf body = {0};
+	for (; count > DELETE_IDS; ids += DELETE_IDS, count -= DELETE_IDS) {
+		struct iovec part = {(void *)ids, DELETE_IDS * sizeof(*ids)};
+		if (channel_send(writer, REQUEST_DELETE_MORE, &part, 1, NULL, 0, e) < 0)
+			return -1;
+	}
+	pack_ticket(&body, ticket);
+	pack_slice(&body, (struct slice){(const char *)ids, count * sizeof(*ids)});
+	return ask(writer, REQUEST_DELETE, &body, &frame, e);
+}
+
+int request_delete_read(
+	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	struct slice octets = frame->body;
+	if (frame->type == REQUEST_DELETE) {
+		unpack_ticket(&in, ticket);
+		octets = unpack_slice(&in);
+		if (unpack_end(&in, e) < 0)
+			return -1;
+	}
+	if (octets.len % sizeof(int64_t) != 0)
+		return err_set(e, ERR_INPUT, "half a number in a list of entries");
+	buf_add_slice(ids, octets);
+	return 0;
+}
+
+void request_event(
+	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail)
+{
+	struct buf body = {0};
+	struct err e;
+	pack_number(&body, ticket != NULL);
+	if (ticket)
+		pack_ticket(&body, ticket);
+	pack_text(&body, kind);
+	pack_slice(&body, detail);
+	channel_send_buf(writer, REQUEST_EVENT, &body, &e);
+	buf_free(&body);
+}
+
+int request_event_read(const struct frame *frame, struct event_request *event, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	*event = (struct event_request){0};
+	event->has_ticket = unpack_number(&in) != 0;
+	if (event->has_ticket)
+		unpack_ticket(&in, &event->ticket);
+	unpack_text(&in, event->kind, sizeof(event->kind));
+	event->detail = unpack_slice(&in);
+	return unpack_end(&in, e);
+}
+
+/* ---- keys ---- */
+
+size_t request_sign(struct channel *keys, const struct tls_signing *what,
+	unsigned char signature[TLS_SIGNATURE_MAX])
+{
+	struct buf body = {0};
+	struct frame frame;
+	struct err e;
+	pack_fixed(&body, what->key_id, sizeof(what->key_id));
+	pack_number(&body, what->hash_id);
+	pack_slice(&body, (struct slice){(const char *)what->hash, what->hash_len});
+	if (ask(keys, REQUEST_SIGN, &body, &frame, &e) < 0 || frame.body.len > TLS_SIGNATURE_MAX)
+		return 0;
+	memcpy(signature, frame.body.at, frame.body.len);
+	return frame.body.len;
+}
+
+int request_sign_read(const struct frame *frame, struct tls_signing *what, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	unpack_fixed(&in, what->key_id, sizeof(what->key_id));
+	what->hash_id = (unsigned)unpack_number(&in);
+	struct slice hash = unpack_slice(&in);
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	if (hash.len > sizeof(what->hash))
+		return err_set(e, ERR_INPUT, "a digest of %zu octets is none", hash.len);
+	what->hash_len = hash.len;
+	memcpy(what->hash, hash.at, hash.len);
+	return 0;
+}
