@@ -1,0 +1,94 @@
+/* Inside store/ only: SQLite, and how its statements are written.
+ *
+ * SQL stands beside its binds, is prepared once per handle and kept:
+ *
+ *	struct query q = db_query(store, SQL("SELECT id, size FROM folders WHERE user_id = ?"));
+ *	db_bind_int(&q, user_id);
+ *	int found = db_next(&q, e);
+ *	if (found == 1)
+ *		*size = db_int(&q, 1);
+ *	db_end(&q);
+ *	return found;
+ *
+ * A query is failed for good by its first failure (prepare or bind), which the
+ * next db_next() or db_run() tells. A statement serves one query at a time:
+ * end it before the same line can run again. */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include "store/store.h"
+#include <sqlite3.h>
+
+/* One SQL text. All of them lie in one section of the program, side by side:
+ * a handle keeps what it prepared by their number, and a test runs each through
+ * EXPLAIN QUERY PLAN. One that scans a table says so in a comment, "scans T". */
+struct statement {
+	const char *sql;
+};
+#define SQL(text)                                                                                  \
+	({                                                                                         \
+		static const struct statement statement_                                           \
+			__attribute__((section("statements"), used)) = {text};                     \
+		&statement_;                                                                       \
+	})
+/* The n-th SQL text linked into this program; NULL past the last. */
+const char *db_statement_at(size_t n);
+
+struct query {
+	struct store *store;
+	sqlite3_stmt *statement;
+	int bound;  /* parameters so far */
+	int failed; /* SQLite's code of the first failure */
+};
+
+struct query db_query(struct store *store, const struct statement *statement);
+/* Each binds the next "?". Text and blobs are borrowed: they must live until
+ * db_end() or db_run(). */
+void db_bind_int(struct query *query, int64_t number);
+void db_bind_text(struct query *query, struct slice text);
+void db_bind_blob(struct query *query, struct slice octets);
+void db_bind_null(struct query *query);
+
+/* The next row: 1, 0 past the last, -1. After 0 and -1 the query has ended. */
+int db_next(struct query *query, struct err *e);
+/* Columns of the row, from 0. Slices are valid until the next db_next() or
+ * db_end(). */
+int64_t db_int(struct query *query, int column);
+bool db_is_null(struct query *query, int column);
+struct slice db_text(struct query *query, int column);
+struct slice db_blob(struct query *query, int column);
+/* Copies a text of less than `size` octets; a longer one is cut. */
+void db_copy_text(struct query *query, int column, char *text, size_t size);
+/* Ends the query; harmless when it has ended. */
+void db_end(struct query *query);
+
+/* Runs a statement that returns no row, and ends it. A violated constraint is
+ * ERR_EXISTS. */
+int db_run(struct query *query, struct err *e);
+/* After db_run(): rows it changed (triggers' not counted); id of the row it
+ * inserted. */
+int64_t db_changes(const struct store *store);
+int64_t db_last_id(const struct store *store);
+
+/* Fills *e from an SQLite code, with SQLite's words behind; returns -1. */
+int db_error(struct store *store, int code, struct err *e);
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt **prepared; /* by the statement's number */
+	size_t statement_count;
+	enum store_role role;
+	bool handed;
+	enum config_sync sync;
+	char data[CONFIG_PATH_MAX]; /* the directory; empty: handed */
+	int64_t clock;              /* set by a test; 0: the real one */
+	int64_t monotonic_ms;       /* set by a test; 0: the real one */
+	/* The purge's trust in the clock (mail.c): since when, on both clocks,
+	 * it has run steadily. */
+	int64_t steady_wall, steady_monotonic_ms;
+};
+
+/* Milliseconds that only go forward, or a test's. */
+int64_t db_monotonic_ms(const struct store *store);
+
+#endif
