@@ -13,7 +13,7 @@ enum sasl_step {
 	SASL_CHALLENGE, /* send `challenge` (base64, may be empty), read a line */
 	SASL_DONE,      /* user and password are there */
 	SASL_CANCELLED, /* the client sent "*" */
-	SASL_MALFORMED, /* not base64, a NUL where none belongs, an empty name */
+	SASL_MALFORMED, /* not base64, a NUL where none belongs, an empty name, another identity */
 	SASL_UNKNOWN,   /* no such mechanism */
 };
 
