@@ -1,0 +1,36 @@
+"""The fixtures of the end-to-end tests; see tests/README.md."""
+
+import pytest
+
+from office import Workshop
+
+
+@pytest.fixture(scope="session")
+def workshop():
+    shop = Workshop()
+    yield shop
+    shop.remove()
+
+
+@pytest.fixture
+def office(workshop, request):
+    """A furnished office; the test starts it."""
+    place = workshop.office()
+    yield place
+    if hasattr(request.node, "failed_call"):
+        print("--- the server's log\n" + place.log_text())
+    place.close()
+
+
+@pytest.fixture
+def served(office):
+    """A furnished office that serves."""
+    office.start()
+    return office
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed_call = True

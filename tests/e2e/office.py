@@ -1,0 +1,381 @@
+"""An office to test: a directory of its own, a loopback address of its own,
+and the real binary serving it."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from wire import PATIENCE, Wire, WireError
+
+HOSTNAME = "mail.kantor.example"
+DOMAINS = "kantor.example cabang.example"
+PORTS = {"smtp": 2525, "pop3": 2110, "pop3s": 2995}
+CLAIM_PORT = 2000
+
+# yescrypt at its cheapest, so that a login costs a millisecond here.
+HASHES = {
+    "ani": "$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",
+    "budi": "$y$j75$kantorexample.bu$aDPzuIp8Ucb7Cr.YkzfCqx0UO9IOD9hnxcuMpdSs3IB",
+    "citra": "$y$j75$kantorexample.ci$nTD8pa9KQizDx7wpXb2rpVGaPZEly21rLzhHprR0kx6",
+}
+PASSWORDS = {name: f"rahasia-{name}" for name in HASHES}
+
+SETTING_UP = [
+    "alias add info@kantor.example budi@kantor.example",
+    "alias add semua@kantor.example ani@kantor.example budi@kantor.example citra@kantor.example",
+    "alias add penjualan@kantor.example info@kantor.example ani@kantor.example",
+    "alias add @cabang.example citra@kantor.example",
+    "folder add ani@kantor.example Proyek --public",
+    "folder add ani@kantor.example Pribadi",
+]
+
+# Sanitizers and assertions speak without a priority.
+ALARM = re.compile(r"^<[0-3]>|Sanitizer|runtime error:|Assertion .* failed")
+
+
+def serving_account():
+    """The account that `[office] user` names here: None without root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def wait_until(condition, what):
+    """Polls, for the few things that announce themselves in no other way."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE} s for this in vain: {what}")
+        time.sleep(0.01)
+
+
+class Claim:
+    """An address of 127/8 that no other test is using: held by a bound socket,
+    so that the same ports can be used everywhere without a race."""
+
+    def __init__(self):
+        chance = random.SystemRandom()
+        while True:
+            self.address = f"127.{chance.randint(64, 127)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}"
+            self.sock = socket.socket()
+            try:
+                self.sock.bind((self.address, CLAIM_PORT))
+                return
+            except OSError:
+                self.sock.close()
+
+    def release(self):
+        self.sock.close()
+
+
+class Workshop:
+    """What all offices of a test run share: the directory they stand in, a copy
+    of the binary, and the furnished office they are copied from."""
+
+    def __init__(self):
+        given = Path(os.environ.get("OFFICEMAIL", "./officemail")).resolve()
+        assert os.access(given, os.X_OK), f"{given} is not there: make it, or set OFFICEMAIL"
+        self.root = Path(tempfile.mkdtemp(prefix="om-", dir="/tmp"))
+        self.root.chmod(0o755)
+        self.binary = self.root / "officemail"
+        shutil.copy(given, self.binary)
+        self.binary.chmod(0o755)
+        self.count = 0
+        self.template = Office(self, copy=False)
+        self.template.furnish()
+
+    def office(self):
+        return Office(self)
+
+    def remove(self):
+        self.template.claim.release()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Office:
+    def __init__(self, workshop, copy=True):
+        self.workshop = workshop
+        self.binary = workshop.binary
+        workshop.count += 1
+        self.dir = workshop.root / str(workshop.count)
+        self.data = self.dir / "data"
+        self.ini = self.dir / "office.ini"
+        self.lmtp = self.dir / "lmtp"
+        self.claim = Claim()
+        self.address = self.claim.address
+        self.process = None
+        self.lines = []
+        self.news = threading.Condition()
+        self.allowed = []  # log lines of error level that the test announced
+        self.settings = {
+            "office": {
+                "hostname": HOSTNAME,
+                "domains": DOMAINS,
+                "data": str(self.data),
+                "postmaster": "ani@kantor.example",
+            },
+            "tls": {},
+            "smtpd": {"listen": f"{self.address}:{PORTS['smtp']}", "lmtp": str(self.lmtp)},
+            "submission": {"listen": "", "listen_tls": ""},
+            "pop3d": {
+                "listen": f"{self.address}:{PORTS['pop3']}",
+                "listen_tls": f"{self.address}:{PORTS['pop3s']}",
+                "require_tls": "no",
+            },
+            "store": {},
+            "limits": {},
+        }
+        if serving_account():
+            self.settings["office"]["user"] = serving_account()
+        if copy:
+            subprocess.run(["cp", "-a", workshop.template.dir, self.dir], check=True)
+            self.write_ini()
+
+    # ---- setting up
+
+    def set(self, section, key, value):
+        self.settings.setdefault(section, {})[key] = str(value)
+        self.write_ini()
+
+    def write_ini(self):
+        with open(self.ini, "w") as ini:
+            for section, keys in self.settings.items():
+                ini.write(f"[{section}]\n")
+                for key, value in keys.items():
+                    ini.write(f"{key} = {value}\n")
+
+    def furnish(self):
+        self.dir.mkdir(mode=0o755)
+        self.run("init", "--domain", "kantor.example", "--hostname", HOSTNAME, "--dir", self.dir,
+                 config=False)
+        self.write_ini()
+        if serving_account():
+            shutil.chown(self.data, serving_account())
+            for path in self.data.rglob("*"):
+                shutil.chown(path, serving_account())
+        for name, hashed in HASHES.items():
+            self.run("user", "add", f"{name}@kantor.example", "--hash-stdin", stdin=hashed + "\n")
+        for line in SETTING_UP:
+            self.run(*line.split())
+
+    # ---- commands
+
+    def command(self, *arguments, stdin="", config=True):
+        """Runs `officemail ARGUMENT...` and returns what came of it."""
+        words = [self.binary, *(["-c", self.ini] if config else []), *arguments]
+        return subprocess.run(
+            [str(word) for word in words], input=stdin.encode(), capture_output=True, timeout=300,
+            cwd=self.dir,
+        )
+
+    def run(self, *arguments, stdin="", config=True):
+        """The same, and it must succeed; returns what it printed."""
+        result = self.command(*arguments, stdin=stdin, config=config)
+        assert result.returncode == 0, (
+            f"officemail {' '.join(map(str, arguments))}: exit {result.returncode}\n"
+            f"{result.stdout.decode(errors='replace')}{result.stderr.decode(errors='replace')}"
+        )
+        return result.stdout.decode()
+
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--json"))
+
+    # ---- the server
+
+    def spawn(self, **popen):
+        """Starts `serve` without waiting for it."""
+        assert self.process is None
+        environment = {**os.environ, "JOURNAL_STREAM": "8:1"}
+        self.process = subprocess.Popen(
+            [self.binary, "-c", self.ini, "serve"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, cwd=self.dir, **popen,
+        )
+        self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+
+    def start(self, **popen):
+        seen = len(self.lines)
+        self.spawn(**popen)
+        with self.news:
+            ready = self.news.wait_for(
+                lambda: any("officemail: ready" in line for line in self.lines[seen:])
+                or self.process.poll() is not None and not self.reader.is_alive(),
+                PATIENCE,
+            )
+        if not ready or not any("officemail: ready" in line for line in self.lines[seen:]):
+            raise AssertionError("the server did not get ready:\n" + "\n".join(self.lines[seen:]))
+
+    def stop(self):
+        """SIGTERM, the end of every process, and a quiet log."""
+        if self.process is None:
+            return
+        pids = self.pids()
+        self.process.send_signal(signal.SIGTERM)
+        status = self._ended()
+        assert status == 0, f"the server ended with status {status}:\n{self.log_text()}"
+        alive = [pid for pid in pids if self.is_alive(pid)]
+        assert not alive, f"left behind: {alive}"
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def kill(self):
+        """SIGKILL to the master; returns when all its processes are gone."""
+        pids = self.pids()
+        self.process.kill()
+        self._ended()
+        wait_until(lambda: not any(self.is_alive(pid) for pid in pids), "all children gone")
+
+    def hang_up(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def fails_to_start(self):
+        """Runs `serve` to its own end and returns the exit status and what it said."""
+        seen = len(self.lines)
+        self.spawn()
+        try:
+            status = self._ended()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self._ended()
+            raise AssertionError("the server serves:\n" + self.log_text())
+        return status, "\n".join(re.sub(r"^<\d>", "", line) for line in self.lines[seen:])
+
+    def _ended(self):
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        self.process.stderr.close()
+        self.process = None
+        return status
+
+    def pids(self):
+        """The master and everything below it."""
+        found, queue = [], [self.process.pid]
+        while queue:
+            pid = queue.pop()
+            found.append(pid)
+            try:
+                queue += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            except OSError:
+                pass  # it has just ended
+        return found
+
+    @staticmethod
+    def is_alive(pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        except OSError:
+            return False
+
+    # ---- the log
+
+    def _read_log(self, pipe):
+        for octets in iter(pipe.readline, b""):
+            with self.news:
+                self.lines.append(octets.decode("ascii", "backslashreplace").rstrip("\n"))
+                self.news.notify_all()
+        with self.news:
+            self.news.notify_all()
+
+    def wait_log(self, pattern, since=0):
+        """The first line from `since` on in which the pattern is found."""
+        with self.news:
+            found = self.news.wait_for(
+                lambda: next((line for line in self.lines[since:] if re.search(pattern, line)), None),
+                PATIENCE,
+            )
+        assert found, f"the log never said {pattern!r}:\n{self.log_text()}"
+        return found
+
+    def allow(self, pattern):
+        """Announces log lines of error level, which otherwise fail the test."""
+        self.allowed.append(pattern)
+
+    def alarms(self):
+        return [
+            line for line in self.lines
+            if ALARM.search(line) and not any(re.search(known, line) for known in self.allowed)
+        ]
+
+    def log_text(self):
+        return "\n".join(self.lines)
+
+    # ---- the wire
+
+    def place(self, service):
+        """Where a service listens."""
+        return str(self.lmtp) if service == "lmtp" else (self.address, PORTS[service])
+
+    def connect(self, service, source=None, raw=False):
+        """A connection; on pop3s with the handshake done unless `raw`."""
+        wire = Wire(self.place(service), source)
+        if service == "pop3s" and not raw:
+            wire.start_tls()
+        return wire
+
+    def deliver(self, message, to="ani@kantor.example", sender="pak@luar.example"):
+        """Files a message by LMTP. message: octets, with CRLF."""
+        recipients = [to] if isinstance(to, str) else to
+        wire = self.connect("lmtp")
+        self._expect(wire, 220)
+        wire.send(b"LHLO penguji.example\r\n")
+        self._expect(wire, 250)
+        for line in [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{address}>" for address in recipients)]:
+            wire.send(line.encode() + b"\r\n")
+            self._expect(wire, 250)
+        wire.send(b"DATA\r\n")
+        self._expect(wire, 354)
+        wire.send(dotted(message))
+        for _ in recipients:
+            self._expect(wire, 250)
+        wire.send(b"QUIT\r\n")
+        self._expect(wire, 221)
+        wire.close()
+
+    @staticmethod
+    def _expect(wire, wanted):
+        code, texts = wire.reply()
+        if code != wanted:
+            raise WireError(f"wanted {wanted}, got {code} {texts}")
+
+    def login(self, name="ani", service="pop3", source=None):
+        """A POP3 connection in the transaction state."""
+        wire = self.connect(service, source)
+        for answer in [wire.line().decode(), wire.command(f"USER {name}@kantor.example"),
+                       wire.command(f"PASS {PASSWORDS[name]}")]:
+            if not answer.startswith("+OK"):
+                raise WireError(answer)
+        return wire
+
+    def mails(self, address="ani@kantor.example"):
+        return self.json("mail", "list", address)
+
+    def close(self):
+        """The end of a test: the server ended, and nothing alarming in the log."""
+        try:
+            self.stop()
+        finally:
+            if self.process is not None:
+                self.process.kill()
+                self._ended()
+            self.claim.release()
+            shutil.rmtree(self.dir, ignore_errors=True)
+        assert not self.alarms(), "the log has errors that the test did not announce:\n" + self.log_text()
+
+
+def dotted(message):
+    """A message as DATA wants it: dots doubled, the end added."""
+    if message and not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    return (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
