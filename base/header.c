@@ -1,0 +1,179 @@
+/* The header of a message. It came from a stranger: lines that are no fields
+ * are stepped over, folds may stand anywhere, encoded words may be broken. */
+#include "base/header.h"
+#include "base/text.h"
+#include <string.h>
+
+/* The first line of *rest, its LF and a CR before it not counted. */
+static struct slice cut_line(struct slice *rest)
+{
+	struct slice line = slice_cut(rest, '\n');
+	if (line.len > 0 && line.at[line.len - 1] == '\r')
+		--line.len;
+	return line;
+}
+
+static bool begins_with_blank(struct slice text)
+{
+	return text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t');
+}
+
+/* The name in front of the colon; empty if the line is no field. */
+static struct slice field_name(struct slice line)
+{
+	size_t colon = slice_find(line, ':');
+	if (colon == line.len || begins_with_blank(line))
+		return (struct slice){0};
+	struct slice name = slice_trim((struct slice){line.at, colon});
+	for (size_t i = 0; i < name.len; ++i)
+		if (name.at[i] < 33 || name.at[i] > 126)
+			return (struct slice){0};
+	return name;
+}
+
+bool header_next(struct slice *header, struct header_field *field)
+{
+	while (header->len > 0) {
+		struct slice rest = *header;
+		struct slice line = cut_line(&rest);
+		if (line.len == 0)
+			return false;
+		struct slice name = field_name(line);
+		const char *end = line.at + line.len;
+		while (begins_with_blank(rest)) {
+			struct slice fold = cut_line(&rest);
+			end = fold.at + fold.len;
+		}
+		*header = rest;
+		if (name.len == 0)
+			continue;
+		const char *body = line.at + slice_find(line, ':') + 1;
+		*field = (struct header_field){name, {body, (size_t)(end - body)}};
+		return true;
+	}
+	return false;
+}
+
+bool header_find(struct slice header, const char *name, struct header_field *field)
+{
+	struct header_field next;
+	while (header_next(&header, &next)) {
+		if (slice_equal_nocase(next.name, slice_of(name))) {
+			*field = next;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- encoded words (RFC 2047) ---- */
+
+static int hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	digit |= 0x20;
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+static bool decode_q(struct slice text, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; ++i) {
+		if (text.at[i] == '_') {
+			buf_add_char(out, ' ');
+		} else if (text.at[i] != '=') {
+			buf_add_char(out, text.at[i]);
+		} else {
+			int high = i + 2 < text.len ? hex_value(text.at[i + 1]) : -1;
+			int low = i + 2 < text.len ? hex_value(text.at[i + 2]) : -1;
+			if (high < 0 || low < 0)
+				return false;
+			buf_add_char(out, (char)(high << 4 | low));
+			i += 2;
+		}
+	}
+	return true;
+}
+
+static void add_latin1_as_utf8(struct buf *out, struct slice text)
+{
+	for (size_t i = 0; i < text.len; ++i) {
+		unsigned char c = (unsigned char)text.at[i];
+		if (c >= 0x80) {
+			buf_add_char(out, (char)(0xC0 | c >> 6));
+			c = 0x80 | (c & 0x3F);
+		}
+		buf_add_char(out, (char)c);
+	}
+}
+
+/* Adds what the encoded word at the front of `text` says, in UTF-8; returns
+ * its length, 0 if there is none that we can read. */
+static size_t decode_word(struct slice text, struct buf *out)
+{
+	if (!slice_has_prefix(text, SLICE("=?")))
+		return 0;
+	struct slice rest = slice_from(text, 2);
+	struct slice charset = slice_cut(&rest, '?');
+	struct slice encoding = slice_cut(&rest, '?');
+	struct slice encoded = slice_cut(&rest, '?');
+	if (rest.len == 0 || rest.at[0] != '=')
+		return 0;
+	for (const char *at = text.at; at < rest.at; ++at)
+		if (*at < 33 || *at > 126)
+			return 0;
+
+	charset = slice_cut(&charset, '*'); /* the language behind it (RFC 2231, 5) */
+	bool latin1 = slice_equal_nocase(charset, SLICE("ISO-8859-1"));
+	if (!latin1 && !slice_equal_nocase(charset, SLICE("UTF-8")) &&
+		!slice_equal_nocase(charset, SLICE("US-ASCII")))
+		return 0;
+	struct buf decoded = {0};
+	bool good = false;
+	if (slice_equal_nocase(encoding, SLICE("B")))
+		good = text_from_base64(encoded, &decoded);
+	else if (slice_equal_nocase(encoding, SLICE("Q")))
+		good = decode_q(encoded, &decoded);
+	if (good && latin1)
+		add_latin1_as_utf8(out, buf_slice(&decoded));
+	else if (good)
+		buf_add_slice(out, buf_slice(&decoded));
+	buf_free(&decoded);
+	return good ? (size_t)(rest.at + 1 - text.at) : 0;
+}
+
+void header_add_decoded(struct buf *out, struct slice body)
+{
+	struct buf plain = {0};
+	for (size_t i = 0; i < body.len; ++i)
+		if (body.at[i] != '\r' && body.at[i] != '\n')
+			buf_add_char(&plain, body.at[i]);
+
+	struct slice rest = slice_trim(buf_slice(&plain));
+	bool after_word = false;
+	while (rest.len > 0) {
+		size_t blanks = 0;
+		while (begins_with_blank(slice_from(rest, blanks)))
+			++blanks;
+		struct slice next = slice_from(rest, blanks);
+		struct buf word = {0};
+		size_t len = decode_word(next, &word);
+		/* Blanks between two encoded words belong to neither (RFC 2047, 6.2). */
+		if (len == 0 || !after_word)
+			buf_add(out, rest.at, blanks);
+		after_word = len > 0;
+		if (after_word) {
+			buf_add_slice(out, buf_slice(&word));
+		} else {
+			/* Up to the next blank, or to what may be a word. */
+			len = 1;
+			while (len < next.len && !begins_with_blank(slice_from(next, len)) &&
+				!slice_has_prefix(slice_from(next, len), SLICE("=?")))
+				++len;
+			buf_add(out, next.at, len);
+		}
+		buf_free(&word);
+		rest = slice_from(next, len);
+	}
+	buf_free(&plain);
+}

@@ -1,0 +1,136 @@
+/* The log. Its invariant: no process of ours ever waits for whoever reads it,
+ * and nothing a stranger sent can end a line or begin one. */
+#include "base/log.h"
+#include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_MAX_OCTETS 4096 /* no more than PIPE_BUF: a pipe takes it whole or not at all */
+
+static bool with_priority, is_socket;
+static int64_t lost; /* lines nobody took since the last one that was */
+
+void log_open(void)
+{
+	struct stat what;
+	const char *journal = getenv("JOURNAL_STREAM");
+	with_priority = journal && *journal;
+	if (fstat(STDERR_FILENO, &what) != 0)
+		return;
+	is_socket = S_ISSOCK(what.st_mode);
+	if (!S_ISFIFO(what.st_mode) && !S_ISCHR(what.st_mode))
+		return;
+	/* O_NONBLOCK belongs to the open file, which the shell and others share:
+	 * stderr becomes one of our own on the same pipe or terminal. */
+	int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (own >= 0) {
+		dup2(own, STDERR_FILENO);
+		close(own);
+	}
+}
+
+struct log_value log_text(const char *key, const char *text)
+{
+	return (struct log_value){.key = key, .type = LOG_TEXT, .text = text};
+}
+
+struct log_value log_slice(const char *key, struct slice text)
+{
+	return (struct log_value){.key = key, .type = LOG_SLICE, .slice = text};
+}
+
+struct log_value log_number(const char *key, int64_t number)
+{
+	return (struct log_value){.key = key, .type = LOG_NUMBER, .number = number};
+}
+
+/* Escapes what text_add_escaped() escapes, the backslash, the quote, and
+ * outside quotes the blank. */
+static void add_value(struct buf *line, struct slice value, bool quoted)
+{
+	for (size_t i = 0; i < value.len && line->len < LINE_MAX_OCTETS; ++i) {
+		char octet = value.at[i];
+		if (octet == '\\' || octet == '"' || (octet == ' ' && !quoted))
+			buf_printf(line, "\\x%02x", (unsigned char)octet);
+		else
+			text_add_escaped(line, (struct slice){value.at + i, 1});
+	}
+}
+
+/* True if the line was taken. */
+static bool put(const struct buf *line)
+{
+	ssize_t put;
+	if (is_socket) {
+		struct iovec all = {line->at, line->len};
+		struct msghdr message = {.msg_iov = &all, .msg_iovlen = 1};
+		put = sendmsg(STDERR_FILENO, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else {
+		struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+		if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
+			return false;
+		put = write(STDERR_FILENO, line->at, line->len);
+	}
+	return put >= 0;
+}
+
+static void begin(struct buf *line, enum log_level level, const char *event)
+{
+	if (with_priority)
+		buf_printf(line, "<%d>", (int)level);
+	buf_add_text(line, event);
+}
+
+static void end(struct buf *line)
+{
+	if (line->len > LINE_MAX_OCTETS - 1)
+		line->len = LINE_MAX_OCTETS - 1;
+	buf_add_char(line, '\n');
+
+	if (lost > 0) {
+		struct buf notice = {0};
+		begin(&notice, LOG_WARNING, "log-lost");
+		buf_printf(&notice, " lines=%lld\n", (long long)lost);
+		if (put(&notice))
+			lost = 0;
+		buf_free(&notice);
+	}
+	if (lost > 0 || !put(line))
+		++lost;
+	buf_free(line);
+}
+
+void log_values(
+	enum log_level level, const char *event, const struct log_value *values, size_t count)
+{
+	int code = errno;
+	struct buf line = {0};
+	begin(&line, level, event);
+	for (size_t i = 0; i < count; ++i) {
+		buf_printf(&line, " %s=", values[i].key);
+		if (values[i].type == LOG_NUMBER)
+			buf_printf(&line, "%lld", (long long)values[i].number);
+		else
+			add_value(&line,
+				values[i].type == LOG_TEXT ? slice_of(values[i].text)
+							   : values[i].slice,
+				false);
+	}
+	end(&line);
+	errno = code;
+}
+
+void log_failure(enum log_level level, const char *event, const struct err *e)
+{
+	struct buf line = {0};
+	begin(&line, level, event);
+	buf_add_text(&line, " reason=\"");
+	add_value(&line, slice_of(e->text), true);
+	buf_add_char(&line, '"');
+	end(&line);
+}

@@ -1,0 +1,21 @@
+/* What a word may look like: names of hosts, addresses, places to listen. Pure;
+ * used for office.ini and the command line, not for what clients send. */
+#ifndef BASE_SYNTAX_H
+#define BASE_SYNTAX_H
+
+#include "base/buf.h"
+#include <stdint.h>
+
+/* Letters, digits and hyphens in labels of 1 to 63, 253 octets in all, the
+ * last label not of digits alone (RFC 1123, 2.1). */
+bool syntax_is_hostname(struct slice text);
+/* LOCAL@DOMAIN: a local part of 1 to 64 octets without quotes (RFC 5321,
+ * Dot-string) and a domain that is a hostname. */
+bool syntax_is_address(struct slice text);
+/* An IPv4 or IPv6 address, with or without /BITS. */
+bool syntax_is_network(struct slice text);
+/* Takes "host:port", "[v6]:port" or "port" apart; host is empty for the last,
+ * without its brackets for the second. Borrowed from `text`. */
+bool syntax_split_listener(struct slice text, struct slice *host, uint16_t *port);
+
+#endif

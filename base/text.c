@@ -1,0 +1,206 @@
+/* Text forms of numbers, sizes, durations, times and octets. Everything a
+ * stranger may have written is parsed here by hand: strtoul() and its kin take
+ * signs, blanks and overflow. */
+#include "base/text.h"
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+bool text_to_number(struct slice text, unsigned digits, uint64_t *number)
+{
+	uint64_t value = 0;
+	if (text.len == 0 || text.len > digits)
+		return false;
+	for (size_t i = 0; i < text.len; ++i) {
+		unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
+		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*number = value;
+	return true;
+}
+
+/* A number and the unit behind it; 1 where there is none. */
+static bool split_unit(
+	struct slice text, const char *units, const uint64_t *factors, uint64_t *number)
+{
+	uint64_t factor = 1, value;
+	const char *unit = text.len > 0 ? strchr(units, text.at[text.len - 1]) : NULL;
+	if (unit && *unit) {
+		factor = factors[unit - units];
+		--text.len;
+	}
+	if (!text_to_number(text, 20, &value) || value > UINT64_MAX / factor)
+		return false;
+	*number = value * factor;
+	return true;
+}
+
+bool text_to_size(struct slice text, uint64_t *octets)
+{
+	return split_unit(text, "KMG", (const uint64_t[]){1 << 10, 1 << 20, 1 << 30}, octets);
+}
+
+bool text_to_duration(struct slice text, int64_t *seconds)
+{
+	uint64_t value;
+	char last = text.len > 0 ? text.at[text.len - 1] : '\0';
+	if (!split_unit(text, "smhd", (const uint64_t[]){1, 60, 3600, 86400}, &value))
+		return false;
+	/* A bare number says nothing about its unit; only nothing needs none. */
+	if ((last >= '0' && last <= '9' && value != 0) || value > INT64_MAX)
+		return false;
+	*seconds = (int64_t)value;
+	return true;
+}
+
+const char *text_of_size(char text[TEXT_SIZE_MAX], uint64_t octets)
+{
+	static const char *const units[] = {"KB", "MB", "GB", "TB", "PB", "EB"};
+	if (octets < 1024) {
+		snprintf(text, TEXT_SIZE_MAX, "%" PRIu64 " B", octets);
+		return text;
+	}
+	size_t unit = 0;
+	double value = (double)octets / 1024;
+	for (; value >= 1023.95 && unit < 5; ++unit)
+		value /= 1024;
+	snprintf(text, TEXT_SIZE_MAX, "%.1f %s", value, units[unit]);
+	return text;
+}
+
+const char *text_of_mail_date(char text[TEXT_DATE_MAX], int64_t unix_seconds)
+{
+	struct tm tm;
+	time_t when = (time_t)unix_seconds;
+	/* The C locale: no setlocale() anywhere in the house. */
+	if (!localtime_r(&when, &tm) ||
+		strftime(text, TEXT_DATE_MAX, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		snprintf(text, TEXT_DATE_MAX, "Thu, 01 Jan 1970 00:00:00 +0000");
+	return text;
+}
+
+const char *text_of_time(char text[TEXT_DATE_MAX], int64_t unix_seconds)
+{
+	struct tm tm;
+	time_t when = (time_t)unix_seconds;
+	if (!gmtime_r(&when, &tm) || strftime(text, TEXT_DATE_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(text, TEXT_DATE_MAX, "1970-01-01T00:00:00Z");
+	return text;
+}
+
+static const char base64_letters[65] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void text_add_base64(struct buf *out, const void *octets, size_t len)
+{
+	const unsigned char *in = octets;
+	for (; len > 0; in += 3, len -= len < 3 ? len : 3) {
+		uint32_t group = (uint32_t)in[0] << 16;
+		if (len > 1)
+			group |= (uint32_t)in[1] << 8;
+		if (len > 2)
+			group |= in[2];
+		char *four = buf_reserve(out, 4);
+		four[0] = base64_letters[group >> 18];
+		four[1] = base64_letters[group >> 12 & 63];
+		four[2] = len > 1 ? base64_letters[group >> 6 & 63] : '=';
+		four[3] = len > 2 ? base64_letters[group & 63] : '=';
+		out->len += 4;
+	}
+}
+
+static int base64_value(char letter)
+{
+	if (letter >= 'A' && letter <= 'Z')
+		return letter - 'A';
+	if (letter >= 'a' && letter <= 'z')
+		return letter - 'a' + 26;
+	if (letter >= '0' && letter <= '9')
+		return letter - '0' + 52;
+	return letter == '+' ? 62 : letter == '/' ? 63 : -1;
+}
+
+bool text_from_base64(struct slice text, struct buf *out)
+{
+	size_t before = out->len;
+	if (text.len % 4 != 0)
+		return false;
+	for (; text.len > 0; text = slice_from(text, 4)) {
+		uint32_t group = 0;
+		size_t letters = 4;
+		if (text.len == 4 && text.at[3] == '=')
+			letters = text.at[2] == '=' ? 2 : 3;
+		for (size_t i = 0; i < 4; ++i) {
+			int value = i < letters ? base64_value(text.at[i]) : 0;
+			if (value < 0)
+				goto refuse;
+			group = group << 6 | (uint32_t)value;
+		}
+		/* The bits that no octet holds are zero in the canonical form. */
+		if ((letters == 2 && (group & 0xFFFF)) || (letters == 3 && (group & 0xFF)))
+			goto refuse;
+		const unsigned char three[3] = {(unsigned char)(group >> 16),
+			(unsigned char)(group >> 8), (unsigned char)group};
+		buf_add(out, three, letters - 1);
+	}
+	return true;
+
+refuse:
+	out->len = before;
+	return false;
+}
+
+static const char hex_digits[17] = "0123456789abcdef";
+
+void text_add_hex(struct buf *out, const void *octets, size_t len)
+{
+	const unsigned char *in = octets;
+	for (size_t i = 0; i < len; ++i) {
+		buf_add_char(out, hex_digits[in[i] >> 4]);
+		buf_add_char(out, hex_digits[in[i] & 15]);
+	}
+}
+
+void text_fold(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; ++i)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] |= 0x20;
+}
+
+static bool is_printable(char octet)
+{
+	return octet >= 0x20 && octet <= 0x7E;
+}
+
+bool text_is_printable(struct slice text)
+{
+	for (size_t i = 0; i < text.len; ++i)
+		if (!is_printable(text.at[i]))
+			return false;
+	return true;
+}
+
+void text_add_escaped(struct buf *out, struct slice text)
+{
+	for (size_t i = 0; i < text.len; ++i) {
+		if (is_printable(text.at[i])) {
+			buf_add_char(out, text.at[i]);
+		} else {
+			buf_add_text(out, "\\x");
+			text_add_hex(out, text.at + i, 1);
+		}
+	}
+}
+
+int64_t text_monotonic_ms(void)
+{
+	struct timespec now;
+	int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+	assert(!failed);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
