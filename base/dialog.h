@@ -54,8 +54,12 @@ struct dialog {
 	void (*refuse)(
 		void *session, enum dialog_fault fault, const struct dialog_command *command);
 	/* Called before each read of a command; NULL: nothing to do. A place to
-	 * set deadlines and to see that the roles are there. */
+	 * set deadlines. */
 	void (*before_command)(void *session);
+	/* Called when a command has been read and its columns allow it; NULL:
+	 * nothing to do. A place to see that the roles are still there. Returns
+	 * DIALOG_STAY, or DIALOG_END when it has answered in the command's place. */
+	int (*before_run)(void *session, const struct dialog_command *command);
 };
 
 #define DIALOG_TLS 1u /* the bit of `has` that both protocols know */
