@@ -1,0 +1,193 @@
+/* RETR and TOP: a message from the store to the wire.
+ *
+ * Octets that do not fit their checksum never go out. The first piece, which
+ * is the whole of an ordinary message, is compared before the answer; where a
+ * later one fails, only the end of the connection can say so. */
+#include "base/dot.h"
+#include "base/text.h"
+#include "pop3d/commands.h"
+#include "pop3d/messages.h"
+#include "pop3d/reply.h"
+#include "store/body.h"
+#include <string.h>
+
+#define COUNT_DIGITS 10
+
+/* How much of a message is sent: for TOP the header, the blank line and `lines`
+ * of the body; for RETR all. */
+struct extent {
+	bool all;
+	uint64_t lines;
+	bool in_body;
+	size_t line_length; /* octets so far of the line under way */
+	bool reached;
+};
+
+/* How many of the message's next octets are within it. */
+static size_t extent_take(struct extent *extent, struct slice octets)
+{
+	size_t taken = 0;
+
+	if (extent->all)
+		return octets.len;
+	while (!(extent->reached = extent->in_body && extent->lines == 0) && taken < octets.len) {
+		struct slice rest = slice_from(octets, taken);
+		size_t line = slice_find(rest, '\n');
+		if (line == rest.len) {
+			extent->line_length += line;
+			return octets.len;
+		}
+		extent->line_length += line + 1;
+		if (extent->in_body)
+			--extent->lines;
+		else
+			extent->in_body = extent->line_length == strlen("\r\n");
+		extent->line_length = 0;
+		taken += line + 1;
+	}
+	return taken;
+}
+
+static void send_octets(struct conn *conn, struct dot_writer *dots, struct slice octets)
+{
+	while (octets.len > 0) {
+		bool stuff;
+		struct slice span = dot_write_span(dots, &octets, &stuff);
+		if (stuff)
+			conn_write(conn, SLICE("."));
+		conn_write(conn, span);
+	}
+}
+
+static int open_store(struct session *session, struct err *e)
+{
+	int fds[3];
+
+	if (session->store)
+		return 0;
+	if (request_store_files(&session->visitor->directory, fds, e) < 0)
+		return -1;
+	return store_open_handed(&session->store, fds, e);
+}
+
+/* Opens the message and reads what can be judged before the answer: the
+ * prefix, copied to *prefix, and the first piece. */
+static int read_start(struct session *session, size_t index, struct body_reader *reader,
+	struct buf *prefix, struct slice *piece, struct err *e)
+{
+	int64_t id = session->login.maildrop.items[index].id;
+
+	if (messages_are_marked(session->damaged, index))
+		return err_set(e, ERR_DAMAGED, "message was found damaged before");
+	if (body_open(reader, session->store, id, e) < 0 || body_next(reader, piece, e) < 0)
+		return -1;
+	buf_add_slice(prefix, *piece);
+	return body_next(reader, piece, e);
+}
+
+/* Reads and sends the rest, piece by piece, as long as somebody takes it. */
+static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_writer *dots,
+	struct extent *extent, struct slice piece, struct err *e)
+{
+	while (piece.len > 0) {
+		piece.len = extent_take(extent, piece);
+		send_octets(conn, dots, piece);
+		if (extent->reached || conn->output != CONN_OPEN)
+			return 0;
+		if (body_next(reader, &piece, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Once for each message: a client asks again and again. */
+static void note_failure(struct session *session, size_t index, const struct err *e)
+{
+	if (e->kind == ERR_MISSING || messages_are_marked(session->damaged, index))
+		return;
+	session_log_failure(session, "retrieve", e);
+	if (e->kind == ERR_DAMAGED)
+		messages_mark(session, &session->damaged, index);
+}
+
+static int send_message(struct session *session, size_t index, struct extent *extent)
+{
+	struct conn *conn = &session->visitor->conn;
+	uint64_t size = session->login.maildrop.items[index].size;
+	struct body_reader reader = {0};
+	struct dot_writer dots = {0};
+	struct buf prefix = {0};
+	struct slice piece;
+	struct err e;
+	int next = DIALOG_STAY;
+
+	if (open_store(session, &e) < 0) {
+		session_log_failure(session, "open the store", &e);
+		reply_failure(session, e.kind);
+		return DIALOG_END;
+	}
+	if (read_start(session, index, &reader, &prefix, &piece, &e) < 0) {
+		note_failure(session, index, &e);
+		reply_failure(session, e.kind);
+		goto out;
+	}
+	reply_ok(session, "%llu octets", (unsigned long long)size);
+	prefix.len = extent_take(extent, buf_slice(&prefix));
+	send_octets(conn, &dots, buf_slice(&prefix));
+	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
+		note_failure(session, index, &e);
+		next = DIALOG_END;
+		goto out;
+	}
+	if (dots.inside_line)
+		conn_write(conn, SLICE("\r\n"));
+	reply_end(session);
+	if (extent->all && conn->output == CONN_OPEN) {
+		++session->retrieved;
+		session->retrieved_octets += size;
+	}
+out:
+	body_close(&reader);
+	buf_free(&prefix);
+	return next;
+}
+
+int pop3_retr(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct extent extent = {.all = true};
+	size_t index;
+
+	if (!messages_find(session, slice_trim(argument), &index))
+		return DIALOG_STAY;
+	return send_message(session, index, &extent);
+}
+
+/* Digits without end: any count past the last line is all lines. */
+static bool read_count(struct slice text, uint64_t *count)
+{
+	for (size_t i = 0; i < text.len; ++i) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+	}
+	if (!text_to_number(text, COUNT_DIGITS, count))
+		*count = UINT64_MAX;
+	return text.len > 0;
+}
+
+int pop3_top(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct extent extent = {0};
+	struct slice count = slice_trim(argument);
+	struct slice number = slice_cut(&count, ' ');
+	size_t index;
+
+	if (!read_count(slice_trim(count), &extent.lines)) {
+		reply_refuse(session, REFUSE_ARGUMENT);
+		return DIALOG_STAY;
+	}
+	if (!messages_find(session, number, &index))
+		return DIALOG_STAY;
+	return send_message(session, index, &extent);
+}

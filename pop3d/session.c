@@ -1,0 +1,118 @@
+/* The life of a session: greeting, the command loop with its deadlines, the
+ * account of what was done. Whatever ends it but QUIT deletes nothing. */
+#include "pop3d/session.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "pop3d/commands.h"
+#include "pop3d/reply.h"
+#include <stdlib.h>
+
+#define SECOND 1000 /* milliseconds */
+
+#define COMMAND_LIMIT  253 /* octets; with CRLF the 255 of RFC 2449, 4 */
+#define FAULTS_ALLOWED 50
+
+#define LOGIN_WITHIN           (180 * SECOND)
+#define LOGIN_WITHIN_CROWDED   (60 * SECOND)
+#define COMMAND_WITHIN_CROWDED (10 * SECOND) /* before login only: RFC 1939, 3 grants 10 min */
+#define WRITE_TIMEOUT          (60 * SECOND)
+
+/* Time for one command from its first octet waited for to its last. */
+static int64_t patience(const struct session *session)
+{
+	if (session->dialog.state == TRANSACTION)
+		return session->visitor->config->idle_timeout * SECOND;
+	return session->visitor->crowded ? COMMAND_WITHIN_CROWDED : LOGIN_WITHIN;
+}
+
+static void set_deadline(void *arg)
+{
+	struct session *session = arg;
+	int64_t deadline = text_monotonic_ms() + patience(session);
+	if (deadline > session->ends)
+		deadline = session->ends;
+	conn_set_deadline(&session->visitor->conn, deadline);
+}
+
+/* A session whose roles have died, or whose ticket has run out, can only be
+ * sent away. */
+static int check_standing(void *arg, const struct dialog_command *command)
+{
+	struct session *session = arg;
+	struct visitor *visitor = session->visitor;
+
+	if (command->run == pop3_quit)
+		return DIALOG_STAY; /* fails by itself, and only where it needs them */
+	if (channel_is_gone(&visitor->directory) || channel_is_gone(&visitor->writer)) {
+		reply_failure(session, ERR_GONE);
+		return DIALOG_END;
+	}
+	if (text_monotonic_ms() >= session->ends) {
+		reply_refuse(session, REFUSE_TOO_OLD);
+		return DIALOG_END;
+	}
+	return DIALOG_STAY;
+}
+
+static void account(struct session *session)
+{
+	struct visitor *visitor = session->visitor;
+	struct buf detail = {0};
+
+	log_event(LOG_INFO, "pop3-session", log_text("user", session->login.user),
+		log_text("from", visitor->peer),
+		log_number("retrieved", (int64_t)session->retrieved),
+		log_number("octets", (int64_t)session->retrieved_octets),
+		log_number("deleted", (int64_t)session->removed));
+	/* A poll that found nothing new leaves nothing to be written. */
+	if (session->retrieved == 0 && session->removed == 0)
+		return;
+	buf_printf(&detail, "from=%s retrieved=%zu octets=%llu deleted=%zu", visitor->peer,
+		session->retrieved, (unsigned long long)session->retrieved_octets,
+		session->removed);
+	request_event(&visitor->writer, &session->login.ticket, "session", buf_slice(&detail));
+	buf_free(&detail);
+}
+
+void session_log_failure(struct session *session, const char *doing, const struct err *e)
+{
+	log_event(LOG_ERROR, "pop3-failed", log_text("doing", doing),
+		log_text("user", session->login.user), log_text("from", session->visitor->peer),
+		log_text("reason", e->text));
+}
+
+void pop3d_serve(struct visitor *visitor)
+{
+	struct session session = {.visitor = visitor};
+	struct dialog *dialog = &session.dialog;
+
+	dialog->conn = &visitor->conn;
+	dialog->session = &session;
+	dialog->commands = pop3_commands;
+	dialog->state = AUTHORIZATION;
+	dialog->line_limit = COMMAND_LIMIT;
+	dialog->faults_allowed = FAULTS_ALLOWED;
+	dialog->refuse = reply_fault;
+	dialog->before_command = set_deadline;
+	dialog->before_run = check_standing;
+	if (visitor->conn.tls)
+		dialog->has |= DIALOG_TLS | POP3_MAY_LOGIN;
+	if (!visitor->config->pop3d_require_tls)
+		dialog->has |= POP3_MAY_LOGIN;
+
+	session.ends =
+		text_monotonic_ms() + (visitor->crowded ? LOGIN_WITHIN_CROWDED : LOGIN_WITHIN);
+	conn_set_timeouts(&visitor->conn, visitor->config->idle_timeout * SECOND, WRITE_TIMEOUT);
+	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
+	dialog_run(dialog);
+
+	if (dialog->state == TRANSACTION)
+		account(&session);
+	if (session.store)
+		store_close(session.store);
+	maildrop_free(&session.login.maildrop);
+	buf_free(&session.name);
+	free(session.deleted);
+	free(session.damaged);
+	wipe(&session, sizeof session);
+}
