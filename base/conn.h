@@ -30,19 +30,23 @@ struct conn {
 	enum conn_end output; /* sticky */
 	int64_t read_timeout_ms, write_timeout_ms;
 	int64_t step_deadline; /* private */
-	char *in;              /* private: ring of what was read */
+	char *in;              /* private, as all below: what was read */
 	size_t in_from, in_to;
+	bool in_long_line; /* the rest of a line that was too long comes first */
 	struct buf out;
 	uint64_t octets_in, octets_out; /* of payload, for the log */
 };
 
-/* Takes over `fd` and makes it non-blocking, TCP_NODELAY where it is TCP. */
+/* Takes over the socket `fd` and makes it non-blocking, TCP_NODELAY where it
+ * is TCP. Timeouts are 10 and 1 minutes until they are set. */
 void conn_open(struct conn *conn, int fd);
-/* Says close_notify under TLS, closes, frees. */
+/* Flushes, says close_notify under TLS, closes, frees. A client that is still
+ * sending is read for a moment longer, so that a reset does not take the last
+ * answer from it. */
 void conn_close(struct conn *conn);
 
-/* How long one read may wait for the client, one write for it to take
- * something. */
+/* How long one read (of a whole line) may wait for the client, one write for
+ * it to take something. */
 void conn_set_timeouts(struct conn *conn, int64_t read_ms, int64_t write_ms);
 /* A moment (text_monotonic_ms) past which no read waits, whatever the
  * timeouts say; 0: none. Slow clients cannot stretch it an octet at a time. */
@@ -57,14 +61,15 @@ size_t conn_buffered(const struct conn *conn);
 
 enum conn_line {
 	CONN_LINE,      /* *line is there, without CRLF or LF */
-	CONN_LINE_LONG, /* longer than `limit` octets: swallowed to its LF */
+	CONN_LINE_LONG, /* longer than `limit` octets: the next read swallows its rest */
 	CONN_LINE_NONE, /* the input has ended: see conn->input */
 };
 /* Reads a line of at most `limit` octets, its end not counted (limit at most
  * CONN_LINE_LIMIT). *line is valid until the next read. A line without its end
- * before the input ends is CONN_LINE_NONE. A client that goes on past 16 times
- * the limit without an LF is CONN_BROKEN. */
-#define CONN_LINE_LIMIT 14000
+ * before the input ends is CONN_LINE_NONE. A client that goes on past
+ * CONN_SWALLOW_LIMIT without an LF is CONN_BROKEN. */
+#define CONN_LINE_LIMIT    14000
+#define CONN_SWALLOW_LIMIT (64u * 1024 * 1024)
 enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *line);
 
 /* What has been read and not consumed, at least one octet (reads if there is
