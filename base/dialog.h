@@ -19,8 +19,9 @@ struct dialog_command {
 	unsigned needs;   /* bits of dialog->has that must be set */
 	unsigned forbids; /* bits of dialog->has that must not be set */
 	int argument;     /* enum dialog_argument */
-	/* Returns the next state, or DIALOG_STAY. `argument` is what follows
-	 * the verb and one blank, valid until the next read. */
+	/* Returns the next state, DIALOG_STAY or DIALOG_END. `argument` is what
+	 * follows the verb and one blank, to the octet (a password may end with
+	 * blanks), valid until the next read. */
 	int (*run)(void *session, struct slice argument);
 	const char *announced; /* the word in CAPA or EHLO, or NULL */
 };
@@ -35,7 +36,7 @@ enum dialog_fault {
 	DIALOG_WRONG_STATE,
 	DIALOG_LACKS,           /* a bit of `needs` is missing */
 	DIALOG_FORBIDDEN,       /* a bit of `forbids` is set */
-	DIALOG_ARGUMENT,        /* missing, or one too many */
+	DIALOG_ARGUMENT,        /* missing, or one too many; blanks are none */
 	DIALOG_OTHER_PROTOCOL,  /* GET, POST, Host:, a TLS hello: the session ends */
 	DIALOG_TOO_MANY_FAULTS, /* the session ends */
 	DIALOG_TIMEOUT,         /* the client said nothing: the session ends */
@@ -48,7 +49,8 @@ struct dialog {
 	int state;
 	unsigned has;                    /* DIALOG_TLS and the protocol's own bits */
 	size_t line_limit;               /* octets of a command line without its end */
-	unsigned faults, faults_allowed; /* handlers count theirs: ++faults */
+	unsigned faults, faults_allowed; /* handlers count theirs: ++faults; one more
+					  * than allowed ends the session */
 	/* The one place that answers faults. `command` is NULL where none was
 	 * found. */
 	void (*refuse)(
