@@ -40,6 +40,9 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS    := $(filter-out $(BUILD)/tools/officemail.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
+# Debian's own Python: PATH may hold another one, without pytest.
+PYTEST   := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
+
 all: $(BINARY)
 
 $(BINARY): $(BUILD)/tools/officemail.o $(BUILD)/officemail.a
@@ -63,11 +66,40 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
 
+# Objects only, of everything: for lint.
+compile: $(OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))
+
 units: $(UNITS)
 	@set -e; for unit in $(UNITS); do $$unit; done
+
+run:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -s all
+	@tools/demo
+
+test:
+	tools/setup build test
+	$(MAKE) all units
+	OFFICEMAIL=$(BINARY) $(PYTEST) tests/e2e
+
+test-more:
+	tools/setup build test more
+	$(MAKE) all
+	$(MAKE) SANITIZE=1 all units
+	OFFICEMAIL=build/sanitize/officemail $(PYTEST) tests/e2e
+	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
+
+lint:
+	tools/setup build test lint
+	tests/lint
+
+install: all
+	install -D -m 755 officemail $(DESTDIR)$(PREFIX)/sbin/officemail
+	install -D -m 644 tools/officemail.8 $(DESTDIR)$(PREFIX)/share/man/man8/officemail.8
+	install -D -m 644 tools/office.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/office.ini.5
 
 clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all units clean
+.PHONY: all compile units run test test-more lint install clean

@@ -1,8 +1,13 @@
-"""The fixtures of the end-to-end tests; see tests/README.md."""
+"""The fixtures of all tests that run the binary; see tests/README.md."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
-from office import Workshop
+sys.path.insert(0, str(Path(__file__).resolve().parent / "e2e"))
+
+from office import Workshop  # noqa: E402
 
 
 @pytest.fixture(scope="session")
