@@ -1,0 +1,195 @@
+/* Sockets to listen on, from the words of office.ini. */
+#include "base/listen.h"
+#include "base/config.h"
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 512
+
+struct address {
+	char host[256]; /* empty: any */
+	char port[6];
+};
+
+static bool split_address(struct slice word, struct address *address)
+{
+	struct slice host = {0}, port = word;
+	uint64_t number;
+	size_t colon = word.len;
+	while (colon > 0 && word.at[colon - 1] != ':')
+		colon--;
+	if (colon > 0) {
+		host = (struct slice){word.at, colon - 1};
+		port = slice_from(word, colon);
+		if (host.len == 0)
+			return false;
+	}
+	if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
+		host = (struct slice){host.at + 1, host.len - 2};
+	else if (slice_find(host, ':') < host.len)
+		return false;
+	if (!text_to_number(port, 5, &number) || number == 0 || number > 65535 ||
+		host.len >= sizeof(address->host))
+		return false;
+	if (host.len > 0)
+		memcpy(address->host, host.at, host.len);
+	address->host[host.len] = '\0';
+	snprintf(address->port, sizeof(address->port), "%u", (unsigned)number);
+	return true;
+}
+
+bool listen_is_address(struct slice word)
+{
+	struct address address;
+	return (word.len > 0 && word.at[0] == '/') || split_address(word, &address);
+}
+
+static int bind_failed(struct slice word, int fd, struct err *e)
+{
+	int why = errno;
+	if (fd >= 0)
+		close(fd);
+	if (why == EADDRINUSE)
+		return err_set(e, ERR_IN_USE,
+			"%.*s is in use by another program: stop that one (`ss -ltnp` names it) or "
+			"choose another port in office.ini",
+			(int)word.len, word.at);
+	if (why == EACCES)
+		return err_set(e, ERR_DENIED,
+			"%.*s may not be opened by this account: start as root, or choose a port "
+			"from 1024 on in office.ini",
+			(int)word.len, word.at);
+	errno = why;
+	return err_set_errno(e, "cannot listen on %.*s", (int)word.len, word.at);
+}
+
+static int add_tcp(struct slice word, const struct addrinfo *at, int fds[LISTENERS_MAX],
+	size_t *count, struct err *e)
+{
+	if (*count == LISTENERS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d listeners", LISTENERS_MAX);
+	const int on = 1;
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		(at->ai_family == AF_INET6 &&
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+		bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+		return bind_failed(word, fd, e);
+	fds[(*count)++] = fd;
+	return 0;
+}
+
+static bool box_lacks(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == EAFNOSUPPORT;
+	/* The module may be there with the protocol switched off. */
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
+	bool lacks = family == AF_INET6 &&
+		     bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 &&
+		     errno == EADDRNOTAVAIL;
+	close(fd);
+	return lacks;
+}
+
+static int open_tcp(struct slice word, int fds[LISTENERS_MAX], size_t *count, struct err *e)
+{
+	struct address address;
+	if (!split_address(word, &address))
+		return err_set(e, ERR_INPUT, "%.*s is no host:port, [v6]:port or port",
+			(int)word.len, word.at);
+	const struct addrinfo wanted = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *found;
+	int failed =
+		getaddrinfo(address.host[0] ? address.host : NULL, address.port, &wanted, &found);
+	if (failed)
+		return err_set(
+			e, ERR_INPUT, "%.*s: %s", (int)word.len, word.at, gai_strerror(failed));
+	int done = 0;
+	for (const struct addrinfo *at = found; at && done == 0; at = at->ai_next)
+		if (address.host[0] || !box_lacks(at->ai_family))
+			done = add_tcp(word, at, fds, count, e);
+	freeaddrinfo(found);
+	return done;
+}
+
+/* A socket file that nobody listens on any more may be replaced; one that
+ * answers belongs to somebody. */
+static bool is_alive(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return alive;
+}
+
+static int bind_unix(struct slice word, const struct sockaddr_un *at, mode_t mode, uid_t uid,
+	gid_t gid, struct err *e)
+{
+	struct stat there;
+	if (lstat(at->sun_path, &there) == 0 && S_ISSOCK(there.st_mode)) {
+		if (is_alive(at)) {
+			errno = EADDRINUSE;
+			return bind_failed(word, -1, e);
+		}
+		unlink(at->sun_path);
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
+		chmod(at->sun_path, mode) < 0 || (uid != 0 && chown(at->sun_path, uid, gid) < 0) ||
+		listen(fd, BACKLOG) < 0)
+		return bind_failed(word, fd, e);
+	return fd;
+}
+
+int listen_unix(int dir_fd, const char *name, uid_t uid, gid_t gid, struct err *e)
+{
+	/* sun_path holds 108 octets; the data directory's path may be longer. */
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	return bind_unix(slice_of(name), &at, 0600, uid, gid, e);
+}
+
+static int open_unix(struct slice path, uid_t uid, gid_t gid, int fds[LISTENERS_MAX], size_t *count,
+	struct err *e)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	if (path.len >= sizeof(at.sun_path))
+		return err_set(e, ERR_INPUT,
+			"%.*s is too long for a unix socket (%zu octets at most)", (int)path.len,
+			path.at, sizeof(at.sun_path) - 1);
+	if (*count == LISTENERS_MAX)
+		return err_set(e, ERR_INPUT, "more than %d listeners", LISTENERS_MAX);
+	memcpy(at.sun_path, path.at, path.len);
+	int fd = bind_unix(path, &at, 0660, uid, gid, e);
+	if (fd < 0)
+		return -1;
+	fds[(*count)++] = fd;
+	return 0;
+}
+
+int listen_open(const char *list, uid_t uid, gid_t gid, int fds[LISTENERS_MAX], size_t *count,
+	struct err *e)
+{
+	struct slice word;
+	for (size_t i = 0; config_word(list, i, &word); i++) {
+		int done = word.at[0] == '/' ? open_unix(word, uid, gid, fds, count, e)
+					     : open_tcp(word, fds, count, e);
+		if (done < 0)
+			return -1;
+	}
+	return 0;
+}

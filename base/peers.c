@@ -1,0 +1,93 @@
+/* The limits beside accept. */
+#include "base/peers.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct peer known[PEERS_KNOWN_MAX]; /* a ring: the oldest gives way */
+static size_t known_count, known_next;
+
+static void from_ipv4(struct peer *peer, const struct in_addr *address)
+{
+	peer->source[10] = peer->source[11] = 0xff;
+	memcpy(peer->source + 12, address, 4);
+}
+
+static void from_ipv6(struct peer *peer, const struct in6_addr *address)
+{
+	memcpy(peer->source, address, IN6_IS_ADDR_V4MAPPED(address) ? 16 : 8);
+}
+
+void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_storage *address)
+{
+	*peer = (struct peer){0};
+	if (address->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+		from_ipv4(peer, &in->sin_addr);
+		inet_ntop(AF_INET, &in->sin_addr, text, PEER_TEXT_MAX);
+	} else if (address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
+		from_ipv6(peer, &in->sin6_addr);
+		inet_ntop(AF_INET6, &in->sin6_addr, text, PEER_TEXT_MAX);
+	} else {
+		peer->is_local = true;
+		snprintf(text, PEER_TEXT_MAX, "unix");
+	}
+}
+
+bool peer_parse(struct peer *peer, const char *text)
+{
+	struct in_addr ipv4;
+	struct in6_addr ipv6;
+	*peer = (struct peer){0};
+	if (inet_pton(AF_INET, text, &ipv4) == 1)
+		from_ipv4(peer, &ipv4);
+	else if (inet_pton(AF_INET6, text, &ipv6) == 1)
+		from_ipv6(peer, &ipv6);
+	else
+		return false;
+	return true;
+}
+
+bool peer_equal(const struct peer *a, const struct peer *b)
+{
+	return a->is_local == b->is_local && memcmp(a->source, b->source, sizeof(a->source)) == 0;
+}
+
+static bool is_known(const struct peer *peer)
+{
+	for (size_t i = 0; i < known_count; i++)
+		if (peer_equal(&known[i], peer))
+			return true;
+	return false;
+}
+
+void peers_learn(const struct peer *peer)
+{
+	if (is_known(peer))
+		return;
+	known[known_next] = *peer;
+	known_next = (known_next + 1) % PEERS_KNOWN_MAX;
+	if (known_count < PEERS_KNOWN_MAX)
+		known_count++;
+}
+
+bool peers_admit(
+	const struct peer *peer, const struct config *config, size_t open, size_t from_peer)
+{
+	if (peer->is_local)
+		return true;
+	if (config->connections_per_ip && from_peer >= config->connections_per_ip)
+		return false;
+	if (config->connections == 0)
+		return true;
+	if (is_known(peer))
+		return open < config->connections;
+	size_t for_strangers = config->connections - config->connections / 5;
+	if (open >= for_strangers)
+		return false;
+	size_t share = (for_strangers - open + from_peer) / 8;
+	return from_peer < (share > 0 ? share : 1);
+}

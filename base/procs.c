@@ -1,0 +1,539 @@
+/* One poll loop over listeners, roles and signals. Whatever a child does, the
+ * master only forks, counts and reaps. */
+#include "base/procs.h"
+#include "base/log.h"
+#include "base/peers.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ACCEPTS_AT_ONCE  16
+#define HANDSHAKE_MS     10000
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MOST_MS  10000
+#define ROLE_STEADY_MS   60000 /* lived that long: the back-off begins anew */
+#define DRAIN_MS         5000  /* for sessions, and again for roles */
+#define ACCEPT_PAUSE_MS  100   /* out of descriptors or memory */
+#define MINUTE_MS        60000
+
+struct role_state {
+	pid_t pid; /* 0: down */
+	struct channel channel;
+	int listener;
+	bool ready;
+	int64_t started_ms, restart_ms, backoff_ms;
+};
+
+struct session_state {
+	pid_t pid;
+	struct peer peer;
+};
+
+static struct {
+	struct procs *procs;
+	struct role_state roles[PROCS_ROLES_MAX];
+	struct session_state *sessions;
+	size_t session_count, session_cap;
+	int lifeline[2]; /* sessions hold [0]; closing [1] tells them to end */
+	int signals;
+	sigset_t mask_before;
+	bool announced, stopping;
+	int status;
+	int64_t accept_again_ms, next_minute_ms;
+} master;
+
+void procs_stop(int status)
+{
+	master.stopping = true;
+	master.status = status;
+}
+
+struct channel *procs_role_channel(size_t role)
+{
+	return master.roles[role].pid ? &master.roles[role].channel : NULL;
+}
+
+void procs_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* Nobody but systemd minds whether it arrives. */
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	close(fd);
+}
+
+/* ---- children ---- */
+
+/* Everything of the master's that a child must not hold. */
+static void close_inherited(const struct role_state *but_role)
+{
+	const struct procs *procs = master.procs;
+	for (size_t i = 0; i < procs->service_count; i++)
+		for (size_t j = 0; j < procs->services[i].fd_count; j++)
+			close(procs->services[i].fds[j]);
+	for (size_t i = 0; i < procs->role_count; i++) {
+		struct role_state *role = &master.roles[i];
+		channel_close(&role->channel);
+		if (role != but_role)
+			close(role->listener);
+	}
+	if (master.lifeline[1] >= 0)
+		close(master.lifeline[1]);
+	close(master.signals);
+	free(master.sessions);
+}
+
+/* The master alone listens to signals: it tells its children by their
+ * channels and lifelines. */
+static void set_child_signals(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &master.mask_before, NULL);
+}
+
+static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
+{
+	struct procs *procs = master.procs;
+	struct role_birth birth = {.config = procs->config,
+		.listener = master.roles[index].listener,
+		.run_dir = procs->run_dir};
+	channel_open(&birth.master, channel_fd);
+	close_inherited(&master.roles[index]);
+	close(master.lifeline[0]);
+	set_child_signals();
+	if (sandbox_take_account(&procs->account, parent, e) < 0)
+		return -1;
+	return procs->roles[index].run(&birth, e);
+}
+
+static void start_role(size_t index)
+{
+	struct role_state *role = &master.roles[index];
+	struct procs *procs = master.procs;
+	int pair[2];
+	pid_t parent = getpid();
+	pid_t pid = -1;
+	role->restart_ms = text_monotonic_ms() + role->backoff_ms;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+		pid = fork();
+		if (pid != 0)
+			close(pair[1]);
+		if (pid < 0)
+			close(pair[0]);
+	}
+	if (pid < 0) {
+		log_event(LOG_ERROR, "fork-failed", log_text("role", procs->roles[index].name),
+			log_text("reason", strerror(errno)));
+		return;
+	}
+	if (pid == 0) {
+		struct err e;
+		close(pair[0]);
+		int done = run_role(index, pair[1], parent, &e);
+		if (done < 0)
+			log_failure(LOG_ERROR, procs->roles[index].name, &e);
+		exit(done < 0);
+	}
+	role->pid = pid;
+	role->ready = false;
+	role->started_ms = text_monotonic_ms();
+	channel_open(&role->channel, pair[0]);
+	procs->role_started(procs, index, &role->channel);
+}
+
+static void role_ended(size_t index, int status)
+{
+	struct role_state *role = &master.roles[index];
+	const char *name = master.procs->roles[index].name;
+	bool was_ready = role->ready;
+	int64_t now = text_monotonic_ms();
+	channel_close(&role->channel);
+	role->pid = 0;
+	role->ready = false;
+	if (master.stopping)
+		return;
+	log_event(LOG_ERROR, "role-died", log_text("role", name),
+		log_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+		log_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
+	if (!master.announced && !was_ready) {
+		procs_stop(1);
+		return;
+	}
+	if (role->backoff_ms == 0 || now - role->started_ms > ROLE_STEADY_MS)
+		role->backoff_ms = BACKOFF_FIRST_MS;
+	else if (role->backoff_ms < BACKOFF_MOST_MS)
+		role->backoff_ms *= 2;
+	role->restart_ms = now + role->backoff_ms;
+}
+
+static void session_ended(size_t index, int status)
+{
+	if (WIFSIGNALED(status) && !master.stopping)
+		log_event(LOG_ERROR, "session-died", log_number("signal", WTERMSIG(status)),
+			log_number("pid", master.sessions[index].pid));
+	master.sessions[index] = master.sessions[--master.session_count];
+}
+
+static void reap(void)
+{
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+		for (size_t i = 0; i < master.procs->role_count; i++)
+			if (master.roles[i].pid == pid)
+				role_ended(i, status);
+		for (size_t i = 0; i < master.session_count; i++)
+			if (master.sessions[i].pid == pid) {
+				session_ended(i, status);
+				break;
+			}
+	}
+}
+
+/* ---- sessions ---- */
+
+static void run_session(
+	const struct procs_service *service, int fd, struct visitor *visitor, pid_t parent)
+{
+	struct procs *procs = master.procs;
+	struct err e;
+	close_inherited(NULL);
+	set_child_signals();
+	tzset();
+	visitor->service = service->name;
+	visitor->config = procs->config;
+	visitor->chain = *procs->chain;
+	conn_open(&visitor->conn, fd);
+	visitor->conn.lifeline = master.lifeline[0];
+	if (sandbox_take_account(&procs->account, parent, &e) < 0 ||
+		procs->prepare(visitor, procs->run_dir, &e) < 0) {
+		log_failure(LOG_ERROR, "session-not-begun", &e);
+		return;
+	}
+	close(procs->run_dir);
+	if (sandbox_seal(SEAL_SESSION, &e) < 0) {
+		log_failure(LOG_ERROR, "session-not-sealed", &e);
+		return;
+	}
+	if (service->tls_first && conn_start_tls(&visitor->conn, visitor->chain, visitor->sign,
+					  visitor, HANDSHAKE_MS) < 0)
+		return;
+	service->run(visitor);
+}
+
+static size_t count_from(const struct peer *peer)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < master.session_count; i++)
+		count += peer_equal(&master.sessions[i].peer, peer);
+	return count;
+}
+
+static void turn_away(const struct procs_service *service, int fd, const char *peer)
+{
+	/* A log line for each would be a flood's second victim. */
+	static int64_t logged_ms;
+	int64_t now = text_monotonic_ms();
+	if (logged_ms == 0 || now - logged_ms > 1000) {
+		logged_ms = now;
+		log_event(LOG_WARNING, "turned-away", log_text("service", service->name),
+			log_text("from", peer),
+			log_number("sessions", (int64_t)master.session_count));
+	}
+	if (service->busy)
+		send(fd, service->busy, strlen(service->busy), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void remember_session(pid_t pid, const struct peer *peer)
+{
+	if (master.session_count == master.session_cap) {
+		master.session_cap = master.session_cap ? 2 * master.session_cap : 64;
+		master.sessions = must_realloc(
+			master.sessions, master.session_cap * sizeof(*master.sessions));
+	}
+	master.sessions[master.session_count++] = (struct session_state){pid, *peer};
+}
+
+static void start_session(
+	const struct procs_service *service, int fd, const struct sockaddr_storage *address)
+{
+	const struct config *config = master.procs->config;
+	struct visitor visitor = {0};
+	struct peer peer;
+	pid_t parent = getpid();
+	peer_of(&peer, visitor.peer, address);
+	visitor.crowded = config->connections && master.session_count >= config->connections / 2;
+	if (!peers_admit(&peer, config, master.session_count, count_from(&peer))) {
+		turn_away(service, fd, visitor.peer);
+		return;
+	}
+	pid_t pid = fork();
+	if (pid < 0) {
+		log_event(LOG_ERROR, "fork-failed", log_text("service", service->name),
+			log_text("reason", strerror(errno)));
+		turn_away(service, fd, visitor.peer);
+		return;
+	}
+	if (pid == 0) {
+		run_session(service, fd, &visitor, parent);
+		conn_close(&visitor.conn);
+		_exit(0);
+	}
+	close(fd);
+	remember_session(pid, &peer);
+}
+
+static void accept_clients(const struct procs_service *service, int listener)
+{
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct sockaddr_storage address = {0};
+		socklen_t len = sizeof(address);
+		int fd = accept4(
+			listener, (struct sockaddr *)&address, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			start_session(service, fd, &address);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN) {
+			log_event(LOG_ERROR, "accept-failed", log_text("service", service->name),
+				log_text("reason", strerror(errno)));
+			master.accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
+		}
+		return;
+	}
+}
+
+/* ---- what roles say, signals, the clock ---- */
+
+static void announce_when_ready(void)
+{
+	struct procs *procs = master.procs;
+	if (master.announced || master.stopping || !procs->is_ready())
+		return;
+	for (size_t i = 0; i < procs->role_count; i++)
+		if (!master.roles[i].ready)
+			return;
+	master.announced = true;
+	dprintf(STDERR_FILENO, "officemail: ready\n");
+	procs_notify("READY=1");
+}
+
+static void hear_role(size_t index)
+{
+	struct role_state *role = &master.roles[index];
+	struct frame frame;
+	struct err e;
+	int got;
+	while ((got = channel_receive_some(&role->channel, &frame, &e)) == 1) {
+		if (frame.type == ROLE_READY)
+			role->ready = true;
+		else
+			master.procs->role_says(master.procs, index, &frame);
+		for (unsigned i = 0; i < frame.fd_count; i++)
+			close(frame.fds[i]);
+	}
+	/* Its end is told by SIGCHLD; a role that only closed its channel is
+	 * out of step. */
+	if (got <= 0 && role->pid)
+		kill(role->pid, SIGKILL);
+	announce_when_ready();
+}
+
+void procs_send_config(const struct procs *procs)
+{
+	struct err e;
+	struct iovec part = {procs->config, sizeof(*procs->config)};
+	for (size_t i = 0; i < procs->role_count; i++)
+		if (master.roles[i].pid && channel_send(&master.roles[i].channel, ROLE_CONFIG,
+						   &part, 1, NULL, 0, &e) < 0)
+			log_failure(LOG_ERROR, "reload-failed", &e);
+}
+
+static void take_signals(void)
+{
+	struct signalfd_siginfo info;
+	while (read(master.signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap();
+		else if (info.ssi_signo == SIGHUP)
+			master.procs->reload(master.procs);
+		else
+			procs_stop(0);
+	}
+}
+
+static void tend(int64_t now)
+{
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		if (!master.roles[i].pid && now >= master.roles[i].restart_ms)
+			start_role(i);
+	if (now >= master.next_minute_ms) {
+		master.next_minute_ms = now + MINUTE_MS;
+		master.procs->each_minute(master.procs);
+	}
+}
+
+static int64_t next_duty_ms(int64_t now)
+{
+	int64_t next = master.next_minute_ms;
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		if (!master.roles[i].pid && master.roles[i].restart_ms < next)
+			next = master.roles[i].restart_ms;
+	if (master.accept_again_ms > now && master.accept_again_ms < next)
+		next = master.accept_again_ms;
+	return next > now ? next - now : 0;
+}
+
+/* ---- the loop ---- */
+
+static void serve(void)
+{
+	struct procs *procs = master.procs;
+	struct pollfd fds[1 + PROCS_ROLES_MAX + 8 * LISTENERS_MAX];
+	while (!master.stopping) {
+		int64_t now = text_monotonic_ms();
+		nfds_t count = 0;
+		tend(now);
+		fds[count++] = (struct pollfd){.fd = master.signals, .events = POLLIN};
+		for (size_t i = 0; i < procs->role_count; i++)
+			fds[count++] = (struct pollfd){
+				.fd = master.roles[i].pid ? master.roles[i].channel.fd : -1,
+				.events = POLLIN};
+		/* Until it can serve, it lets clients wait in the queue. */
+		bool accepting = master.announced && now >= master.accept_again_ms;
+		for (size_t i = 0; i < procs->service_count; i++)
+			for (size_t j = 0; j < procs->services[i].fd_count; j++)
+				fds[count++] = (struct pollfd){
+					.fd = accepting ? procs->services[i].fds[j] : -1,
+					.events = POLLIN};
+		if (poll(fds, count, (int)next_duty_ms(now)) < 0 && errno != EINTR)
+			log_event(LOG_ERROR, "poll-failed", log_text("reason", strerror(errno)));
+		struct pollfd *at = fds;
+		if ((at++)->revents)
+			take_signals();
+		for (size_t i = 0; i < procs->role_count; i++)
+			if ((at++)->revents && master.roles[i].pid)
+				hear_role(i);
+		for (size_t i = 0; i < procs->service_count; i++)
+			for (size_t j = 0; j < procs->services[i].fd_count; j++)
+				if ((at++)->revents && !master.stopping)
+					accept_clients(
+						&procs->services[i], procs->services[i].fds[j]);
+	}
+}
+
+static bool children_left(bool roles)
+{
+	if (!roles)
+		return master.session_count > 0;
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		if (master.roles[i].pid)
+			return true;
+	return false;
+}
+
+static void wait_for_children(bool roles)
+{
+	int64_t deadline = text_monotonic_ms() + DRAIN_MS;
+	while (children_left(roles)) {
+		int64_t left = deadline - text_monotonic_ms();
+		if (left <= 0)
+			return;
+		struct pollfd fd = {.fd = master.signals, .events = POLLIN};
+		poll(&fd, 1, (int)left);
+		struct signalfd_siginfo info;
+		while (read(master.signals, &info, sizeof(info)) == sizeof(info))
+			continue;
+		reap();
+	}
+}
+
+/* Sessions finish the command they are in, roles what they were asked; then
+ * who is left is ended. */
+static void drain(void)
+{
+	struct procs *procs = master.procs;
+	procs_notify("STOPPING=1");
+	for (size_t i = 0; i < procs->service_count; i++)
+		for (size_t j = 0; j < procs->services[i].fd_count; j++)
+			close(procs->services[i].fds[j]);
+	close(master.lifeline[1]);
+	master.lifeline[1] = -1;
+	wait_for_children(false);
+	for (size_t i = 0; i < master.session_count; i++)
+		kill(master.sessions[i].pid, SIGKILL);
+	for (size_t i = 0; i < procs->role_count; i++)
+		if (master.roles[i].pid)
+			shutdown(master.roles[i].channel.fd, SHUT_RDWR);
+	wait_for_children(true);
+	for (size_t i = 0; i < procs->role_count; i++)
+		if (master.roles[i].pid)
+			kill(master.roles[i].pid, SIGKILL);
+}
+
+static int begin(struct procs *procs, struct err *e)
+{
+	sigset_t handled;
+	master.procs = procs;
+	sigemptyset(&handled);
+	sigaddset(&handled, SIGCHLD);
+	sigaddset(&handled, SIGTERM);
+	sigaddset(&handled, SIGINT);
+	sigaddset(&handled, SIGHUP);
+	sigprocmask(SIG_BLOCK, &handled, &master.mask_before);
+	signal(SIGPIPE, SIG_IGN);
+	master.signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0)
+		return err_set_errno(e, "cannot begin");
+	for (size_t i = 0; i < procs->role_count; i++) {
+		master.roles[i].channel.fd = -1;
+		master.roles[i].listener = listen_unix(procs->run_dir, procs->roles[i].name,
+			procs->account.uid, procs->account.gid, e);
+		if (master.roles[i].listener < 0)
+			return -1;
+	}
+	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;
+	return sandbox_keep_master_rights(e);
+}
+
+int procs_run(struct procs *procs)
+{
+	struct err e;
+	if (begin(procs, &e) < 0) {
+		log_failure(LOG_ERROR, "start", &e);
+		return 1;
+	}
+	for (size_t i = 0; i < procs->role_count; i++)
+		start_role(i);
+	serve();
+	drain();
+	free(master.sessions);
+	return master.status;
+}

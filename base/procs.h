@@ -1,0 +1,67 @@
+/* The master: forks, reaps, restarts, and never reads a stranger's octet.
+ *
+ * It is told what there is by two tables, services and roles, and by a few
+ * hooks; it knows nothing of mail. */
+#ifndef BASE_PROCS_H
+#define BASE_PROCS_H
+
+#include "base/listen.h"
+#include "base/role.h"
+#include "base/sandbox.h"
+#include "base/service.h"
+
+struct procs_service {
+	const char *name; /* for the log and the session */
+	service_fn run;
+	bool tls_first;         /* TLS from the first octet */
+	const char *busy;       /* what a client hears for whom there is no place; NULL: nothing */
+	int fds[LISTENERS_MAX]; /* bound */
+	size_t fd_count;
+};
+
+struct procs_role {
+	const char *name; /* and its socket's, in DATA/run */
+	/* Returns when the master has gone or asks; seals itself. An error
+	 * before it was ready ends the server at start, and restarts it later. */
+	int (*run)(struct role_birth *birth, struct err *e);
+};
+#define PROCS_ROLES_MAX 8
+
+struct procs {
+	struct config *config; /* current; the hooks may change it */
+	struct sandbox_account account;
+	const struct procs_service *services;
+	size_t service_count;
+	const struct procs_role *roles;
+	size_t role_count;
+	int run_dir; /* DATA/run */
+	const struct tls_chain *
+		*chain; /* the current one; sessions keep the one they were born with */
+
+	/* A role has been started: what to send it first; NULL in `e` terms: it
+	 * cannot fail. */
+	void (*role_started)(struct procs *procs, size_t role, struct channel *to);
+	/* A role says something but that it is ready. */
+	void (*role_says)(struct procs *procs, size_t role, const struct frame *frame);
+	/* Beside the roles: is everything there to serve? */
+	bool (*is_ready)(void);
+	/* In a newborn session, before the seal: fills the channels. */
+	int (*prepare)(struct visitor *visitor, int run_dir, struct err *e);
+	void (*each_minute)(struct procs *procs);
+	void (*reload)(struct procs *procs); /* SIGHUP */
+};
+
+/* Runs until SIGTERM or SIGINT, or until procs_stop(). Returns the exit status:
+ * 0, or 1 if it could not start. */
+int procs_run(struct procs *procs);
+/* From a hook: ends the server as SIGTERM would, with that exit status. */
+void procs_stop(int status);
+/* The channel to a role, for hooks; NULL while it is down. */
+struct channel *procs_role_channel(size_t role);
+/* Sends the current settings to every role. */
+void procs_send_config(const struct procs *procs);
+
+/* Tells systemd (sd_notify(3)), where it listens. */
+void procs_notify(const char *state);
+
+#endif

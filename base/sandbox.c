@@ -1,0 +1,318 @@
+/* Rights given up. Each list below is the whole of what a kind of process may
+ * still ask of the kernel. */
+#include "base/sandbox.h"
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool sandbox_is_sealed_build(void)
+{
+#ifdef UNSEALED
+	return false;
+#else
+	return true;
+#endif
+}
+
+/* ---- the filters ---- */
+
+#ifndef UNSEALED
+
+#ifdef DEADLY_SEAL
+#define REFUSED SCMP_ACT_KILL_PROCESS
+#else
+#define REFUSED SCMP_ACT_ERRNO(EPERM)
+#endif
+
+/* What a conversation takes, and what libc does behind our back. */
+static const int session_calls[] = {
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recv),
+	SCMP_SYS(send),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(ppoll_time64),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(close),
+	SCMP_SYS(fstat),
+	SCMP_SYS(fstat64),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fcntl64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(_llseek),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(futex_time64),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_gettime64),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_nanosleep_time64),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(geteuid32),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigreturn),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),
+#ifdef SANITIZED
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(readlink),
+	SCMP_SYS(prctl),
+	SCMP_SYS(getuid),
+	SCMP_SYS(newfstatat),
+#endif
+};
+
+/* What a role adds that listens. */
+static const int role_calls[] = {
+	SCMP_SYS(accept4),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+};
+
+/* What a role that keeps the store must never do; sockets but unix ones are
+ * refused beside. */
+static const int store_role_refused[] = {
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(kill),
+	SCMP_SYS(tkill),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(clone),
+	SCMP_SYS(clone3),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(chroot),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(kexec_load),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		/* A call this machine does not have is no matter. */
+		if (seccomp_rule_add(filter, action, calls[i], 0) < 0 && calls[i] >= 0)
+			return -1;
+	return 0;
+}
+
+static int add_argument_rules(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	/* abort() after a broken invariant, and nothing else. */
+	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT);
+	const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
+	for (size_t i = 0; i < COUNT(maps); i++)
+		if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, maps[i], 1, &no_exec) < 0 &&
+			maps[i] >= 0)
+			return -1;
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &abort_self);
+}
+
+static scmp_filter_ctx build_filter(enum seal seal)
+{
+	scmp_filter_ctx filter = seccomp_init(seal == SEAL_STORE_ROLE ? SCMP_ACT_ALLOW : REFUSED);
+	if (!filter)
+		return NULL;
+	int done;
+	if (seal == SEAL_STORE_ROLE) {
+		const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+		done = add_calls(filter, REFUSED, store_role_refused, COUNT(store_role_refused));
+		if (done == 0)
+			done = seccomp_rule_add_array(
+				filter, REFUSED, SCMP_SYS(socket), 1, &not_unix);
+	} else {
+		/* A binary tree: half the cost for each child. */
+		done = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+		if (done == 0)
+			done = add_calls(
+				filter, SCMP_ACT_ALLOW, session_calls, COUNT(session_calls));
+		if (done == 0)
+			done = add_argument_rules(filter);
+		if (done == 0 && seal == SEAL_CLOSED_ROLE)
+			done = add_calls(filter, SCMP_ACT_ALLOW, role_calls, COUNT(role_calls));
+	}
+	if (done == 0)
+		return filter;
+	seccomp_release(filter);
+	return NULL;
+}
+
+static struct sock_fprog programs[SEALS];
+
+/* libseccomp writes a program to a descriptor only. */
+static int export_filter(scmp_filter_ctx filter, struct sock_fprog *program)
+{
+	int fd = memfd_create("seal", MFD_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int done = -1;
+	off_t size;
+	if (seccomp_export_bpf(filter, fd) == 0 && (size = lseek(fd, 0, SEEK_END)) > 0) {
+		program->filter = must_alloc((size_t)size);
+		program->len = (unsigned short)((size_t)size / sizeof(struct sock_filter));
+		if (pread(fd, program->filter, (size_t)size, 0) == size)
+			done = 0;
+	}
+	close(fd);
+	return done;
+}
+
+int sandbox_prepare(struct err *e)
+{
+	for (int seal = 0; seal < SEALS; seal++) {
+		scmp_filter_ctx filter = build_filter((enum seal)seal);
+		int done = filter ? export_filter(filter, &programs[seal]) : -1;
+		if (filter)
+			seccomp_release(filter);
+		if (done < 0)
+			return err_set(e, ERR_IO, "cannot build the system call filters");
+	}
+	const uint32_t action = SECCOMP_RET_ERRNO;
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
+		return err_set(e, ERR_IO,
+			"this kernel has no system call filters (CONFIG_SECCOMP_FILTER): use "
+			"one that has; officemail does not face strangers without");
+	return 0;
+}
+
+int sandbox_seal(enum seal seal, struct err *e)
+{
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[seal]) < 0)
+		return err_set_errno(e, "the kernel refuses the seal");
+	return 0;
+}
+
+#else
+
+int sandbox_prepare(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+int sandbox_seal(enum seal seal, struct err *e)
+{
+	(void)seal;
+	(void)e;
+	return 0;
+}
+
+#endif
+
+/* ---- accounts and limits ---- */
+
+int sandbox_account_find(struct sandbox_account *account, const char *name, struct err *e)
+{
+	*account = (struct sandbox_account){0};
+	if (geteuid() != 0)
+		return 0;
+	const struct passwd *entry = getpwnam(name);
+	if (!entry)
+		return err_set(e, ERR_MISSING,
+			"there is no account %s ([office] user): create it with `adduser --system "
+			"--group --no-create-home %s`",
+			name, name);
+	if (entry->pw_uid == 0)
+		return err_set(e, ERR_INPUT,
+			"[office] user is %s, which is root: name an account without rights", name);
+	*account = (struct sandbox_account){entry->pw_uid, entry->pw_gid};
+	return 0;
+}
+
+static void limit(int resource, rlim_t most)
+{
+	struct rlimit now;
+	if (getrlimit(resource, &now) < 0)
+		return;
+	if (now.rlim_cur > most)
+		now.rlim_cur = most;
+	if (now.rlim_max > most)
+		now.rlim_max = most;
+	setrlimit(resource, &now);
+}
+
+int sandbox_take_account(const struct sandbox_account *account, pid_t parent, struct err *e)
+{
+	if (account->uid != 0 && (setgroups(0, NULL) < 0 ||
+					 setresgid(account->gid, account->gid, account->gid) < 0 ||
+					 setresuid(account->uid, account->uid, account->uid) < 0))
+		return err_set_errno(e, "cannot take the office's account");
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set_errno(e, "prctl");
+	/* It died before it could be our death. */
+	if (getppid() != parent)
+		_exit(1);
+	limit(RLIMIT_CORE, 0);
+	return 0;
+}
+
+int sandbox_keep_master_rights(struct err *e)
+{
+	if (geteuid() != 0)
+		return 0;
+	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL |
+			      1u << CAP_DAC_READ_SEARCH | 1u << CAP_SETPCAP;
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (cap >= 32 || !(kept & 1u << cap))
+			prctl(PR_CAPBSET_DROP, cap);
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct rights[2] = {{.effective = kept, .permitted = kept}};
+	if (syscall(SYS_capset, &header, rights) < 0)
+		return err_set_errno(e, "cannot give up root's rights");
+	return 0;
+}
