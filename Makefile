@@ -46,25 +46,28 @@ PYTEST   := /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
 all: $(BINARY)
 
 $(BINARY): $(BUILD)/tools/officemail.o $(BUILD)/officemail.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@echo LD $@
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/officemail.a: $(PARTS)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo CC $<
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schema, as a C string.
 $(BUILD)/schema.inc: store/schema.sql
 	@mkdir -p $(@D)
-	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
+	@sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/store/db.o: $(BUILD)/schema.inc
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
+	@echo LD $@
+	@$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
 
 # Objects only, of everything: for lint.
 compile: $(OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))

@@ -34,7 +34,8 @@ void conn_open(struct conn *conn, int fd)
 {
 	int on = 1;
 
-	*conn = (struct conn){.fd = fd, .read_timeout_ms = 600000, .write_timeout_ms = 60000};
+	*conn = (struct conn){
+		.fd = fd, .lifeline = -1, .read_timeout_ms = 600000, .write_timeout_ms = 60000};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket */
 }
@@ -50,17 +51,19 @@ void conn_set_deadline(struct conn *conn, int64_t monotonic_ms)
 	conn->step_deadline = monotonic_ms;
 }
 
-/* Until the descriptor is worth another try; false: the deadline passed. */
-static bool wait_until(const struct conn *conn, short events, int64_t deadline)
+/* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
+ * between commands, CONN_STOPPED. */
+static enum conn_end wait_until(const struct conn *conn, short events, int64_t deadline)
 {
 	for (;;) {
 		int64_t left = deadline - text_monotonic_ms();
-		struct pollfd polled = {.fd = conn->fd, .events = events};
+		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
+			{.fd = conn->idle ? conn->lifeline : -1, .events = POLLIN}};
 
 		if (left <= 0)
-			return false;
-		if (poll(&polled, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
-			return true;
+			return CONN_TIMEOUT;
+		if (poll(polled, 2, left < INT_MAX ? (int)left : INT_MAX) > 0)
+			return polled[0].revents ? CONN_OPEN : CONN_STOPPED;
 	}
 }
 
@@ -79,7 +82,8 @@ static void fail_output(struct conn *conn, enum conn_end end)
 static bool wait_to_send(struct conn *conn, long outcome)
 {
 	if (outcome == TLS_WANT_WRITE) {
-		if (wait_until(conn, POLLOUT, text_monotonic_ms() + conn->write_timeout_ms))
+		if (wait_until(conn, POLLOUT, text_monotonic_ms() + conn->write_timeout_ms) ==
+			CONN_OPEN)
 			return true;
 		fail_output(conn, CONN_TIMEOUT);
 	} else {
@@ -213,10 +217,10 @@ static bool fill(struct conn *conn, int64_t deadline)
 			conn->input = conn->output;
 			return false;
 		}
-		if (conn_flush(conn) == 0 && !wait_until(conn, POLLIN, deadline)) {
-			conn->input = CONN_TIMEOUT;
+		if (conn_flush(conn) == 0)
+			conn->input = wait_until(conn, POLLIN, deadline);
+		if (conn->input != CONN_OPEN)
 			return false;
-		}
 	}
 }
 
@@ -311,8 +315,10 @@ int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn
 		conn->tls = tls_server_new(chain, sign, arg);
 		do {
 			outcome = tls_handshake(conn->tls, conn->fd);
-		} while ((outcome == TLS_WANT_READ && wait_until(conn, POLLIN, deadline)) ||
-			 (outcome == TLS_WANT_WRITE && wait_until(conn, POLLOUT, deadline)));
+		} while ((outcome == TLS_WANT_READ &&
+				 wait_until(conn, POLLIN, deadline) == CONN_OPEN) ||
+			 (outcome == TLS_WANT_WRITE &&
+				 wait_until(conn, POLLOUT, deadline) == CONN_OPEN));
 	}
 	if (outcome > 0)
 		return 0;
@@ -336,7 +342,7 @@ static void linger(struct conn *conn)
 			unread_octets += (size_t)got;
 		else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
 			return;
-		else if (unread_octets == 0 || !wait_until(conn, POLLIN, deadline))
+		else if (unread_octets == 0 || wait_until(conn, POLLIN, deadline) != CONN_OPEN)
 			return;
 	}
 }

@@ -21,6 +21,7 @@ enum conn_end {
 	CONN_CLOSED,  /* the client ended it */
 	CONN_TIMEOUT, /* the deadline passed */
 	CONN_BROKEN,  /* reset, or TLS went wrong */
+	CONN_STOPPED, /* the server ends: see `lifeline` */
 };
 
 struct conn {
@@ -28,6 +29,10 @@ struct conn {
 	struct tls *tls;      /* NULL: in the clear */
 	enum conn_end input;  /* sticky */
 	enum conn_end output; /* sticky */
+	/* A descriptor whose end of file ends an idle wait for the client: the
+	 * server is to stop; -1: none. */
+	int lifeline;
+	bool idle; /* between commands, set by the command loop */
 	int64_t read_timeout_ms, write_timeout_ms;
 	int64_t step_deadline; /* private */
 	char *in;              /* private, as all below: what was read */

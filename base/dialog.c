@@ -90,13 +90,17 @@ static void take_line(struct dialog *dialog, struct slice line)
 static void take_command(struct dialog *dialog)
 {
 	struct slice line;
+	struct conn *conn = dialog->conn;
 
-	if (is_tls_hello(conn_peek(dialog->conn))) {
+	conn->idle = true;
+	struct slice start = conn_peek(conn);
+	conn->idle = false;
+	if (is_tls_hello(start)) {
 		refuse(dialog, DIALOG_OTHER_PROTOCOL, NULL);
 		dialog->state = DIALOG_END;
 		return;
 	}
-	switch (conn_read_line(dialog->conn, dialog->line_limit, &line)) {
+	switch (conn_read_line(conn, dialog->line_limit, &line)) {
 	case CONN_LINE:
 		take_line(dialog, line);
 		break;
@@ -104,8 +108,10 @@ static void take_command(struct dialog *dialog)
 		refuse(dialog, DIALOG_LINE_TOO_LONG, NULL);
 		break;
 	case CONN_LINE_NONE:
-		if (dialog->conn->input == CONN_TIMEOUT)
+		if (conn->input == CONN_TIMEOUT)
 			dialog->refuse(dialog->session, DIALOG_TIMEOUT, NULL);
+		if (conn->input == CONN_STOPPED)
+			dialog->refuse(dialog->session, DIALOG_STOPPED, NULL);
 		dialog->state = DIALOG_END;
 		break;
 	}

@@ -40,6 +40,7 @@ enum dialog_fault {
 	DIALOG_OTHER_PROTOCOL,  /* GET, POST, Host:, a TLS hello: the session ends */
 	DIALOG_TOO_MANY_FAULTS, /* the session ends */
 	DIALOG_TIMEOUT,         /* the client said nothing: the session ends */
+	DIALOG_STOPPED,         /* the server stops: the session ends */
 };
 
 struct dialog {

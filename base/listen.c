@@ -1,7 +1,7 @@
 /* Sockets to listen on, from the words of office.ini. */
 #include "base/listen.h"
 #include "base/config.h"
-#include "base/text.h"
+#include "base/syntax.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,44 +15,6 @@
 #include <unistd.h>
 
 #define BACKLOG 512
-
-struct address {
-	char host[256]; /* empty: any */
-	char port[6];
-};
-
-static bool split_address(struct slice word, struct address *address)
-{
-	struct slice host = {0}, port = word;
-	uint64_t number;
-	size_t colon = word.len;
-	while (colon > 0 && word.at[colon - 1] != ':')
-		colon--;
-	if (colon > 0) {
-		host = (struct slice){word.at, colon - 1};
-		port = slice_from(word, colon);
-		if (host.len == 0)
-			return false;
-	}
-	if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
-		host = (struct slice){host.at + 1, host.len - 2};
-	else if (slice_find(host, ':') < host.len)
-		return false;
-	if (!text_to_number(port, 5, &number) || number == 0 || number > 65535 ||
-		host.len >= sizeof(address->host))
-		return false;
-	if (host.len > 0)
-		memcpy(address->host, host.at, host.len);
-	address->host[host.len] = '\0';
-	snprintf(address->port, sizeof(address->port), "%u", (unsigned)number);
-	return true;
-}
-
-bool listen_is_address(struct slice word)
-{
-	struct address address;
-	return (word.len > 0 && word.at[0] == '/') || split_address(word, &address);
-}
 
 static int bind_failed(struct slice word, int fd, struct err *e)
 {
@@ -105,21 +67,26 @@ static bool box_lacks(int family)
 
 static int open_tcp(struct slice word, int fds[LISTENERS_MAX], size_t *count, struct err *e)
 {
-	struct address address;
-	if (!split_address(word, &address))
+	struct slice host;
+	uint16_t number;
+	char name[NI_MAXHOST], port[6];
+	if (!syntax_split_listener(word, &host, &number) || host.len >= sizeof(name))
 		return err_set(e, ERR_INPUT, "%.*s is no host:port, [v6]:port or port",
 			(int)word.len, word.at);
+	if (host.len > 0)
+		memcpy(name, host.at, host.len);
+	name[host.len] = '\0';
+	snprintf(port, sizeof(port), "%u", number);
 	const struct addrinfo wanted = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found;
-	int failed =
-		getaddrinfo(address.host[0] ? address.host : NULL, address.port, &wanted, &found);
+	int failed = getaddrinfo(name[0] ? name : NULL, port, &wanted, &found);
 	if (failed)
 		return err_set(
 			e, ERR_INPUT, "%.*s: %s", (int)word.len, word.at, gai_strerror(failed));
 	int done = 0;
 	for (const struct addrinfo *at = found; at && done == 0; at = at->ai_next)
-		if (address.host[0] || !box_lacks(at->ai_family))
+		if (name[0] || !box_lacks(at->ai_family))
 			done = add_tcp(word, at, fds, count, e);
 	freeaddrinfo(found);
 	return done;

@@ -18,7 +18,4 @@ int listen_open(const char *list, uid_t uid, gid_t gid, int fds[LISTENERS_MAX], 
  * replacing a stale one. Returns the descriptor or -1. */
 int listen_unix(int dir_fd, const char *name, uid_t uid, gid_t gid, struct err *e);
 
-/* Is `word` a listener's address at all? For the check of office.ini. */
-bool listen_is_address(struct slice word);
-
 #endif

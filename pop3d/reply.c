@@ -49,6 +49,8 @@ static const struct words refusals[] = {
 	[REFUSE_TOO_MANY_FAULTS] = {"", "too many mistakes", "terlalu banyak kesalahan"},
 	[REFUSE_TOO_SLOW] = {"[SYS/TEMP] ", "no login came in time",
 		"tidak ada login pada waktunya"},
+	[REFUSE_STOPPED] = {"[SYS/TEMP] ", "the server is being restarted; log in again",
+		"server sedang dimulai ulang; silakan login lagi"},
 	[REFUSE_MECHANISM] = {"", "no such mechanism; use PLAIN",
 		"mekanisme tidak dikenal; pakai PLAIN"},
 	[REFUSE_CANCELLED] = {"", "login cancelled", "login dibatalkan"},
@@ -143,6 +145,8 @@ static enum refusal refusal_of(const struct session *session, enum dialog_fault 
 		return REFUSE_OTHER_PROTOCOL;
 	case DIALOG_TOO_MANY_FAULTS:
 		return REFUSE_TOO_MANY_FAULTS;
+	case DIALOG_STOPPED:
+		return REFUSE_STOPPED;
 	case DIALOG_TIMEOUT:
 		break;
 	}
