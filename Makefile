@@ -62,7 +62,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/schema.inc: store/schema.sql
 	@mkdir -p $(@D)
 	@sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/store/db.o: $(BUILD)/schema.inc
+$(BUILD)/store/migrate.o: $(BUILD)/schema.inc
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)

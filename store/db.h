@@ -73,22 +73,48 @@ int64_t db_last_id(const struct store *store);
 /* Fills *e from an SQLite code, with SQLite's words behind; returns -1. */
 int db_error(struct store *store, int code, struct err *e);
 
+#define STORE_PAGE         4096
+#define STORE_BUSY_WAIT_MS 5000
+
 struct store {
-	sqlite3 *db;
+	sqlite3 *db;             /* NULL: lost, and not yet opened again */
 	sqlite3_stmt **prepared; /* by the statement's number */
-	size_t statement_count;
 	enum store_role role;
-	bool handed;
 	enum config_sync sync;
-	char data[CONFIG_PATH_MAX]; /* the directory; empty: handed */
-	int64_t clock;              /* set by a test; 0: the real one */
-	int64_t monotonic_ms;       /* set by a test; 0: the real one */
+	bool handed;                /* reads through descriptors, opens nothing */
+	char data[CONFIG_PATH_MAX]; /* the directory; empty where handed */
+	int wal_pages;              /* in the log after the last commit */
+	int wal_checkpoint;         /* in the log when it was last tried */
+
+	int64_t clock, monotonic_ms; /* a test's; 0: the real ones */
 	/* The purge's trust in the clock (mail.c): since when, on both clocks,
 	 * it has run steadily. */
-	int64_t steady_wall, steady_monotonic_ms;
+	int64_t steady_since, steady_since_ms;
 };
 
 /* Milliseconds that only go forward, or a test's. */
 int64_t db_monotonic_ms(const struct store *store);
+
+/* Opens the file and sets every pragma; brings nothing forward. */
+int db_open(struct store *store, struct err *e);
+/* Several statements without parameters or rows: pragmas, schemas. */
+int db_script(struct store *store, const char *sql, struct err *e);
+/* A statement's first column, for pragmas that tell a number. */
+int db_number(
+	struct store *store, const struct statement *statement, int64_t *number, struct err *e);
+/* Before the connection is closed. */
+void db_forget_statements(struct store *store);
+
+/* Steps from one version of the schema to the next: steps[v] leads from v to
+ * v + 1, the first from an empty file. */
+extern const char *const db_migrations[STORE_SCHEMA_VERSION];
+/* Brings the file forward to version `count`, in one transaction; an old store
+ * is copied to DATA/store.db.version-N first. */
+int db_migrate(struct store *store, const char *const *steps, int count, struct err *e);
+
+/* Takes SQLite's system calls over, for this process and for good: what it
+ * opens under HANDED_PATH are these descriptors (handed.c). */
+#define HANDED_PATH "/store.db"
+void handed_take_over(const int fds[3]);
 
 #endif

@@ -56,10 +56,25 @@ void store_set_clock(struct store *store, int64_t unix_seconds);
 /* Free octets for mail: the file system's and the free pages of the file. */
 int store_free_space(struct store *store, uint64_t *octets, struct err *e);
 
-/* Housekeeping of the writer. `wal_limit`s are in store.c. */
+/* One server a store: takes DATA/lock for as long as the process lives, or
+ * until *fd is closed. ERR_IN_USE names the process that holds it. A fork does
+ * not inherit it. */
+int store_lock(int *fd, const char *data, struct err *e);
+/* Who holds it: *pid, 0 if nobody does (or this process itself). */
+int store_server(const char *data, int64_t *pid, struct err *e);
+
+/* ---- housekeeping of the writer (upkeep.c) ---- */
+
+/* Moves the log's pages to the file when it has grown, all of them when idle;
+ * gives way where somebody reads. */
 void store_checkpoint(struct store *store, bool idle);
 /* Gives freed pages back in small steps; 1 there is more to do. */
 int store_shrink_step(struct store *store, struct err *e);
+/* DATA/ballast: octets given up when a commit finds the disk full, so that
+ * deleting goes on. Making it anew does nothing while the disk is short. */
+#define STORE_BALLAST (8 * 1024 * 1024)
+void store_ballast_drop(struct store *store);
+int store_ballast_make(struct store *store, struct err *e);
 
 #define STORE_SCHEMA_VERSION 1
 

@@ -1,0 +1,205 @@
+/* SQL statements: prepared at their first use, kept in the handle, bound in
+ * order, and their failures told in our words. */
+#include "store/db.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Set by the linker around the section that SQL() fills. */
+extern const struct statement __start_statements[], __stop_statements[];
+
+static size_t statement_count(void)
+{
+	return (size_t)(__stop_statements - __start_statements);
+}
+
+const char *db_statement_at(size_t n)
+{
+	return n < statement_count() ? __start_statements[n].sql : NULL;
+}
+
+/* ---- errors ---- */
+
+static enum err_kind constraint_kind(int code)
+{
+	switch (code) {
+	case SQLITE_CONSTRAINT_UNIQUE:
+	case SQLITE_CONSTRAINT_PRIMARYKEY:
+	case SQLITE_CONSTRAINT_ROWID:
+		return ERR_EXISTS;
+	case SQLITE_CONSTRAINT_FOREIGNKEY:
+		return ERR_MISSING;
+	default:
+		return ERR_INPUT;
+	}
+}
+
+int db_error(struct store *store, int code, struct err *e)
+{
+	const char *words = sqlite3_errstr(code);
+	if (store->db && sqlite3_extended_errcode(store->db) == code)
+		words = sqlite3_errmsg(store->db);
+	int reason = store->db ? sqlite3_system_errno(store->db) : 0;
+	bool no_room = reason == ENOSPC || reason == EDQUOT;
+
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return err_set(e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return err_set(e, ERR_DAMAGED,
+			"%s/store.db is damaged (%s): stop the server, and restore a backup",
+			store->data, words);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		return err_set(e, ERR_IN_USE,
+			"%s/store.db: another command is writing to it: try again in a moment",
+			store->data);
+	case SQLITE_CONSTRAINT:
+		return err_set(e, constraint_kind(code), "the store refuses it: %s", words);
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return err_set(e, ERR_DENIED, "%s/store.db: %s", store->data, words);
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		if (no_room)
+			return err_set(
+				e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
+		return err_set(e, ERR_IO, "%s/store.db: %s%s%s", store->data, words,
+			reason ? ": " : "", reason ? strerror(reason) : "");
+	default:
+		return err_set(e, ERR_IO, "%s/store.db: %s", store->data, words);
+	}
+}
+
+/* ---- queries ---- */
+
+struct query db_query(struct store *store, const struct statement *statement)
+{
+	struct query query = {.store = store};
+	if (!store->db) {
+		query.failed = SQLITE_CANTOPEN;
+		return query;
+	}
+	if (!store->prepared)
+		store->prepared = must_alloc(statement_count() * sizeof *store->prepared);
+	sqlite3_stmt **kept = &store->prepared[statement - __start_statements];
+	if (!*kept)
+		query.failed = sqlite3_prepare_v3(
+			store->db, statement->sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
+	assert(!*kept || !sqlite3_stmt_busy(*kept));
+	query.statement = *kept;
+	return query;
+}
+
+/* Called for each parameter: remembers the first failure. */
+static void bound(struct query *query, int code)
+{
+	if (!query->failed)
+		query->failed = code;
+}
+
+void db_bind_int(struct query *query, int64_t number)
+{
+	bound(query, sqlite3_bind_int64(query->statement, ++query->bound, number));
+}
+
+void db_bind_text(struct query *query, struct slice text)
+{
+	bound(query, sqlite3_bind_text64(query->statement, ++query->bound, text.at ? text.at : "",
+			     text.len, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void db_bind_blob(struct query *query, struct slice octets)
+{
+	bound(query, sqlite3_bind_blob64(query->statement, ++query->bound,
+			     octets.at ? octets.at : "", octets.len, SQLITE_STATIC));
+}
+
+void db_bind_null(struct query *query)
+{
+	bound(query, sqlite3_bind_null(query->statement, ++query->bound));
+}
+
+void db_end(struct query *query)
+{
+	if (!query->statement)
+		return;
+	sqlite3_reset(query->statement);
+	sqlite3_clear_bindings(query->statement);
+	query->statement = NULL;
+}
+
+int db_next(struct query *query, struct err *e)
+{
+	int code = query->failed;
+	if (!code && !query->statement)
+		return 0;
+	if (!code)
+		code = sqlite3_step(query->statement);
+	if (code == SQLITE_ROW)
+		return 1;
+	int result = code == SQLITE_DONE ? 0 : db_error(query->store, code, e);
+	query->failed = code == SQLITE_DONE ? 0 : code;
+	db_end(query);
+	return result;
+}
+
+int db_run(struct query *query, struct err *e)
+{
+	int got = db_next(query, e);
+	assert(got != 1);
+	return got;
+}
+
+int64_t db_int(struct query *query, int column)
+{
+	return sqlite3_column_int64(query->statement, column);
+}
+
+bool db_is_null(struct query *query, int column)
+{
+	return sqlite3_column_type(query->statement, column) == SQLITE_NULL;
+}
+
+struct slice db_text(struct query *query, int column)
+{
+	const char *at = (const char *)sqlite3_column_text(query->statement, column);
+	return (struct slice){at, (size_t)sqlite3_column_bytes(query->statement, column)};
+}
+
+struct slice db_blob(struct query *query, int column)
+{
+	const char *at = sqlite3_column_blob(query->statement, column);
+	return (struct slice){at, (size_t)sqlite3_column_bytes(query->statement, column)};
+}
+
+void db_copy_text(struct query *query, int column, char *text, size_t size)
+{
+	struct slice value = db_text(query, column);
+	size_t len = value.len < size ? value.len : size - 1;
+	if (len)
+		memcpy(text, value.at, len);
+	text[len] = '\0';
+}
+
+int64_t db_changes(const struct store *store)
+{
+	return sqlite3_changes64(store->db);
+}
+
+int64_t db_last_id(const struct store *store)
+{
+	return sqlite3_last_insert_rowid(store->db);
+}
+
+void db_forget_statements(struct store *store)
+{
+	for (size_t i = 0; store->prepared && i < statement_count(); i++)
+		sqlite3_finalize(store->prepared[i]);
+	free(store->prepared);
+	store->prepared = NULL;
+}

@@ -1,0 +1,354 @@
+/* Opening the store, its transactions and its clock. What is on disk, and what
+ * a crash leaves, is in README.md. */
+#include "store/store.h"
+#include "base/text.h"
+#include "store/db.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* SQLite's page cache, KiB: the writer keeps the indexes of every mailbox in
+ * it, a session that streams bodies needs next to none. */
+static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 8192, [STORE_TOOL] = 4096};
+#define HANDED_CACHE_KIB 256
+
+/* ---- what is on disk ---- */
+
+/* Mail is nobody else's business: ours, 0600 or 0700, no symlink. */
+static int check_ours(const char *path, const struct stat *st, mode_t kind, struct err *e)
+{
+	if ((st->st_mode & S_IFMT) != kind)
+		return err_set(e, ERR_DENIED, "%s is %s: put a plain %s there", path,
+			S_ISLNK(st->st_mode) ? "a symbolic link" : "something else",
+			kind == S_IFDIR ? "directory" : "file");
+	if (st->st_uid != geteuid())
+		return err_set(e, ERR_DENIED,
+			"%s belongs to account %u, and this runs as %u: chown it, or run as its "
+			"owner",
+			path, (unsigned)st->st_uid, (unsigned)geteuid());
+	if (st->st_mode & 077)
+		return err_set(e, ERR_DENIED, "%s can be read or written by others: chmod %s it",
+			path, kind == S_IFDIR ? "0700" : "0600");
+	return 0;
+}
+
+static int check_files(const char *data, bool *exists, struct err *e)
+{
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
+	struct stat st;
+	if (lstat(data, &st))
+		return err_set(e, errno == ENOENT ? ERR_MISSING : ERR_IO,
+			"%s: %s: `officemail init` makes it, or mend [office] data", data,
+			strerror(errno));
+	if (check_ours(data, &st, S_IFDIR, e))
+		return -1;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char path[CONFIG_PATH_MAX + 16];
+		snprintf(path, sizeof path, "%s/%s", data, names[i]);
+		bool there = lstat(path, &st) == 0;
+		if (!there && errno != ENOENT)
+			return err_set_errno(e, "%s", path);
+		if (there && check_ours(path, &st, S_IFREG, e))
+			return -1;
+		if (i == 0)
+			*exists = there;
+	}
+	return 0;
+}
+
+/* SQLite would make the file with the umask's mode; it gives -wal and -shm the
+ * mode that the file has. */
+static int create_file(const char *data, struct err *e)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/store.db", data);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : err_set_errno(e, "%s", path);
+	close(fd);
+	return 0;
+}
+
+int store_files_open(int fds[3], const char *data, struct err *e)
+{
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
+	for (int i = 0; i < 3; i++)
+		fds[i] = -1;
+	for (int i = 0; i < 3; i++) {
+		char path[CONFIG_PATH_MAX + 16];
+		snprintf(path, sizeof path, "%s/%s", data, names[i]);
+		fds[i] = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fds[i] < 0) {
+			err_set_errno(e, "%s", path);
+			while (i-- > 0)
+				close(fds[i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- the connection ---- */
+
+/* Our processes have one thread each; set before SQLite's first use. */
+static void configure_sqlite(void)
+{
+	static bool done;
+	if (done)
+		return;
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	done = true;
+}
+
+static int note_wal(void *arg, sqlite3 *db, const char *schema, int pages)
+{
+	(void)db, (void)schema;
+	((struct store *)arg)->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+int db_script(struct store *store, const char *sql, struct err *e)
+{
+	int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+	return code == SQLITE_OK ? 0 : db_error(store, code, e);
+}
+
+int db_number(
+	struct store *store, const struct statement *statement, int64_t *number, struct err *e)
+{
+	struct query q = db_query(store, statement);
+	int found = db_next(&q, e);
+	if (found == 1)
+		*number = db_int(&q, 0);
+	db_end(&q);
+	return found < 0 ? -1 : 0;
+}
+
+/* What Debian's build leaves badly for us, and what each role needs. */
+static int set_pragmas(struct store *store, struct err *e)
+{
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_extended_result_codes(store->db, 1);
+	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
+	char text[400];
+	snprintf(text, sizeof text,
+		"PRAGMA secure_delete = off;" /* its default writes a log as long as what goes */
+		"PRAGMA cache_size = -%d;"
+		"PRAGMA cell_size_check = on;"
+		"PRAGMA temp_store = memory;",
+		store->handed ? HANDED_CACHE_KIB : cache_kib[store->role]);
+	if (db_script(store, text, e))
+		return -1;
+	if (store->role == STORE_READER)
+		return 0;
+	snprintf(text, sizeof text,
+		"PRAGMA page_size = %d;" /* these two count for an empty file only */
+		"PRAGMA auto_vacuum = incremental;"
+		"PRAGMA journal_mode = wal;"
+		"PRAGMA synchronous = %s;"
+		"PRAGMA foreign_keys = on;",
+		STORE_PAGE, store->sync == SYNC_FULL ? "full" : "normal");
+	return db_script(store, text, e);
+}
+
+/* While a server runs only its writer checkpoints: a tool that did it at its
+ * close would hold up the batch under way. */
+static int set_checkpoints(struct store *store, struct err *e)
+{
+	bool alone = store->role == STORE_TOOL;
+	if (alone) {
+		int64_t pid;
+		if (store_server(store->data, &pid, e))
+			return -1;
+		alone = pid == 0;
+	}
+	if (alone)
+		return 0;
+	sqlite3_wal_autocheckpoint(store->db, 0);
+	sqlite3_db_config(
+		store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->role != STORE_WRITER, NULL);
+	sqlite3_wal_hook(store->db, note_wal, store);
+	return 0;
+}
+
+int db_open(struct store *store, struct err *e)
+{
+	char path[CONFIG_PATH_MAX + 40];
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	configure_sqlite();
+	if (store->handed)
+		snprintf(path, sizeof path, "file:%s?readonly_shm=1", HANDED_PATH);
+	else
+		snprintf(path, sizeof path, "%s/store.db", store->data);
+	flags |= store->role == STORE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	flags |= store->handed ? SQLITE_OPEN_URI : 0;
+	int code = sqlite3_open_v2(path, &store->db, flags, NULL);
+	if (code != SQLITE_OK)
+		db_error(store, code, e);
+	if (code != SQLITE_OK || set_pragmas(store, e) || set_checkpoints(store, e)) {
+		sqlite3_close(store->db);
+		store->db = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+static struct store *store_new(const char *data, enum store_role role, enum config_sync sync)
+{
+	struct store *store = must_alloc(sizeof *store);
+	store->role = role;
+	store->sync = sync;
+	snprintf(store->data, sizeof store->data, "%s", data);
+	return store;
+}
+
+static int finish_opening(struct store **store, struct store *opened, struct err *e)
+{
+	if (db_open(opened, e) || db_migrate(opened, db_migrations, STORE_SCHEMA_VERSION, e)) {
+		store_close(opened);
+		return -1;
+	}
+	*store = opened;
+	return 0;
+}
+
+int store_open(struct store **store, const char *data, enum store_role role, enum config_sync sync,
+	struct err *e)
+{
+	bool exists = false;
+	*store = NULL;
+	if (strlen(data) >= CONFIG_PATH_MAX)
+		return err_set(e, ERR_INPUT, "the data directory's path is too long");
+	if (check_files(data, &exists, e))
+		return -1;
+	if (!exists && role == STORE_READER)
+		return err_set(e, ERR_MISSING,
+			"%s/store.db does not exist: `officemail init` makes a store", data);
+	if (!exists && create_file(data, e))
+		return -1;
+
+	return finish_opening(store, store_new(data, role, sync), e);
+}
+
+int store_open_handed(struct store **store, const int fds[3], struct err *e)
+{
+	*store = NULL;
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (fstat(fds[i], &st))
+			return err_set_errno(e, "a descriptor of the store");
+		if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
+			return err_set(e, ERR_GONE,
+				"a descriptor of the store leads to a file that "
+				"has been removed: ask for new ones");
+	}
+	handed_take_over(fds);
+	struct store *opened = store_new("", STORE_READER, SYNC_FULL);
+	opened->handed = true;
+	return finish_opening(store, opened, e);
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	db_forget_statements(store);
+	sqlite3_close(store->db);
+	free(store);
+}
+
+/* ---- transactions ---- */
+
+/* After a failed sync nobody knows what the kernel still holds of the pages
+ * SQLite believes written: a new connection reads them again. It is opened
+ * before the old one goes, since the last one to close removes the log. */
+static int reopen(struct store *store, struct err *e)
+{
+	sqlite3 *old = store->db;
+	db_forget_statements(store);
+	store->db = NULL;
+	int result = db_open(store, e);
+	sqlite3_close_v2(old);
+	return result;
+}
+
+int store_begin(struct store *store, struct err *e)
+{
+	if (!store->db && reopen(store, e))
+		return -1;
+	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
+	return db_run(&q, e);
+}
+
+int store_commit(struct store *store, struct err *e)
+{
+	struct query q = db_query(store, SQL("COMMIT"));
+	if (db_run(&q, e) == 0)
+		return 0;
+	bool broken = (q.failed & 0xff) == SQLITE_IOERR;
+	store_rollback(store);
+	struct err ignored; /* the next store_begin() tries again, and tells */
+	if (broken)
+		(void)reopen(store, &ignored);
+	return -1;
+}
+
+bool store_in_transaction(const struct store *store)
+{
+	return store->db && !sqlite3_get_autocommit(store->db);
+}
+
+void store_rollback(struct store *store)
+{
+	struct err ignored; /* what cannot be rolled back has been already */
+	if (!store_in_transaction(store))
+		return;
+	struct query q = db_query(store, SQL("ROLLBACK"));
+	(void)db_run(&q, &ignored);
+}
+
+int store_savepoint(struct store *store, struct err *e)
+{
+	struct query q = db_query(store, SQL("SAVEPOINT step"));
+	return db_run(&q, e);
+}
+
+int store_release(struct store *store, struct err *e)
+{
+	struct query q = db_query(store, SQL("RELEASE step"));
+	return db_run(&q, e);
+}
+
+void store_undo(struct store *store)
+{
+	struct err ignored;
+	if (!store_in_transaction(store))
+		return; /* SQLite has rolled all back */
+	struct query q = db_query(store, SQL("ROLLBACK TO step"));
+	(void)db_run(&q, &ignored);
+	(void)store_release(store, &ignored);
+}
+
+/* ---- the clock ---- */
+
+int64_t store_now(const struct store *store)
+{
+	return store->clock ? store->clock : (int64_t)time(NULL);
+}
+
+void store_set_clock(struct store *store, int64_t unix_seconds)
+{
+	store->clock = unix_seconds;
+}
+
+int64_t db_monotonic_ms(const struct store *store)
+{
+	return store->monotonic_ms ? store->monotonic_ms : text_monotonic_ms();
+}

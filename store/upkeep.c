@@ -1,0 +1,176 @@
+/* What keeps the store's files in order: the server's lock, the log, free
+ * pages, the ballast. */
+#include "base/digest.h"
+#include "store/db.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define WAL_PASSIVE (4 * 1024 * 1024)
+#define WAL_RESTART (64 * 1024 * 1024)
+
+/* ---- one server a store ---- */
+
+static int open_lock(const char *data, int flags)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/lock", data);
+	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int store_lock(int *fd, const char *data, struct err *e)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	*fd = open_lock(data, O_RDWR | O_CREAT);
+	if (*fd < 0)
+		return err_set_errno(e, "%s/lock", data);
+	if (fcntl(*fd, F_SETLK, &lock) == 0)
+		return 0;
+	bool held = errno == EACCES || errno == EAGAIN;
+	if (!held)
+		err_set_errno(e, "%s/lock", data);
+	else if (fcntl(*fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		err_set(e, ERR_IN_USE, "%s is served by process %ld: stop that one first", data,
+			(long)lock.l_pid);
+	else
+		err_set(e, ERR_IN_USE, "%s is served by another process: stop that one first",
+			data);
+	close(*fd);
+	*fd = -1;
+	return -1;
+}
+
+int store_server(const char *data, int64_t *pid, struct err *e)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	*pid = 0;
+	int fd = open_lock(data, O_RDWR);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_set_errno(e, "%s/lock", data);
+	int failed = fcntl(fd, F_GETLK, &lock);
+	if (failed)
+		err_set_errno(e, "%s/lock", data);
+	else if (lock.l_type != F_UNLCK)
+		*pid = lock.l_pid;
+	close(fd);
+	return failed ? -1 : 0;
+}
+
+/* ---- room on the disk ---- */
+
+static int disk_free(const struct store *store, uint64_t *octets, struct err *e)
+{
+	struct statvfs fs;
+	if (statvfs(store->data, &fs))
+		return err_set_errno(e, "%s", store->data);
+	*octets = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return 0;
+}
+
+static int free_pages(struct store *store, int64_t *unused, int64_t *all, struct err *e)
+{
+	if (db_number(store, SQL("PRAGMA freelist_count"), unused, e))
+		return -1;
+	return db_number(store, SQL("PRAGMA page_count"), all, e);
+}
+
+int store_free_space(struct store *store, uint64_t *octets, struct err *e)
+{
+	int64_t unused = 0, all = 0;
+	if (disk_free(store, octets, e) || free_pages(store, &unused, &all, e))
+		return -1;
+	*octets += (uint64_t)unused * STORE_PAGE;
+	return 0;
+}
+
+int store_shrink_step(struct store *store, struct err *e)
+{
+	uint64_t room = 0;
+	int64_t unused = 0, all = 0;
+	if (disk_free(store, &room, e) || free_pages(store, &unused, &all, e))
+		return -1;
+	/* A step writes nearly as much log as it frees. */
+	if (unused * 4 <= all || room < STORE_BALLAST)
+		return 0;
+	struct query q = db_query(store, SQL("PRAGMA incremental_vacuum(64)"));
+	int got;
+	while ((got = db_next(&q, e)) == 1)
+		;
+	if (got < 0 || free_pages(store, &unused, &all, e))
+		return -1;
+	return unused * 4 > all;
+}
+
+void store_checkpoint(struct store *store, bool idle)
+{
+	int mode;
+	int64_t size = (int64_t)store->wal_pages * STORE_PAGE;
+	if (!store->db || store->wal_pages == 0)
+		return;
+	if (idle)
+		mode = SQLITE_CHECKPOINT_TRUNCATE;
+	else if (size - (int64_t)store->wal_checkpoint * STORE_PAGE < WAL_PASSIVE)
+		return; /* while somebody's long read holds the log: try again only after as much */
+	else
+		mode = size > WAL_RESTART ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+
+	int in_log = 0, moved = 0;
+	sqlite3_busy_timeout(store->db, 0);
+	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
+	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
+	store->wal_checkpoint = store->wal_pages;
+	if (code == SQLITE_OK && in_log == moved)
+		store->wal_pages = store->wal_checkpoint = 0;
+}
+
+/* ---- the ballast ---- */
+
+static int open_ballast(const struct store *store, int flags)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s/ballast", store->data);
+	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+void store_ballast_drop(struct store *store)
+{
+	int fd = open_ballast(store, O_WRONLY | O_TRUNC);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Octets that no file system stores as a hole or compresses. A crash leaves it
+ * short, and the next call goes on. */
+static int fill_ballast(int fd, off_t size)
+{
+	unsigned char noise[64 * 1024];
+	while (size < STORE_BALLAST) {
+		digest_random(noise, sizeof noise);
+		ssize_t written = pwrite(fd, noise, sizeof noise, size);
+		if (written < 0)
+			return -1;
+		size += written;
+	}
+	return fsync(fd);
+}
+
+int store_ballast_make(struct store *store, struct err *e)
+{
+	uint64_t room = 0;
+	struct stat st;
+	if (disk_free(store, &room, e))
+		return -1;
+	int fd = open_ballast(store, O_WRONLY | O_CREAT);
+	if (fd < 0)
+		return err_set_errno(e, "%s/ballast", store->data);
+	int failed = fstat(fd, &st);
+	if (!failed && st.st_size < STORE_BALLAST && room > 4 * STORE_BALLAST)
+		failed = fill_ballast(fd, st.st_size);
+	if (failed)
+		err_set_errno(e, "%s/ballast", store->data);
+	close(fd);
+	return failed ? -1 : 0;
+}
