@@ -148,6 +148,7 @@ struct reading {
 	struct buf *faults;
 	char *line; /* getline()'s */
 	size_t line_cap;
+	struct slice current; /* of it, what inih was handed */
 	unsigned number;
 	bool skipping;       /* behind a header that was none: its keys are not looked at */
 	bool expected;       /* the last line handed to inih should call take_key() */
@@ -235,7 +236,7 @@ static char *next_line(char *out, int size, void *stream)
 	for (;;) {
 		if (reading->expected)
 			fault_line(reading, "a line is `key = value`, and this is none",
-				slice_of(reading->line));
+				reading->current);
 		reading->expected = false;
 		if ((len = getline(&reading->line, &reading->line_cap, reading->in)) < 0)
 			return NULL;
@@ -254,6 +255,7 @@ static char *next_line(char *out, int size, void *stream)
 		if (!line_is_good(reading, line, limit))
 			continue;
 		reading->expected = line.at[0] != '[';
+		reading->current = line;
 		memcpy(out, line.at, line.len);
 		memcpy(out + line.len, "\n", 2);
 		return out;

@@ -214,7 +214,9 @@ int config_take_duration(
 	int64_t *seconds = field;
 	if (!text_to_duration(value, seconds))
 		return is_none(e, value, "a duration, like 30s, 10m, 12h or 14d");
+	if (*seconds < row->least && row->least % 60 == 0)
+		return err_set(e, ERR_INPUT, "must be %lldm or more", (long long)row->least / 60);
 	if (*seconds < row->least)
-		return err_set(e, ERR_INPUT, "must be %lld seconds or more", (long long)row->least);
+		return err_set(e, ERR_INPUT, "must be %llds or more", (long long)row->least);
 	return 0;
 }

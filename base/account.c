@@ -1,0 +1,53 @@
+/* Whose rights a tool works with. The real user stays what it was, so that a
+ * tool started as root can take root back for a moment. */
+#include "base/account.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
+{
+	errno = 0;
+	const struct passwd *account = getpwnam(name);
+	if (!account)
+		return err_set(e, ERR_MISSING,
+			"there is no account \"%s\" to work under; create it with "
+			"`adduser --system --group --no-create-home %s`, "
+			"or name another as `user` in office.ini",
+			name, name);
+	*uid = account->pw_uid;
+	*gid = account->pw_gid;
+	return 0;
+}
+
+int account_assume(const char *name, struct err *e)
+{
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	if (geteuid() != 0)
+		return 0;
+	if (account_find(name, &uid, &gid, e) < 0)
+		return -1;
+	if (initgroups(name, gid) != 0 || setegid(gid) != 0 || seteuid(uid) != 0)
+		return err_set_errno(e, "cannot work under the account \"%s\"", name);
+	return 0;
+}
+
+int account_open(const char *path, int flags, mode_t mode)
+{
+	uid_t uid = geteuid();
+	bool raised = uid != getuid() && seteuid(getuid()) == 0;
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+	int code = errno;
+	if (raised) {
+		/* Going on with rights nobody meant it to have is no choice. */
+		int failed = seteuid(uid);
+		assert(!failed);
+	}
+	errno = code;
+	return fd;
+}

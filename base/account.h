@@ -1,0 +1,19 @@
+/* Whose rights a tool works with. Started as root it works under the office's
+ * account as effective user, so that nothing in the store changes hands, and
+ * takes root back only around the opening of a file somebody named. */
+#ifndef BASE_ACCOUNT_H
+#define BASE_ACCOUNT_H
+
+#include "base/err.h"
+#include <sys/types.h>
+
+/* Looks the account up. ERR_MISSING: there is none; the sentence says how to
+ * create it. */
+int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e);
+/* As root: `name` becomes the effective user, with its groups. As anybody else:
+ * nothing to do. */
+int account_assume(const char *name, struct err *e);
+/* open(2) with the rights the caller was started with. */
+int account_open(const char *path, int flags, mode_t mode);
+
+#endif

@@ -1,0 +1,216 @@
+/* The command line, read by the usage that people read: what the one allows
+ * and the other says can never differ. */
+#include "tools/command.h"
+#include "base/account.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the usage as a grammar ---- */
+
+struct usage {
+	struct slice rest;
+	bool bracket;   /* inside [ ] */
+	unsigned group; /* which [ ] */
+};
+
+struct item {
+	struct slice name; /* "ADDRESS" or "--quota" */
+	bool option, has_value, required, repeats;
+	unsigned group; /* options of one group exclude each other; 0: of none */
+};
+
+static struct slice next_word(struct slice *rest)
+{
+	struct slice word;
+	do
+		word = slice_cut(rest, ' ');
+	while (rest->len > 0 && (word.len == 0 || slice_equal(word, SLICE("|"))));
+	return word;
+}
+
+static bool cut_end(struct slice *word, struct slice end)
+{
+	if (word->len < end.len || !slice_equal(slice_from(*word, word->len - end.len), end))
+		return false;
+	word->len -= end.len;
+	return true;
+}
+
+static bool next_item(struct usage *usage, struct item *item)
+{
+	struct slice word = next_word(&usage->rest);
+	if (word.len == 0)
+		return false;
+	if (slice_has_prefix(word, SLICE("["))) {
+		word = slice_from(word, 1);
+		usage->bracket = true;
+		++usage->group;
+	}
+	bool closes = cut_end(&word, SLICE("]"));
+	*item = (struct item){
+		.required = !usage->bracket,
+		.group = usage->bracket ? usage->group : 0,
+		.repeats = cut_end(&word, SLICE("...")),
+		.option = slice_has_prefix(word, SLICE("--")),
+		.name = word,
+	};
+	bool value_next =
+		usage->rest.len > 0 && usage->rest.at[0] >= 'A' && usage->rest.at[0] <= 'Z';
+	if (item->option && !closes && value_next) {
+		struct slice value = next_word(&usage->rest);
+		closes = cut_end(&value, SLICE("]"));
+		item->has_value = true;
+	}
+	if (closes)
+		usage->bracket = false;
+	return true;
+}
+
+static bool find_option(const struct command *command, struct slice name, struct item *item)
+{
+	struct usage usage = {.rest = slice_of(command->usage)};
+	while (next_item(&usage, item))
+		if (item->option && slice_equal(item->name, name))
+			return true;
+	return false;
+}
+
+/* ---- reading the command line ---- */
+
+int command_misuse(struct command_line *line, struct err *e, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	va_end(args);
+	e->kind = ERR_INPUT;
+	line->misused = true;
+	return -1;
+}
+
+static const char *given(const struct command_line *line, struct slice name)
+{
+	for (size_t i = 0; i < line->option_count; ++i)
+		if (slice_equal(line->options[i].name, name))
+			return line->options[i].value;
+	return NULL;
+}
+
+const char *command_option(const struct command_line *line, const char *name)
+{
+	return given(line, slice_of(name));
+}
+
+/* One option; *next is the argument behind it, taken if it is the value. */
+static int take_option(
+	struct command_line *line, const char *text, const char *const **next, struct err *e)
+{
+	struct item item, other;
+	struct slice rest = slice_of(text);
+	struct slice name = slice_cut(&rest, '=');
+	bool attached = name.len < strlen(text);
+	if (!find_option(line->command, name, &item))
+		return command_misuse(line, e, "there is no option %s here", text);
+	if (given(line, name))
+		return command_misuse(line, e, "%.*s is given twice", (int)name.len, name.at);
+	for (size_t i = 0; i < line->option_count; ++i)
+		if (item.group > 0 && find_option(line->command, line->options[i].name, &other) &&
+			other.group == item.group)
+			return command_misuse(line, e, "%.*s and %.*s exclude each other",
+				(int)other.name.len, other.name.at, (int)name.len, name.at);
+	if (item.has_value && !attached && !**next)
+		return command_misuse(line, e, "%s lacks its value", text);
+	if (!item.has_value && attached)
+		return command_misuse(line, e, "%.*s takes no value", (int)name.len, name.at);
+
+	const char *value = "";
+	if (item.has_value)
+		value = attached ? text + name.len + 1 : *(*next)++;
+	if (line->option_count == COMMAND_OPTIONS_MAX)
+		return command_misuse(line, e, "too many options");
+	line->options[line->option_count].name = item.name;
+	line->options[line->option_count++].value = value;
+	return 0;
+}
+
+/* Is everything there that the usage asks for, and nothing else? */
+static int check_counts(struct command_line *line, struct err *e)
+{
+	struct usage usage = {.rest = slice_of(line->command->usage)};
+	struct item item;
+	size_t most = 0, least = 0;
+	bool unlimited = false;
+	while (next_item(&usage, &item)) {
+		if (item.option && item.required && !given(line, item.name))
+			return command_misuse(
+				line, e, "%.*s is missing", (int)item.name.len, item.name.at);
+		if (item.option)
+			continue;
+		++most;
+		least += item.required;
+		unlimited |= item.repeats;
+		if (item.required && least > line->count)
+			return command_misuse(
+				line, e, "%.*s is missing", (int)item.name.len, item.name.at);
+	}
+	if (!unlimited && line->count > most)
+		return command_misuse(
+			line, e, "\"%s\" is one argument too many", line->arguments[most]);
+	return 0;
+}
+
+int command_parse(
+	struct command_line *line, const char *const *words, const char **arguments, struct err *e)
+{
+	bool options = true;
+	line->arguments = arguments;
+	while (*words) {
+		const char *word = *words++;
+		if (options && strcmp(word, "--") == 0)
+			options = false;
+		else if (!options || word[0] != '-' || word[1] == '\0')
+			arguments[line->count++] = word;
+		else if (take_option(line, word, &words, e) < 0)
+			return -1;
+	}
+	arguments[line->count] = NULL;
+	return check_counts(line, e);
+}
+
+/* ---- the office ---- */
+
+int office_read(const struct command_line *line, struct config *config, struct err *e)
+{
+	struct buf faults = {0};
+	const char *path = config_find(line->config_path);
+	if (!path)
+		return err_set(e, ERR_MISSING,
+			"there is no office.ini, neither here nor in /etc/officemail; "
+			"`officemail init --domain DOMAIN` writes one");
+	int result = config_read(config, path, &faults);
+	if (result < 0) {
+		fputs(buf_text(&faults), stderr);
+		err_set(e, ERR_INPUT, "%s", "");
+	}
+	buf_free(&faults);
+	return result;
+}
+
+int office_open(
+	struct office *office, const struct command_line *line, enum store_role role, struct err *e)
+{
+	office->store = NULL;
+	if (office_read(line, &office->config, e) < 0 || account_assume(office->config.user, e) < 0)
+		return -1;
+	return store_open(&office->store, office->config.data, role,
+		(enum config_sync)office->config.sync, e);
+}
+
+void office_close(struct office *office)
+{
+	if (office->store)
+		store_close(office->store);
+	office->store = NULL;
+}

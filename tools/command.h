@@ -1,0 +1,77 @@
+/* What a command of `officemail` is: a row of the table in officemail.c and a
+ * function. */
+#ifndef TOOLS_COMMAND_H
+#define TOOLS_COMMAND_H
+
+#include "base/config.h"
+#include "base/err.h"
+#include "store/store.h"
+
+struct command_line;
+
+/* Does what the command says. 0 done; -1 *e says why not and how to mend it
+ * (exit status 1). An empty sentence: everything has been said already. */
+typedef int (*command_fn)(struct command_line *line, struct err *e);
+
+struct command {
+	const char *name; /* "serve", "user add" */
+	/* What may follow, for people and for the parser alike: ARGUMENT,
+	 * [ARGUMENT], ARGUMENT..., [ARGUMENT...], --option, --option VALUE, and
+	 * [--option | --option VALUE], of which one can be given. */
+	const char *usage;
+	const char *help; /* one line */
+	command_fn run;
+};
+
+#define COMMAND_OPTIONS_MAX 12
+
+struct command_line {
+	const struct command *command;
+	const char *config_path; /* of -c, or NULL */
+	/* Ends with NULL; as many as the usage asks for. */
+	const char *const *arguments;
+	size_t count;
+	struct { /* private */
+		struct slice name;
+		const char *value;
+	} options[COMMAND_OPTIONS_MAX];
+	size_t option_count;
+	bool misused;
+};
+
+/* The value of "--name", "" for one without; NULL if it was not given. */
+const char *command_option(const struct command_line *line, const char *name);
+/* For what the usage cannot say (a size that is none): exit status 2, the
+ * sentence and the usage on stderr. Returns -1. */
+int command_misuse(struct command_line *line, struct err *e, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* For main: reads the words behind the command's name. `arguments` has room for
+ * all of them and a NULL. */
+int command_parse(
+	struct command_line *line, const char *const *words, const char **arguments, struct err *e);
+
+/* ---- what most commands begin with ---- */
+
+struct office {
+	struct config config;
+	struct store *store;
+};
+
+/* Finds and reads office.ini; says every fault on stderr. */
+int office_read(const struct command_line *line, struct config *config, struct err *e);
+/* Reads office.ini, takes the office's account where root calls, and opens the
+ * store. office_close() accepts what failed to open. */
+int office_open(struct office *office, const struct command_line *line, enum store_role role,
+	struct err *e);
+void office_close(struct office *office);
+
+/* ---- the commands ---- */
+
+int command_serve(struct command_line *line, struct err *e);
+int command_init(struct command_line *line, struct err *e);
+int command_check(struct command_line *line, struct err *e);
+int command_status(struct command_line *line, struct err *e);
+int command_help(struct command_line *line, struct err *e);
+
+#endif

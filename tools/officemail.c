@@ -1,0 +1,155 @@
+/* main, and the table of commands: help, usage and the parser all go by it. */
+#include "base/buf.h"
+#include "tools/command.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct command commands[] = {
+	{"serve", "", "runs the server in the foreground until SIGTERM or SIGINT", command_serve},
+	{"init", "--domain DOMAIN [--hostname HOST] [--user ADDRESS] [--dir DIR]",
+		"sets up a new office: office.ini, store, certificate, first user", command_init},
+	{"check", "", "says each thing that is wrong, and how to mend it", command_check},
+	{"status", "[--json]", "users, messages, deliveries, certificate, disk", command_status},
+	{"help", "[COMMAND...]", "what there is, or one command in full", command_help},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+#ifdef UNSEALED
+#define BUILD_NOTE " (unsealed build: for tests alone)"
+#else
+#define BUILD_NOTE ""
+#endif
+
+static void print_usage(FILE *out, const struct command *command)
+{
+	fprintf(out, "usage: officemail [-c FILE] %s%s%s\n", command->name,
+		*command->usage ? " " : "", command->usage);
+}
+
+static void print_commands(FILE *out)
+{
+	fputs("usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n\n", out);
+	for (size_t i = 0; i < COMMANDS; ++i)
+		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].help);
+	fputs("\n`officemail help COMMAND` says what a command takes. Without -c, office.ini is\n"
+	      "$OFFICEMAIL_CONFIG, ./office.ini or /etc/officemail/office.ini.\n",
+		out);
+}
+
+/* Does the command's name begin with these words? `exactly`: is it them? */
+static bool has_name(const struct command *command, const char *const *words, bool exactly)
+{
+	struct slice name = slice_of(command->name);
+	for (; *words && name.len > 0; ++words)
+		if (!slice_equal(slice_cut(&name, ' '), slice_of(*words)))
+			return false;
+	return name.len == 0 ? exactly || !*words : !exactly;
+}
+
+/* The command that the words begin with; *words goes on behind its name. */
+static const struct command *find(const char *const **words)
+{
+	for (size_t i = 0; i < COMMANDS; ++i) {
+		if (has_name(&commands[i], *words, true)) {
+			*words += 1 + (strchr(commands[i].name, ' ') != NULL);
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+static size_t print_matching(FILE *out, const char *const *words, bool with_help)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < COMMANDS; ++i) {
+		if (!has_name(&commands[i], words, false))
+			continue;
+		++count;
+		print_usage(out, &commands[i]);
+		if (with_help)
+			fprintf(out, "       %s\n", commands[i].help);
+	}
+	return count;
+}
+
+int command_help(struct command_line *line, struct err *e)
+{
+	if (line->count == 0)
+		print_commands(stdout);
+	else if (print_matching(stdout, line->arguments, true) == 0)
+		return command_misuse(line, e, "there is no command %s", line->arguments[0]);
+	return 0;
+}
+
+/* No command has that name: what comes nearest, on stderr. */
+static int unknown(const char *const *words)
+{
+	const char *const first[] = {words[0], NULL};
+	if (!words[0]) {
+		print_commands(stderr);
+		return 2;
+	}
+	fprintf(stderr, "officemail: there is no command %s%s%s\n", words[0], words[1] ? " " : "",
+		words[1] ? words[1] : "");
+	if (print_matching(stderr, first, false) == 0)
+		print_commands(stderr);
+	return 2;
+}
+
+static int run(struct command_line *line, const char *const *words, const char **arguments)
+{
+	struct err e = {0};
+	int result;
+	if (words[0] && strcmp(words[0], "--help") == 0 && !words[1]) {
+		print_usage(stdout, line->command);
+		printf("       %s\n", line->command->help);
+		result = 0;
+	} else {
+		result = command_parse(line, words, arguments, &e);
+		if (result == 0)
+			result = line->command->run(line, &e);
+	}
+	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		result = err_set_errno(&e, "cannot write what was asked for");
+	if (result == 0)
+		return 0;
+	if (*e.text)
+		fprintf(stderr, "officemail: %s\n", e.text);
+	if (!line->misused)
+		return 1;
+	print_usage(stderr, line->command);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = {0};
+	const char *const *words = (const char *const *)argv + (argc > 0);
+	umask(077);
+	if (*words && strncmp(*words, "-c", 2) == 0) {
+		line.config_path = (*words)[2] ? *words + 2 : words[1];
+		if (!line.config_path) {
+			fputs("officemail: -c lacks its FILE\n", stderr);
+			return 2;
+		}
+		words += (*words)[2] ? 1 : 2;
+	}
+	if (*words && strcmp(*words, "--version") == 0) {
+		puts("officemail " OFFICEMAIL_VERSION BUILD_NOTE);
+		return 0;
+	}
+	if (*words && (strcmp(*words, "--help") == 0 || strcmp(*words, "-h") == 0)) {
+		print_commands(stdout);
+		return 0;
+	}
+	line.command = find(&words);
+	if (!line.command)
+		return unknown(words);
+	const char **arguments = must_alloc(((size_t)argc + 1) * sizeof(*arguments));
+	int status = run(&line, words, arguments);
+	free(arguments);
+	return status;
+}

@@ -1,0 +1,112 @@
+/* Asking a person. Whatever ends a question, the terminal echoes again. */
+#include "tools/terminal.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SECRET_MAX 512 /* octets; as long as a password may be */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* A line of stdin, octet by octet: what is behind it belongs to others, and
+ * stdio would keep the secret in a buffer of its own. 1 a line, 0 the end. */
+static int read_line(struct buf *line, size_t limit, struct err *e)
+{
+	char octet;
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, &octet, 1);
+		if (got < 0 && errno == EINTR && !interrupted)
+			continue;
+		if (got < 0 && errno == EINTR)
+			return err_set(e, ERR_INTERRUPTED, "interrupted; nothing was changed");
+		if (got < 0)
+			return err_set_errno(e, "cannot read stdin");
+		if (got == 0)
+			return line->len > 0;
+		if (octet == '\n')
+			return 1;
+		if (line->len == limit)
+			return err_set(e, ERR_INPUT, "longer than %zu octets", limit);
+		buf_reserve(line, limit); /* once: a buffer that moves leaves copies behind */
+		buf_add_char(line, octet);
+	}
+}
+
+static int check_secret(const struct buf *line, int found, struct err *e)
+{
+	if (found < 0)
+		return -1;
+	if (line->len == 0)
+		return err_set(e, ERR_INPUT, "nothing was given; nothing was changed");
+	if (memchr(line->at, '\0', line->len))
+		return err_set(e, ERR_INPUT, "it holds a NUL; nothing was changed");
+	return 0;
+}
+
+int terminal_read_secret(struct buf *line, struct err *e)
+{
+	int found = read_line(line, SECRET_MAX, e);
+	if (line->len > 0 && line->at[line->len - 1] == '\r')
+		--line->len;
+	return check_secret(line, found, e);
+}
+
+/* Asks with echo off; signals end the question, not the program, so that the
+ * echo comes back. */
+static int ask_hidden(const char *question, struct buf *answer, struct err *e)
+{
+	struct termios was, hidden;
+	struct sigaction note = {.sa_handler = note_signal}, old_int, old_term;
+	if (tcgetattr(STDIN_FILENO, &was) != 0)
+		return err_set_errno(e, "cannot switch the terminal's echo off");
+	interrupted = 0;
+	sigaction(SIGINT, &note, &old_int);
+	sigaction(SIGTERM, &note, &old_term);
+	hidden = was;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fprintf(stderr, "%s: ", question);
+	int found = read_line(answer, SECRET_MAX, e);
+	fputs("\n", stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGTERM, &old_term, NULL);
+	return check_secret(answer, found, e);
+}
+
+int terminal_ask_password(struct buf *password, struct err *e)
+{
+	struct buf again = {0};
+	if (!isatty(STDIN_FILENO))
+		return err_set(e, ERR_INPUT,
+			"stdin is no terminal to ask on; give --password-stdin or --generate");
+	int result = ask_hidden("New password", password, e);
+	if (result == 0)
+		result = ask_hidden("The same again", &again, e);
+	if (result == 0 && !slice_equal(buf_slice(password), buf_slice(&again)))
+		result = err_set(e, ERR_INPUT, "the two differ; nothing was changed");
+	buf_wipe(&again);
+	return result;
+}
+
+int terminal_confirm(const char *question, struct err *e)
+{
+	struct buf answer = {0};
+	if (!isatty(STDIN_FILENO))
+		return err_set(e, ERR_INPUT, "stdin is no terminal to ask on; give --yes");
+	fprintf(stderr, "%s [y/N] ", question);
+	int result = read_line(&answer, SECRET_MAX, e);
+	if (result >= 0)
+		result = answer.len > 0 && (answer.at[0] == 'y' || answer.at[0] == 'Y');
+	buf_free(&answer);
+	return result;
+}
