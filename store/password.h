@@ -4,13 +4,16 @@
 
 #include "store/users.h"
 
-/* Hashes for storing. ERR_INPUT for an empty password, one over 512 octets, or
- * one with a NUL or control character. About 11 ms and 16 MB. */
+#define PASSWORD_MAX 511 /* octets: what crypt(3) takes */
+
+/* Hashes for storing. ERR_INPUT for an empty password, one over PASSWORD_MAX,
+ * or one with a NUL or control character. About 11 ms and 16 MB. */
 int password_hash(struct slice password, char hash[HASH_MAX], struct err *e);
 /* Is it the password of `hash`? For hash NULL (no such user) a dummy costs the
  * same and the answer is false. */
 bool password_matches(struct slice password, const char *hash);
-/* A string that crypt(3) here can check: for --hash-stdin. */
+/* A whole "$...$" string that crypt(3) here can check: for --hash-stdin. Costs
+ * one hash of its kind. */
 bool password_hash_is_known(const char *hash);
 /* Not made by us: to be replaced at the next right login. */
 bool password_hash_is_old(const char *hash);

@@ -1,0 +1,138 @@
+/* Password hashes through crypt(3) of libxcrypt.
+ *
+ * Every check costs one hash, whether the user exists or not: nobody learns
+ * from the time it takes which addresses there are. crypt's work area (32 kB)
+ * is static, since it is too large for a stack, and wiped after each use,
+ * since the password is in it. */
+#include "store/password.h"
+#include "base/digest.h"
+#include <crypt.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(HASH_MAX >= CRYPT_OUTPUT_SIZE, "a hash fits in a struct user");
+
+static const char OURS[] = "$y$";
+
+static struct crypt_data work;
+
+/* The hash of `password` under `setting` (a whole hash will do) in
+ * out[HASH_MAX]; false where crypt(3) does not take the setting. Memory that
+ * cannot be had must not look like a wrong password: it ends the process. */
+static bool compute(const char *password, const char *setting, char *out)
+{
+	const char *hash = crypt_rn(password, setting, &work, sizeof(work));
+
+	if (!hash && errno == ENOMEM)
+		abort();
+	if (hash)
+		memcpy(out, hash, strlen(hash) + 1);
+	wipe(&work, sizeof(work));
+	return hash;
+}
+
+static bool make_setting(char setting[CRYPT_GENSALT_OUTPUT_SIZE])
+{
+	return crypt_gensalt_rn(OURS, 0, NULL, 0, setting, CRYPT_GENSALT_OUTPUT_SIZE);
+}
+
+static bool has_control(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7F)
+			return true;
+	return false;
+}
+
+int password_hash(struct slice password, char hash[HASH_MAX], struct err *e)
+{
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	char text[PASSWORD_MAX + 1];
+	bool done;
+
+	if (password.len == 0)
+		return err_set(e, ERR_INPUT, "the password is empty: give one");
+	if (password.len > PASSWORD_MAX)
+		return err_set(e, ERR_INPUT, "the password is too long: give at most %d octets",
+			PASSWORD_MAX);
+	if (has_control(password))
+		return err_set(e, ERR_INPUT,
+			"the password holds a control character: use letters, digits and signs");
+	memcpy(text, password.at, password.len);
+	text[password.len] = '\0';
+	done = make_setting(setting) && compute(text, setting, hash);
+	wipe(text, sizeof(text));
+	if (!done)
+		return err_set_errno(e, "cannot hash a password");
+	return 0;
+}
+
+bool password_matches(struct slice password, const char *hash)
+{
+	static char dummy[CRYPT_GENSALT_OUTPUT_SIZE];
+	char text[PASSWORD_MAX + 1];
+	char computed[HASH_MAX];
+	bool matches;
+
+	if (!*dummy && !make_setting(dummy))
+		abort();
+	/* What crypt(3) cannot take is nobody's password, at the same price. */
+	if (password.len > PASSWORD_MAX || memchr(password.at ? password.at : "", 0, password.len)) {
+		password = SLICE("");
+		hash = NULL;
+	}
+	memcpy(text, password.at ? password.at : "", password.len);
+	text[password.len] = '\0';
+	matches = compute(text, hash ? hash : dummy, computed) && hash &&
+		  strlen(computed) == strlen(hash) &&
+		  equal_constant_time(computed, hash, strlen(hash));
+	wipe(text, sizeof(text));
+	wipe(computed, sizeof(computed));
+	return matches;
+}
+
+/* Traditional DES strings, which begin with no "$", are refused: they look
+ * like any word of 13 letters, and cut passwords at the eighth. A setting
+ * without its hash is told by hashing: what comes out is longer. */
+bool password_hash_is_known(const char *hash)
+{
+	char computed[HASH_MAX];
+	int judged;
+	bool known;
+
+	if (hash[0] != '$' || strlen(hash) >= HASH_MAX)
+		return false;
+	judged = crypt_checksalt(hash);
+	if (judged != CRYPT_SALT_OK && judged != CRYPT_SALT_METHOD_LEGACY &&
+		judged != CRYPT_SALT_TOO_CHEAP)
+		return false;
+	known = compute("", hash, computed) && strlen(computed) == strlen(hash);
+	wipe(computed, sizeof(computed));
+	return known;
+}
+
+bool password_hash_is_old(const char *hash)
+{
+	return strncmp(hash, OURS, strlen(OURS)) != 0;
+}
+
+void password_generate(char text[PASSWORD_GENERATED_MAX])
+{
+	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
+	const unsigned count = sizeof(letters) - 1;
+	size_t len = 0;
+
+	while (len < PASSWORD_GENERATED_MAX - 1) {
+		unsigned char random;
+
+		if (len % 5 == 4) {
+			text[len++] = '-';
+			continue;
+		}
+		digest_random(&random, 1);
+		if (random < 256 / count * count) /* each letter as likely as any other */
+			text[len++] = letters[random % count];
+	}
+	text[len] = '\0';
+}
