@@ -74,7 +74,8 @@ int address_read(struct address *address, struct slice text, struct err *e)
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.at[i] > 126)
 			return err_set(e, ERR_INPUT,
-				"an address is written in ASCII: there is no mailbox with other letters");
+				"an address is written in ASCII: there is no mailbox with other "
+				"letters");
 	if (!text_is_printable(text))
 		return err_set(e, ERR_INPUT, "an address holds no control characters");
 	if (quoted) {
@@ -94,17 +95,18 @@ int address_read(struct address *address, struct slice text, struct err *e)
 		size_t at = slice_find(text, '@');
 
 		if (at == text.len)
-			return err_set(e, ERR_INPUT,
-				"this is no whole address: write it as name@domain");
+			return err_set(
+				e, ERR_INPUT, "this is no whole address: write it as name@domain");
 		local = (struct slice){text.at, at};
 		domain = slice_from(text, at + 1);
 		if (!is_dot_atom(local))
 			return err_set(e, ERR_INPUT,
-				"the part of an address before \"@\" is letters, digits and signs like . - _ +");
+				"the part of an address before \"@\" is letters, digits and signs "
+				"like . - _ +");
 	}
 	if (local.len > LOCAL_MAX)
-		return err_set(e, ERR_INPUT, "the part of an address before \"@\" is over %d octets",
-			LOCAL_MAX);
+		return err_set(e, ERR_INPUT,
+			"the part of an address before \"@\" is over %d octets", LOCAL_MAX);
 	if (!address_is_domain(domain))
 		return err_set(
 			e, ERR_INPUT, "behind the \"@\" of an address stands one domain name");

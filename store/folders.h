@@ -19,8 +19,10 @@ struct folder {
 
 int folders_add(
 	struct store *store, int64_t user_id, struct slice name, bool is_public, struct err *e);
-/* Its mail moves to Inbox; rules that file there go. Inbox and Junk cannot be
- * removed (ERR_INPUT). */
+/* Its mail moves to Inbox, at most FOLDERS_STEP messages a call: 1 there is
+ * more, commit and call again; rules that file there go with the first call, the
+ * folder with the last (0). Inbox and Junk cannot be removed (ERR_INPUT). */
+#define FOLDERS_STEP 500
 int folders_remove(struct store *store, int64_t folder_id, struct err *e);
 int folders_find(struct store *store, int64_t user_id, struct slice name, struct folder *folder,
 	struct err *e); /* 1 found */

@@ -78,7 +78,8 @@ bool password_matches(struct slice password, const char *hash)
 	if (!*dummy && !make_setting(dummy))
 		abort();
 	/* What crypt(3) cannot take is nobody's password, at the same price. */
-	if (password.len > PASSWORD_MAX || memchr(password.at ? password.at : "", 0, password.len)) {
+	if (password.len > PASSWORD_MAX ||
+		memchr(password.at ? password.at : "", 0, password.len)) {
 		password = SLICE("");
 		hash = NULL;
 	}

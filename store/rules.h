@@ -20,6 +20,8 @@ int rules_add(struct store *store, int64_t user_id, struct slice header, struct 
 int rules_remove(struct store *store, int64_t user_id, int64_t n, struct err *e);
 int rules_each(struct store *store, int64_t user_id,
 	int (*each)(const struct rule *rule, void *arg), void *arg, struct err *e);
+/* Removes those that file in a folder that goes. */
+int rules_forget_folder(struct store *store, int64_t user_id, int64_t folder_id, struct err *e);
 /* The folder for a message with this header (a message's first octets will
  * do). 1 found. */
 int rules_match(struct store *store, int64_t user_id, struct slice header, int64_t *folder_id,

@@ -33,7 +33,10 @@ int users_set_last_login(struct store *store, int64_t user_id, int64_t when, str
 /* The old address stays as an alias of the new one. */
 int users_rename(struct store *store, const struct config *config, int64_t user_id,
 	struct slice address, struct err *e);
-/* The mail becomes "deleted now"; aliases that led here alone go. */
+/* The mail becomes "deleted now", at most USERS_STEP messages a call: 1 there is
+ * more, commit and call again. The last call (0) ends the account: aliases that
+ * led here alone go. Left half-way, the user is still there. */
+#define USERS_STEP 500
 int users_remove(struct store *store, int64_t user_id, struct err *e);
 
 /* By whole address. 1 found. */
