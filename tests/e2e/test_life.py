@@ -1,0 +1,226 @@
+"""The server's life: start, signals, deaths, and what they leave."""
+
+import os
+import re
+import signal
+import threading
+
+from letters import letter, without_trace
+from office import HOSTNAME, wait_until
+from test_mail import fetch_all_raw
+from wire import WireError, client_context
+
+ROLES = {"directory", "writer", "keys"}
+
+
+def role_pids(office):
+    """The master's children while nobody is connected."""
+    master = office.process.pid
+    with open(f"/proc/{master}/task/{master}/children") as children:
+        return list(map(int, children.read().split()))
+
+
+def ehlo(office):
+    wire = office.connect("smtp")
+    wire.line()
+    wire.send(b"EHLO laptop\r\n")
+    _, texts = wire.reply()
+    wire.command("QUIT")
+    wire.close()
+    return texts
+
+
+def serves(office):
+    """A letter goes in and is seen from outside; false while a role is missing."""
+    before = len(office.mails("citra@kantor.example"))
+    try:
+        office.deliver(letter(9), "citra@kantor.example")
+        wire = office.login("citra")
+        assert wire.command("STAT").startswith(f"+OK {before + 1} ")
+        assert wire.command(f"RETR {before + 1}").startswith("+OK")
+        wire.block()
+        wire.command("QUIT")
+        wire = office.login("citra", "pop3s")
+        wire.command("QUIT")
+        return True
+    except (WireError, OSError):
+        return False
+
+
+def test_sigterm_ends_idle_and_busy_sessions_and_keeps_what_was_acknowledged(served):
+    served.deliver(letter(1))
+    pop = served.login()
+    pop.command("DELE 1")
+    smtp = served.connect("smtp")
+    smtp.line()
+    smtp.send(b"EHLO laptop\r\n")
+    smtp.reply()
+    for command in (b"MAIL FROM:<>", b"RCPT TO:<ani@kantor.example>", b"DATA"):
+        smtp.send(command + b"\r\n")
+        smtp.reply()
+    smtp.send(b"Subject: half a letter\r\n")
+    served.stop()
+    served.start()
+    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1)]
+
+
+def test_sigint_ends_it_as_sigterm_does(served):
+    served.process.send_signal(signal.SIGINT)
+    assert served._ended() == 0
+
+
+def test_sighup_takes_new_settings_without_ending_sessions(served):
+    pop = served.login()
+    served.set("smtpd", "max_message", 123456)
+    served.hang_up()
+    wait_until(lambda: b"SIZE 123456" in ehlo(served), "the new size is announced")
+    assert pop.command("NOOP").startswith("+OK")
+
+
+def test_sighup_with_a_faulty_file_keeps_the_old_settings_and_says_so(served):
+    served.allow(r"office\.ini")
+    before = ehlo(served)
+    served.set("smtpd", "max_message", "a lot")
+    line = served.ini.read_text().splitlines().index("max_message = a lot") + 1
+    served.hang_up()
+    served.wait_log(rf"office\.ini:{line}")
+    assert ehlo(served) == before
+
+
+def test_each_role_that_is_killed_comes_back_and_serves(served):
+    served.allow("role-died")
+    died = set()
+    for pid in role_pids(served):
+        seen = len(served.lines)
+        os.kill(pid, signal.SIGKILL)
+        died.add(re.search(r"role=(\w+)", served.wait_log("role-died", seen))[1])
+        wait_until(lambda: serves(served), "mail goes in and out again")
+    assert died == ROLES
+
+
+def test_a_session_whose_directory_dies_says_so_and_the_next_one_works(served):
+    served.allow("role-died|failed|lost")
+    pop = served.connect("pop3")
+    pop.line()
+    for pid in role_pids(served)[:len(ROLES)]:
+        os.kill(pid, signal.SIGKILL)
+    pop.command("USER ani@kantor.example")
+    assert pop.command("PASS rahasia-ani").startswith("-ERR [SYS/TEMP]")
+    wait_until(lambda: serves(served), "mail goes in and out again")
+
+
+def test_no_session_and_no_role_outlives_the_master_and_nothing_is_lost(served):
+    served.deliver(letter(1))
+    sessions = [served.login(), served.login("budi", "pop3s"), served.connect("smtp")]
+    served.kill()
+    for wire in sessions:
+        wire.pending()
+    served.start()
+    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1)]
+
+
+def test_what_was_acknowledged_is_there_after_kill_9_under_load(served):
+    acknowledged, lock = set(), threading.Lock()
+
+    def send_until_the_end(sender):
+        for number in range(10000):
+            mark = f"{sender}-{number}"
+            try:
+                served.deliver(letter(mark), ["ani@kantor.example", "budi@kantor.example"])
+            except (WireError, OSError):
+                return
+            with lock:
+                acknowledged.add(mark)
+
+    for round_number in range(3):
+        senders = [threading.Thread(target=send_until_the_end, args=(f"{round_number}{name}",))
+                   for name in "abcd"]
+        goal = len(acknowledged) + 40
+        for thread in senders:
+            thread.start()
+        wait_until(lambda: len(acknowledged) >= goal, "forty letters taken")
+        served.kill()
+        for thread in senders:
+            thread.join()
+        served.start()
+    for name in ("ani", "budi"):
+        marks = [re.search(rb"Subject: surat (\S+)\r\n", message)[1].decode()
+                 for message in fetch_all_raw(served, name)]
+        assert len(marks) == len(set(marks)), "none twice"
+        assert acknowledged <= set(marks)
+    served.stop()
+    served.run("check")
+
+
+def test_deletions_acknowledged_before_kill_9_do_not_come_back(served):
+    for number in range(4):
+        served.deliver(letter(number))
+    pop = served.login()
+    for number in (1, 3):
+        pop.command(f"DELE {number}")
+    assert pop.command("QUIT").startswith("+OK")
+    served.kill()
+    served.start()
+    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1), letter(3)]
+
+
+def test_a_second_server_on_the_same_store_is_refused_with_the_pid_of_the_first(served, workshop):
+    other = workshop.office()
+    other.set("office", "data", served.data)
+    status, said = other.fails_to_start()
+    other.allow(".")
+    other.close()
+    assert status == 1
+    assert str(served.process.pid) in said or any(str(pid) in said for pid in served.pids())
+    assert serves(served)
+
+
+def shown_certificate(office):
+    wire = office.connect("pop3s")
+    certificate = wire.sock.getpeercert(binary_form=True)
+    wire.line()
+    wire.command("QUIT")
+    return certificate
+
+
+def new_certificate(office, kind):
+    import subprocess
+
+    key, certificate = office.dir / "key.pem", office.dir / "cert.pem"
+    algorithm = ["rsa:2048"] if kind == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-keyout", f"{key}.new", "-out",
+         f"{certificate}.new", "-days", "30", "-subj", f"/CN={HOSTNAME}", "-addext",
+         f"subjectAltName=DNS:{HOSTNAME}"], check=True, capture_output=True)
+    os.chmod(f"{key}.new", 0o600)
+    os.rename(f"{certificate}.new", certificate)
+    os.rename(f"{key}.new", key)
+    office.settings["tls"] = {"certificate": str(certificate), "key": str(key)}
+    office.write_ini()
+
+
+def test_a_renewed_certificate_is_noticed_and_a_broken_pair_is_not_taken(office):
+    new_certificate(office, "rsa")
+    office.start()
+    first = shown_certificate(office)
+    new_certificate(office, "ec")
+    wait_until(lambda: shown_certificate(office) != first, "the new certificate is shown")
+    second = shown_certificate(office)
+    office.allow("certificate|key")
+    seen = len(office.lines)
+    (office.dir / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
+    office.hang_up()
+    office.wait_log("certificate|cert.pem", seen)
+    assert shown_certificate(office) == second
+
+
+def test_a_chain_of_certificates_is_verified_by_a_client_that_knows_the_root(office):
+    new_certificate(office, "rsa")
+    office.start()
+    context = client_context()
+    context.load_verify_locations(office.dir / "cert.pem")
+    context.verify_mode = __import__("ssl").CERT_REQUIRED
+    context.check_hostname = True
+    wire = office.connect("pop3s", raw=True)
+    wire.start_tls(context)
+    assert wire.line().startswith(b"+OK")

@@ -1,0 +1,185 @@
+"""Mail in by SMTP, mail out by POP3."""
+
+import hashlib
+import poplib
+import smtplib
+from pathlib import Path
+
+import pytest
+
+from letters import letter, stored_form, without_trace
+from office import PASSWORDS, PORTS
+from wire import client_context
+
+MB = 1024 * 1024
+
+
+def fetch_all(office, name="ani", delete=False):
+    pop = poplib.POP3(office.address, PORTS["pop3"])
+    pop.user(f"{name}@kantor.example")
+    pop.pass_(PASSWORDS[name])
+    messages = []
+    for number in range(1, pop.stat()[0] + 1):
+        messages.append(b"".join(line + b"\r\n" for line in pop.retr(number)[1]))
+        if delete:
+            pop.dele(number)
+    pop.quit()
+    return messages
+
+
+def send(office, message, to="ani@kantor.example"):
+    with smtplib.SMTP(office.address, PORTS["smtp"]) as smtp:
+        smtp.sendmail("pak@luar.example", [to], message)
+
+
+def test_two_letters_come_in_and_go_out_as_they_were(served):
+    send(served, letter(1))
+    send(served, letter(2, "a line\r\n.\r\n..\r\n.dots"))
+    assert [without_trace(message) for message in fetch_all(served)] == [
+        letter(1), letter(2, "a line\r\n.\r\n..\r\n.dots")]
+
+
+def test_a_fetched_and_deleted_letter_is_gone_and_the_other_users_copy_is_not(served):
+    served.deliver(letter(1), ["ani@kantor.example", "budi@kantor.example"])
+    assert len(fetch_all(served, "ani", delete=True)) == 1
+    assert fetch_all(served, "ani") == []
+    assert len(fetch_all(served, "budi")) == 1
+
+
+def test_letters_outlive_a_restart_under_the_same_uidl(served):
+    for number in range(3):
+        served.deliver(letter(number))
+    before = served.login()
+    before.send(b"UIDL\r\n")
+    before.line()
+    uidls = before.block()
+    before.close()
+    served.restart()
+    after = served.login()
+    after.send(b"UIDL\r\n")
+    after.line()
+    assert after.block() == uidls
+    after.close()
+
+
+def test_a_full_mailbox_is_refused_at_rcpt_and_takes_mail_again_when_emptied(served):
+    served.run("user", "quota", "budi@kantor.example", "4K")
+    send(served, letter(1, "x" * 70 + ("\r\n" + "x" * 70) * 60), "budi@kantor.example")
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refusal:
+        send(served, letter(2), "budi@kantor.example")
+    code, text = refusal.value.recipients["budi@kantor.example"]
+    assert (code, text[:5]) == (452, b"4.2.2")
+    fetch_all(served, "budi", delete=True)
+    send(served, letter(3), "budi@kantor.example")
+    assert len(fetch_all(served, "budi")) == 1
+
+
+def test_exclusive_keeps_a_second_session_out_until_the_first_ends(office):
+    office.set("pop3d", "exclusive", "yes")
+    office.start()
+    first = office.login()
+    second = office.connect("pop3")
+    second.line()
+    second.command("USER ani@kantor.example")
+    assert second.command(f"PASS {PASSWORDS['ani']}").startswith("-ERR [IN-USE]")
+    first.command("QUIT")
+    assert first.at_end()
+    office.login().command("QUIT")
+
+
+def test_require_tls_serves_nobody_in_clear_and_everybody_after_stls(office):
+    office.set("pop3d", "require_tls", "yes")
+    office.start()
+    wire = office.connect("pop3")
+    wire.line()
+    assert wire.command("USER ani@kantor.example").startswith("-ERR [SYS/PERM]")
+    assert wire.command("STLS").startswith("+OK")
+    wire.start_tls()
+    assert wire.command("USER ani@kantor.example").startswith("+OK")
+    assert wire.command(f"PASS {PASSWORDS['ani']}").startswith("+OK")
+    pop = poplib.POP3_SSL(office.address, PORTS["pop3s"], context=client_context())
+    pop.user("ani@kantor.example")
+    pop.pass_(PASSWORDS["ani"])
+    pop.quit()
+
+
+def high_water(pids):
+    """The most memory each process ever held, in octets."""
+    marks = {}
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                marks[pid] = int(line.split()[1]) * 1024
+    return marks
+
+
+@pytest.mark.parametrize("service", ["pop3", "pop3s"])
+def test_a_letter_of_60_MB_passes_and_no_process_grows_with_it(served, service):
+    served.deliver(letter(1))
+    served.login(service=service).command("RETR 1")
+    before = max(high_water(served.pids()).values())
+    line = b"." + b"0123456789" * 7 + b"\r\n"
+    wire = served.connect("smtp")
+    wire.line()
+    wire.send(b"EHLO laptop\r\n")
+    wire.reply()
+    for command, code in ((b"MAIL FROM:<pak@luar.example>", 250), (b"RCPT TO:<ani@kantor.example>", 250),
+                          (b"DATA", 354)):
+        wire.send(command + b"\r\n")
+        assert wire.reply()[0] == code
+    head, piece, sent = letter(2), line * 1024, hashlib.sha256()
+    sent.update(head)
+    wire.send(head)
+    for _ in range(60 * MB // len(piece) + 1):
+        wire.send(piece.replace(b"\r\n.", b"\r\n..").replace(b".", b"..", 1))
+        sent.update(piece)
+    while_sending = high_water(served.pids())
+    wire.send(b".\r\n")
+    assert wire.reply()[0] == 250
+    pop = served.login(service=service)
+    size = int(pop.command("LIST 2").split()[2])
+    assert size > 60 * MB
+    assert pop.command("RETR 2").startswith("+OK")
+    first, got, octets, trace = pop.line() + b"\r\n", hashlib.sha256(), 0, b""
+    while first != b".\r\n":
+        text = first[1:] if first.startswith(b".") else first
+        octets += len(text)
+        if trace is not None and (text.startswith((b"Return-Path", b"Delivered-To", b"Received", b" ", b"\t"))):
+            trace += text
+        else:
+            if trace is not None:
+                without_trace(trace + text)
+                trace = None
+            got.update(text)
+        first = pop.line() + b"\r\n"
+    while_fetching = high_water(served.pids())
+    assert octets == size
+    assert got.digest() == sent.digest()
+    most = max([*while_sending.values(), *while_fetching.values()])
+    assert most < before + 12 * MB, f"{most / MB:.1f} MB, {before / MB:.1f} MB before"
+
+
+def test_the_repairs_of_the_stored_form_are_made_and_no_others(served):
+    wire = served.connect("smtp")
+    wire.line()
+    sent = b"Subject: campur\r\nX-Bare: a\nX-CR: b\rc\r\n\r\nsatu\ndua\r\rtiga\r\r\n\xff\x80 empat"
+    wire.send(b"EHLO laptop\r\n")
+    wire.reply()
+    for command in (b"MAIL FROM:<>", b"RCPT TO:<ani@kantor.example>", b"DATA"):
+        wire.send(command + b"\r\n")
+        assert wire.reply()[0] in (250, 354)
+    wire.send(sent + b"\r\n.\r\n")
+    assert wire.reply()[0] == 250
+    (message,) = fetch_all_raw(served)
+    assert without_trace(message) == stored_form(sent)
+
+
+def fetch_all_raw(office, name="ani"):
+    wire = office.login(name)
+    count = int(wire.command("STAT").split()[1])
+    messages = []
+    for number in range(1, count + 1):
+        assert wire.command(f"RETR {number}").startswith("+OK")
+        messages.append(b"".join(line + b"\r\n" for line in wire.block()))
+    wire.command("QUIT")
+    return messages
