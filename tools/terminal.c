@@ -36,7 +36,7 @@ static int read_line(struct buf *line, size_t limit, struct err *e)
 			return 1;
 		if (line->len == limit)
 			return err_set(e, ERR_INPUT, "longer than %zu octets", limit);
-		buf_reserve(line, limit); /* once: a buffer that moves leaves copies behind */
+		buf_reserve(line, limit - line->len); /* once: a buffer that moves leaves copies */
 		buf_add_char(line, octet);
 	}
 }

@@ -1,0 +1,57 @@
+/* Files that the tools make: nothing is overwritten, nothing is half there. */
+#include "tools/file.h"
+#include "base/config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_all(int fd, struct slice content)
+{
+	while (content.len > 0) {
+		ssize_t put = write(fd, content.at, content.len);
+		if (put < 0 && errno != EINTR)
+			return -1;
+		content = slice_from(content, put > 0 ? (size_t)put : 0);
+	}
+	return fsync(fd);
+}
+
+int file_write_new(const char *path, mode_t mode, struct slice content, struct err *e)
+{
+	char fresh[CONFIG_PATH_MAX + 32];
+	if (access(path, F_OK) == 0)
+		return err_set(e, ERR_EXISTS, "%s is there already", path);
+	snprintf(fresh, sizeof(fresh), "%s.new-%ld", path, (long)getpid());
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_set_errno(e, "cannot create %s", fresh);
+	int result = 0;
+	/* link(2) and not rename(2): it never replaces what came meanwhile. */
+	if (fchmod(fd, mode) != 0 || write_all(fd, content) != 0 || link(fresh, path) != 0)
+		result = err_set_errno(e, "cannot write %s", path);
+	unlink(fresh);
+	close(fd);
+	return result;
+}
+
+int file_make_directory(const char *path, mode_t mode, struct err *e)
+{
+	char above[CONFIG_PATH_MAX];
+	struct stat what;
+	if (mkdir(path, mode) == 0)
+		return chmod(path, mode) == 0 ? 1
+					      : err_set_errno(e, "cannot set the mode of %s", path);
+	const char *slash = strrchr(path, '/');
+	if (errno == ENOENT && slash && slash > path && (size_t)(slash - path) < sizeof(above)) {
+		snprintf(above, sizeof(above), "%.*s", (int)(slash - path), path);
+		if (file_make_directory(above, 0755, e) < 0)
+			return -1;
+		return file_make_directory(path, mode, e);
+	}
+	if (errno == EEXIST && stat(path, &what) == 0 && S_ISDIR(what.st_mode))
+		return 0;
+	return err_set_errno(e, "cannot make the directory %s", path);
+}
