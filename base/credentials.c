@@ -1,0 +1,445 @@
+/* Certificate chains and private keys, out of PEM files.
+ *
+ * A chain and its key find each other by a digest of the public key, computed
+ * from either side: whoever holds keys signs for a chain it has never seen. */
+#include "base/credentials.h"
+#include "base/der.h"
+#include "base/digest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A PEM file with more than this is none. */
+#define FILE_MAX_OCTETS  (256 * 1024)
+#define CERTIFICATES_MAX 16
+
+struct tls_chain {
+	br_x509_certificate certificates[CERTIFICATES_MAX];
+	size_t count;
+	bool ec;
+	unsigned char key_id[TLS_KEY_ID_SIZE];
+	int64_t expires;
+};
+
+struct tls_key {
+	br_skey_decoder_context decoder; /* holds the key's numbers */
+	unsigned char id[TLS_KEY_ID_SIZE];
+};
+
+/* ---- PEM ---- */
+
+static int read_file(struct buf *text, int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_set_errno(e, "%s", path);
+	if (st.st_size > FILE_MAX_OCTETS)
+		return err_set(e, ERR_INPUT, "%s: too large for a PEM file", path);
+	/* Room at once, so that a key's octets are not left behind by a move. */
+	buf_reserve(text, (size_t)st.st_size + 2);
+	while (text->len < (size_t)st.st_size) {
+		ssize_t got = pread(
+			fd, text->at + text->len, (size_t)st.st_size - text->len, (off_t)text->len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_set_errno(e, "%s", path);
+		if (got == 0)
+			break;
+		text->len += (size_t)got;
+	}
+	buf_add_char(text, '\n'); /* the decoder wants one behind the last line */
+	return 0;
+}
+
+static void append(void *out, const void *octets, size_t len)
+{
+	buf_add(out, octets, len);
+}
+
+/* The next object of a PEM text: its name and its octets. 1 found, 0 none
+ * left, -1 not PEM. */
+static int next_object(
+	br_pem_decoder_context *decoder, struct slice *text, char name[128], struct buf *octets)
+{
+	while (text->len > 0) {
+		*text = slice_from(*text, br_pem_decoder_push(decoder, text->at, text->len));
+		switch (br_pem_decoder_event(decoder)) {
+		case BR_PEM_BEGIN_OBJ:
+			/* BearSSL's name has at most 127 octets. */
+			strcpy(name, br_pem_decoder_name(decoder));
+			buf_clear(octets);
+			buf_reserve(octets, text->len);
+			br_pem_decoder_setdest(decoder, append, octets);
+			break;
+		case BR_PEM_END_OBJ:
+			return 1;
+		case BR_PEM_ERROR:
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- public keys ---- */
+
+static void add_number(struct buf *out, const unsigned char *number, size_t len)
+{
+	while (len > 0 && *number == 0) {
+		number++;
+		len--;
+	}
+	der_add(out, DER_INTEGER, number, len);
+}
+
+static void id_of_rsa(
+	unsigned char id[TLS_KEY_ID_SIZE], const unsigned char *n, size_t n_len, uint32_t e)
+{
+	struct buf form = {0};
+	const unsigned char exponent[] = {(unsigned char)(e >> 24), (unsigned char)(e >> 16),
+		(unsigned char)(e >> 8), (unsigned char)e};
+
+	add_number(&form, n, n_len);
+	add_number(&form, exponent, sizeof exponent);
+	digest_sha256(id, form.at, form.len);
+	buf_free(&form);
+}
+
+static void id_of_ec(unsigned char id[TLS_KEY_ID_SIZE], int curve, const void *point, size_t len)
+{
+	struct buf form = {0};
+
+	buf_add_char(&form, (char)curve);
+	buf_add(&form, point, len);
+	digest_sha256(id, form.at, form.len);
+	buf_free(&form);
+}
+
+static bool is_supported_curve(int curve)
+{
+	return curve == BR_EC_secp256r1 || curve == BR_EC_secp384r1 || curve == BR_EC_secp521r1;
+}
+
+/* ---- chains ---- */
+
+/* What the leaf says: its key, its last day. */
+static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e)
+{
+	br_x509_decoder_context decoder;
+
+	br_x509_decoder_init(&decoder, NULL, NULL);
+	br_x509_decoder_push(
+		&decoder, chain->certificates[0].data, chain->certificates[0].data_len);
+	const br_x509_pkey *key = br_x509_decoder_get_pkey(&decoder);
+	if (key == NULL)
+		return err_set(e, ERR_INPUT,
+			"%s: the first certificate cannot be read: it must be X.509 with an RSA "
+			"or EC key",
+			path);
+	if (key->key_type == BR_KEYTYPE_EC) {
+		const br_ec_public_key *ec = &key->key.ec;
+		if (!is_supported_curve(ec->curve))
+			return err_set(e, ERR_INPUT,
+				"%s: an EC key must be on P-256, P-384 or P-521", path);
+		chain->ec = true;
+		id_of_ec(chain->key_id, ec->curve, ec->q, ec->qlen);
+	} else {
+		const br_rsa_public_key *rsa = &key->key.rsa;
+		uint32_t exponent = 0;
+		if (rsa->nlen > TLS_SIGNATURE_MAX || rsa->elen > sizeof exponent)
+			return err_set(e, ERR_INPUT, "%s: RSA keys go up to 4096 bits here", path);
+		for (size_t i = 0; i < rsa->elen; i++)
+			exponent = exponent << 8 | rsa->e[i];
+		id_of_rsa(chain->key_id, rsa->n, rsa->nlen, exponent);
+	}
+	/* BearSSL counts days from the year 0: 719,528 to the epoch. */
+	chain->expires =
+		((int64_t)decoder.notafter_days - 719528) * 86400 + decoder.notafter_seconds;
+	return 0;
+}
+
+static int read_chain(struct tls_chain *chain, struct slice text, const char *path, struct err *e)
+{
+	br_pem_decoder_context pem;
+	struct buf octets = {0};
+	char name[128];
+	int found;
+
+	br_pem_decoder_init(&pem);
+	while ((found = next_object(&pem, &text, name, &octets)) == 1) {
+		if (strcmp(name, "CERTIFICATE") != 0 && strcmp(name, "X509 CERTIFICATE") != 0)
+			continue;
+		if (chain->count == CERTIFICATES_MAX) {
+			found = -1;
+			break;
+		}
+		br_x509_certificate *next = &chain->certificates[chain->count++];
+		next->data_len = octets.len;
+		next->data = memcpy(must_alloc(octets.len), octets.at, octets.len);
+	}
+	buf_wipe(&octets); /* a key may stand in the same file */
+	wipe(&pem, sizeof pem);
+	if (found == -1)
+		return err_set(e, ERR_INPUT, "%s: not a PEM file of up to %d certificates", path,
+			CERTIFICATES_MAX);
+	if (chain->count == 0)
+		return err_set(e, ERR_INPUT,
+			"%s: no certificate in it (BEGIN CERTIFICATE is looked for)", path);
+	return look_at_leaf(chain, path, e);
+}
+
+int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct err *e)
+{
+	struct tls_chain *read = must_alloc(sizeof *read);
+	struct buf text = {0};
+	int outcome = -1;
+
+	if (read_file(&text, fd, path, e) == 0)
+		outcome = read_chain(read, buf_slice(&text), path, e);
+	buf_wipe(&text);
+	if (outcome == 0)
+		*chain = read;
+	else
+		tls_chain_free(read);
+	return outcome;
+}
+
+void tls_chain_free(struct tls_chain *chain)
+{
+	if (chain == NULL)
+		return;
+	for (size_t i = 0; i < chain->count; i++)
+		free(chain->certificates[i].data);
+	free(chain);
+}
+
+const unsigned char *tls_chain_key_id(const struct tls_chain *chain)
+{
+	return chain->key_id;
+}
+
+int64_t tls_chain_expires(const struct tls_chain *chain)
+{
+	return chain->expires;
+}
+
+bool credentials_is_ec(const struct tls_chain *chain)
+{
+	return chain->ec;
+}
+
+const br_x509_certificate *credentials_certificates(const struct tls_chain *chain, size_t *count)
+{
+	*count = chain->count;
+	return chain->certificates;
+}
+
+/* ---- names in the leaf ---- */
+
+#define OID_COMMON_NAME      SLICE("\x55\x04\x03")
+#define OID_SUBJECT_ALT_NAME SLICE("\x55\x1D\x11")
+
+/* The subject and the extensions, empty where there are none. (RFC 5280, 4.1) */
+static void find_subject_and_extensions(
+	struct slice certificate, struct slice *subject, struct slice *extensions)
+{
+	struct slice tbs, part;
+
+	*subject = *extensions = SLICE("");
+	if (!der_take(&certificate, DER_SEQUENCE, &certificate) ||
+		!der_take(&certificate, DER_SEQUENCE, &tbs))
+		return;
+	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &part); /* version */
+	if (!der_take(&tbs, DER_INTEGER, &part) ||         /* serial number */
+		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* signature algorithm */
+		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* issuer */
+		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* validity */
+		!der_take(&tbs, DER_SEQUENCE, subject) ||
+		!der_take(&tbs, DER_SEQUENCE, &part)) /* public key */
+		return;
+	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(1), &part); /* unique identifiers */
+	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(2), &part);
+	if (der_take(&tbs, DER_CONTEXT_CONSTRUCTED(3), &part))
+		der_take(&part, DER_SEQUENCE, extensions);
+}
+
+static struct slice find_alternative_names(struct slice extensions)
+{
+	struct slice extension, oid, critical, value, names;
+
+	while (der_take(&extensions, DER_SEQUENCE, &extension)) {
+		if (!der_take(&extension, DER_OID, &oid) || !slice_equal(oid, OID_SUBJECT_ALT_NAME))
+			continue;
+		der_take(&extension, DER_BOOLEAN, &critical);
+		if (der_take(&extension, DER_OCTET_STRING, &value) &&
+			der_take(&value, DER_SEQUENCE, &names))
+			return names;
+	}
+	return SLICE("");
+}
+
+/* "*.kantor.example" is good for "mail.kantor.example" and for nothing deeper.
+ * (RFC 6125, 6.4.3) */
+static bool name_covers(struct slice name, struct slice hostname)
+{
+	if (slice_has_prefix(name, SLICE("*."))) {
+		name = slice_from(name, 1);
+		hostname = slice_from(hostname, slice_find(hostname, '.'));
+	}
+	return name.len > 1 && slice_equal_nocase(name, hostname);
+}
+
+bool tls_chain_names(const struct tls_chain *chain, const char *hostname)
+{
+	const br_x509_certificate *leaf = &chain->certificates[0];
+	struct slice subject, extensions, name, set, pair, oid;
+	unsigned tag;
+	bool has_dns_names = false;
+
+	find_subject_and_extensions(
+		(struct slice){(const char *)leaf->data, leaf->data_len}, &subject, &extensions);
+	struct slice names = find_alternative_names(extensions);
+	while (der_next(&names, &tag, &name)) {
+		if (tag != DER_CONTEXT(2)) /* dNSName */
+			continue;
+		has_dns_names = true;
+		if (name_covers(name, slice_of(hostname)))
+			return true;
+	}
+	while (!has_dns_names && der_take(&subject, DER_SET, &set))
+		while (der_take(&set, DER_SEQUENCE, &pair))
+			if (der_take(&pair, DER_OID, &oid) && slice_equal(oid, OID_COMMON_NAME) &&
+				der_next(&pair, &tag, &name) &&
+				name_covers(name, slice_of(hostname)))
+				return true;
+	return false;
+}
+
+/* ---- private keys ---- */
+
+/* The digest of the public half; false: this is no key we can sign with. */
+static bool find_key_id(struct tls_key *key)
+{
+	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
+	const br_ec_private_key *ec = br_skey_decoder_get_ec(&key->decoder);
+
+	if (rsa != NULL) {
+		br_rsa_compute_modulus modulus = br_rsa_compute_modulus_get_default();
+		unsigned char n[TLS_SIGNATURE_MAX];
+		uint32_t exponent = br_rsa_compute_pubexp_get_default()(rsa);
+
+		if (exponent == 0 || modulus(NULL, rsa) > sizeof n)
+			return false;
+		id_of_rsa(key->id, n, modulus(n, rsa), exponent);
+		return true;
+	}
+	if (ec != NULL && is_supported_curve(ec->curve)) {
+		unsigned char point[BR_EC_KBUF_PUB_MAX_SIZE];
+		size_t len = br_ec_compute_pub(br_ec_get_default(), NULL, point, ec);
+
+		id_of_ec(key->id, ec->curve, point, len);
+		return len > 0;
+	}
+	return false;
+}
+
+static int read_key(struct tls_key *key, struct slice text, const char *path, struct err *e)
+{
+	br_pem_decoder_context pem;
+	struct buf octets = {0};
+	char name[128] = "";
+	int found;
+
+	br_pem_decoder_init(&pem);
+	do {
+		found = next_object(&pem, &text, name, &octets);
+	} while (found == 1 && strstr(name, "PRIVATE KEY") == NULL);
+	br_skey_decoder_init(&key->decoder);
+	if (found == 1)
+		br_skey_decoder_push(&key->decoder, octets.at, octets.len);
+	buf_wipe(&octets);
+	wipe(&pem, sizeof pem);
+	if (strcmp(name, "ENCRYPTED PRIVATE KEY") == 0)
+		return err_set(e, ERR_INPUT,
+			"%s: the key is locked with a passphrase: store it without one "
+			"(openssl pkey -in OLD -out NEW)",
+			path);
+	if (found != 1)
+		return err_set(e, ERR_INPUT,
+			"%s: no private key in it that can be read (PEM: BEGIN PRIVATE KEY, not "
+			"locked with a passphrase)",
+			path);
+	if (br_skey_decoder_last_error(&key->decoder) != 0 || !find_key_id(key))
+		return err_set(e, ERR_INPUT,
+			"%s: not a private key of a kind that can be used: RSA up to 4096 bits, "
+			"or EC on P-256, P-384 or P-521",
+			path);
+	return 0;
+}
+
+int tls_key_read(struct tls_key **key, int fd, const char *path, struct err *e)
+{
+	struct tls_key *read = must_alloc(sizeof *read);
+	struct buf text = {0};
+	int outcome = -1;
+
+	if (read_file(&text, fd, path, e) == 0)
+		outcome = read_key(read, buf_slice(&text), path, e);
+	buf_wipe(&text);
+	if (outcome == 0)
+		*key = read;
+	else
+		tls_key_free(read);
+	return outcome;
+}
+
+void tls_key_free(struct tls_key *key)
+{
+	if (key == NULL)
+		return;
+	wipe(key, sizeof *key);
+	free(key);
+}
+
+const unsigned char *tls_key_id(const struct tls_key *key)
+{
+	return key->id;
+}
+
+/* The hashes that are signed, with what PKCS#1 puts in front of each. */
+static const struct hash {
+	unsigned id;
+	size_t len;
+	const br_hash_class *class;
+	const unsigned char *oid;
+} hashes[] = {
+	{br_sha256_ID, br_sha256_SIZE, &br_sha256_vtable, BR_HASH_OID_SHA256},
+	{br_sha384_ID, br_sha384_SIZE, &br_sha384_vtable, BR_HASH_OID_SHA384},
+	{br_sha512_ID, br_sha512_SIZE, &br_sha512_vtable, BR_HASH_OID_SHA512},
+};
+
+size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
+	unsigned char signature[TLS_SIGNATURE_MAX])
+{
+	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
+	const br_ec_private_key *ec = br_skey_decoder_get_ec(&key->decoder);
+	const struct hash *hash = hashes;
+
+	while (hash < hashes + 3 && hash->id != what->hash_id)
+		hash++;
+	if (hash == hashes + 3 || hash->len != what->hash_len ||
+		memcmp(key->id, what->key_id, sizeof key->id) != 0)
+		return 0;
+	if (rsa != NULL) {
+		size_t len = (rsa->n_bitlen + 7) / 8;
+		uint32_t done = br_rsa_pkcs1_sign_get_default()(
+			hash->oid, what->hash, hash->len, rsa, signature);
+		return done ? len : 0;
+	}
+	return br_ecdsa_sign_asn1_get_default()(
+		br_ec_get_default(), hash->class, what->hash, ec, signature);
+}

@@ -1,0 +1,353 @@
+/* TLS: BearSSL's engine, its buffers and our descriptor. (Chains and keys:
+ * credentials.c.)
+ *
+ * The engine is a state machine between four buffers and never does I/O; the
+ * loops here move octets between it and a descriptor until the engine or the
+ * kernel has had enough, and never wait. */
+#include "base/tls.h"
+#include "base/credentials.h"
+#include "base/digest.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct policy {
+	const br_ssl_server_policy_class *vtable; /* first, as BearSSL expects */
+	const struct tls_chain *chain;
+	tls_sign_fn sign;
+	void *arg;
+};
+
+struct tls {
+	br_ssl_server_context server;
+	struct policy policy;
+	bool deaf; /* the peer: nothing is sent to it any more */
+	/* Input and output apart, so that neither waits for the other. */
+	unsigned char records[BR_SSL_BUFSIZE_BIDI];
+};
+
+/* Best first where AES has no instructions of its own; with them, AES-GCM goes
+ * before ChaCha20. */
+#define CHACHA_SUITES 2
+static const struct suite {
+	uint16_t id;
+	const char *name;
+} suites[] = {
+#define SUITE(words)                                                                               \
+	{                                                                                          \
+		BR_TLS_##words, "TLSv1.2 TLS_" #words                                              \
+	}
+	SUITE(ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+	SUITE(ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+	SUITE(ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+	SUITE(ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+	SUITE(ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+	SUITE(ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+	SUITE(ECDHE_ECDSA_WITH_AES_128_CBC_SHA256),
+	SUITE(ECDHE_RSA_WITH_AES_128_CBC_SHA256),
+	SUITE(ECDHE_ECDSA_WITH_AES_256_CBC_SHA384),
+	SUITE(ECDHE_RSA_WITH_AES_256_CBC_SHA384),
+	SUITE(ECDHE_ECDSA_WITH_AES_128_CBC_SHA),
+	SUITE(ECDHE_RSA_WITH_AES_128_CBC_SHA),
+	SUITE(ECDHE_ECDSA_WITH_AES_256_CBC_SHA),
+	SUITE(ECDHE_RSA_WITH_AES_256_CBC_SHA),
+#undef SUITE
+};
+#define SUITE_COUNT (sizeof suites / sizeof *suites)
+#define GCM_SUITES  4
+
+/* ---- what the engine asks us ---- */
+
+/* The first suite that fits the key, with the first hash the client can
+ * verify. Nothing weaker than SHA-256 is signed. */
+static int choose(const br_ssl_server_policy_class **context, const br_ssl_server_context *server,
+	br_ssl_server_choices *choices)
+{
+	static const unsigned hash_ids[] = {br_sha256_ID, br_sha384_ID, br_sha512_ID};
+	const struct policy *policy = (const struct policy *)context;
+	bool ec = credentials_is_ec(policy->chain);
+	uint32_t hashes = br_ssl_server_get_client_hashes(server) >> (ec ? 8 : 0);
+	unsigned exchange = ec ? BR_SSLKEYX_ECDHE_ECDSA : BR_SSLKEYX_ECDHE_RSA;
+	size_t common, hash = 0, suite = 0;
+	const br_suite_translated *offered = br_ssl_server_get_client_suites(server, &common);
+
+	while (hash < 3 && (hashes >> hash_ids[hash] & 1) == 0)
+		hash++;
+	while (suite < common && offered[suite][1] >> 12 != exchange)
+		suite++;
+	if (hash == 3 || suite == common)
+		return 0;
+	choices->cipher_suite = offered[suite][0];
+	choices->algo_id = 0xFF00 + hash_ids[hash];
+	choices->chain = credentials_certificates(policy->chain, &choices->chain_len);
+	return 1;
+}
+
+/* Only for suites without ECDHE, of which there are none. */
+static uint32_t do_keyx(
+	const br_ssl_server_policy_class **context, unsigned char *octets, size_t *len)
+{
+	(void)context;
+	(void)octets;
+	(void)len;
+	return 0;
+}
+
+static size_t do_sign(const br_ssl_server_policy_class **context, unsigned algo_id,
+	unsigned char *octets, size_t hash_len, size_t room)
+{
+	const struct policy *policy = (const struct policy *)context;
+	struct tls_signing what = {.hash_id = algo_id & 0xFF, .hash_len = hash_len};
+	unsigned char signature[TLS_SIGNATURE_MAX];
+
+	if (algo_id < 0xFF00 || hash_len > sizeof what.hash)
+		return 0;
+	memcpy(what.key_id, tls_chain_key_id(policy->chain), sizeof what.key_id);
+	memcpy(what.hash, octets, hash_len);
+	size_t len = policy->sign(policy->arg, &what, signature);
+	if (len > sizeof signature || len > room)
+		return 0;
+	memcpy(octets, signature, len);
+	return len;
+}
+
+static const br_ssl_server_policy_class policy_class = {
+	.context_size = sizeof(struct policy),
+	.choose = choose,
+	.do_keyx = do_keyx,
+	.do_sign = do_sign,
+};
+
+/* ---- beginning and end ---- */
+
+static void set_suites(br_ssl_engine_context *engine)
+{
+	uint16_t ids[SUITE_COUNT];
+	bool aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
+
+	for (size_t i = 0; i < SUITE_COUNT; i++)
+		ids[i] = suites[i].id;
+	if (aes_is_fast) {
+		for (size_t i = 0; i < CHACHA_SUITES + GCM_SUITES; i++)
+			ids[i] = suites[(i + CHACHA_SUITES) % (CHACHA_SUITES + GCM_SUITES)].id;
+	}
+	br_ssl_engine_set_suites(engine, ids, SUITE_COUNT);
+}
+
+/* The engine would look for randomness of its own by opening /dev/urandom
+ * where the processor has none; told that it has done so, it takes ours. */
+static void seed(br_ssl_engine_context *engine)
+{
+	unsigned char entropy[32];
+
+	engine->rng_os_rand_done = 1;
+	digest_random(entropy, sizeof entropy);
+	br_ssl_engine_inject_entropy(engine, entropy, sizeof entropy);
+	wipe(entropy, sizeof entropy);
+}
+
+struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg)
+{
+	struct tls *tls = must_realloc(NULL, sizeof *tls); /* the records' pages untouched */
+	br_ssl_engine_context *engine = &tls->server.eng;
+
+	br_ssl_server_zero(&tls->server);
+	tls->deaf = false;
+	tls->policy = (struct policy){&policy_class, chain, sign, arg};
+	br_ssl_server_set_policy(&tls->server, &tls->policy.vtable);
+
+	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
+	br_ssl_engine_add_flags(
+		engine, BR_OPT_NO_RENEGOTIATION | BR_OPT_ENFORCE_SERVER_PREFERENCES);
+	br_ssl_engine_set_hash(engine, br_sha1_ID, &br_sha1_vtable); /* for AES-CBC's HMAC only */
+	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
+	br_ssl_engine_set_hash(engine, br_sha384_ID, &br_sha384_vtable);
+	br_ssl_engine_set_hash(engine, br_sha512_ID, &br_sha512_vtable);
+	br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
+	br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
+	br_ssl_engine_set_ec(engine, br_ec_get_default());
+	br_ssl_engine_set_default_aes_gcm(engine);
+	br_ssl_engine_set_default_chapol(engine);
+	br_ssl_engine_set_default_aes_cbc(engine);
+	set_suites(engine);
+	br_ssl_engine_set_buffer(engine, tls->records, sizeof tls->records, 1);
+	seed(engine);
+	int ready = br_ssl_server_reset(&tls->server);
+	assert(ready);
+	return tls;
+}
+
+void tls_free(struct tls *tls)
+{
+	if (tls == NULL)
+		return;
+	wipe(tls, sizeof *tls);
+	free(tls);
+}
+
+/* ---- records and the descriptor ---- */
+
+static long how_it_closed(const struct tls *tls)
+{
+	return br_ssl_engine_last_error(&tls->server.eng) == BR_ERR_OK ? TLS_END : TLS_BROKEN;
+}
+
+/* Some of the record that is to be sent: 1, or why not. */
+static long send_record(struct tls *tls, int fd)
+{
+	size_t len;
+	unsigned char *record = br_ssl_engine_sendrec_buf(&tls->server.eng, &len);
+	ssize_t sent = (ssize_t)len;
+
+	if (!tls->deaf) {
+		do {
+			sent = send(fd, record, len, MSG_NOSIGNAL);
+		} while (sent < 0 && errno == EINTR);
+	}
+	if (sent < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? TLS_WANT_WRITE : TLS_BROKEN;
+	br_ssl_engine_sendrec_ack(&tls->server.eng, (size_t)sent);
+	return 1;
+}
+
+/* Some of the record that is awaited: 1, or why not. */
+static long receive_record(struct tls *tls, int fd)
+{
+	size_t len;
+	unsigned char *record = br_ssl_engine_recvrec_buf(&tls->server.eng, &len);
+	ssize_t got;
+
+	do {
+		got = recv(fd, record, len, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? TLS_WANT_READ : TLS_BROKEN;
+	if (got == 0)
+		return TLS_BROKEN; /* without close_notify: perhaps cut off by a third */
+	br_ssl_engine_recvrec_ack(&tls->server.eng, (size_t)got);
+	return 1;
+}
+
+long tls_handshake(struct tls *tls, int fd)
+{
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		long outcome;
+
+		if (state & BR_SSL_SENDREC)
+			outcome = send_record(tls, fd);
+		else if (state & BR_SSL_SENDAPP)
+			return 1;
+		else if (state & BR_SSL_RECVREC)
+			outcome = receive_record(tls, fd);
+		else
+			outcome = TLS_BROKEN;
+		if (outcome != 1)
+			return outcome;
+	}
+}
+
+/* Reads on where nothing can be sent: only an engine that has nothing else to
+ * do is made to send (an alert, the answer to close_notify). */
+long tls_read(struct tls *tls, int fd, void *out, size_t len)
+{
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		long outcome;
+
+		if (state & BR_SSL_RECVAPP) {
+			size_t there;
+			unsigned char *octets = br_ssl_engine_recvapp_buf(&tls->server.eng, &there);
+			if (there > len)
+				there = len;
+			memcpy(out, octets, there);
+			br_ssl_engine_recvapp_ack(&tls->server.eng, there);
+			return (long)there;
+		}
+		if (state & BR_SSL_RECVREC)
+			outcome = receive_record(tls, fd);
+		else if (state & BR_SSL_SENDREC)
+			outcome = send_record(tls, fd);
+		else
+			return how_it_closed(tls);
+		if (outcome == TLS_BROKEN && state & BR_SSL_SENDREC && !(state & BR_SSL_RECVREC))
+			tls->deaf = true;
+		else if (outcome != 1)
+			return outcome;
+	}
+}
+
+long tls_write(struct tls *tls, int fd, const void *octets, size_t len)
+{
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		long outcome;
+
+		if (tls->deaf)
+			return TLS_BROKEN;
+		if (state & BR_SSL_SENDAPP) {
+			size_t room;
+			unsigned char *record = br_ssl_engine_sendapp_buf(&tls->server.eng, &room);
+			if (room > len)
+				room = len;
+			memcpy(record, octets, room);
+			br_ssl_engine_sendapp_ack(&tls->server.eng, room);
+			return (long)room;
+		}
+		if (!(state & BR_SSL_SENDREC))
+			return how_it_closed(tls);
+		outcome = send_record(tls, fd);
+		if (outcome != 1)
+			return outcome;
+	}
+}
+
+long tls_flush(struct tls *tls, int fd)
+{
+	br_ssl_engine_flush(&tls->server.eng, 0);
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		long outcome;
+
+		if (tls->deaf)
+			return TLS_BROKEN;
+		if (state & BR_SSL_CLOSED)
+			return how_it_closed(tls);
+		if (!(state & BR_SSL_SENDREC))
+			return 1;
+		outcome = send_record(tls, fd);
+		if (outcome != 1)
+			return outcome;
+	}
+}
+
+void tls_close(struct tls *tls, int fd)
+{
+	br_ssl_engine_close(&tls->server.eng);
+	while (br_ssl_engine_current_state(&tls->server.eng) & BR_SSL_SENDREC)
+		if (tls->deaf || send_record(tls, fd) != 1)
+			return;
+}
+
+void tls_discard_output(struct tls *tls)
+{
+	tls->deaf = true;
+}
+
+size_t tls_pending(const struct tls *tls)
+{
+	size_t len;
+
+	return br_ssl_engine_recvapp_buf(&tls->server.eng, &len) != NULL ? len : 0;
+}
+
+const char *tls_suite(const struct tls *tls)
+{
+	for (size_t i = 0; i < SUITE_COUNT; i++)
+		if (suites[i].id == tls->server.eng.session.cipher_suite)
+			return suites[i].name;
+	return "TLSv1.2";
+}
