@@ -1,0 +1,172 @@
+/* One pass, left to right, no backing up: what an address is must not depend
+ * on which "@" or ">" somebody searches for first. Percent signs, bangs and
+ * slashes are plain letters; nothing here gives them a meaning. */
+#include "smtpd/address.h"
+
+#include <string.h>
+
+#define LABEL_MAX  63
+#define DOMAIN_MAX 255
+
+struct reader {
+	struct slice rest;
+	char *address;
+	size_t len;
+	enum address_fault fault;
+};
+
+static int peek(const struct reader *in)
+{
+	return in->rest.len > 0 ? (unsigned char)in->rest.at[0] : -1;
+}
+
+static void step(struct reader *in)
+{
+	in->rest = slice_from(in->rest, 1);
+}
+
+static void put(struct reader *in, char octet)
+{
+	if (in->len + 1 < ADDRESS_MAX)
+		in->address[in->len++] = octet;
+	else
+		in->fault = ADDRESS_MALFORMED;
+}
+
+static bool fail(struct reader *in)
+{
+	in->fault = peek(in) > '~' ? ADDRESS_NOT_ASCII : ADDRESS_MALFORMED;
+	return false;
+}
+
+static bool is_letter_or_digit(int c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* What a local part may hold without quotes. Dots anywhere: mail comes from
+ * addresses with two in a row, and nobody is hurt. */
+static bool is_plain(int c)
+{
+	return c > ' ' && c <= '~' && !strchr("()<>[]:;@\\,\"", c);
+}
+
+static bool is_plain_text(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_plain(text[i]))
+			return false;
+	return len > 0;
+}
+
+static bool read_quoted(struct reader *in)
+{
+	char text[ADDRESS_MAX];
+	size_t len = 0;
+	for (step(in); peek(in) != '"'; step(in)) {
+		if (peek(in) == '\\')
+			step(in);
+		if (peek(in) < ' ' || peek(in) > '~' || len == sizeof(text))
+			return fail(in);
+		text[len++] = (char)peek(in);
+	}
+	step(in);
+	bool quote = !is_plain_text(text, len);
+	if (quote)
+		put(in, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			put(in, '\\');
+		put(in, text[i]);
+	}
+	if (quote)
+		put(in, '"');
+	return true;
+}
+
+static bool read_local_part(struct reader *in)
+{
+	if (peek(in) == '"')
+		return read_quoted(in);
+	if (!is_plain(peek(in)))
+		return fail(in);
+	for (; is_plain(peek(in)); step(in))
+		put(in, (char)peek(in));
+	return true;
+}
+
+/* [192.0.2.1], [IPv6:2001:db8::1]: none is ever ours, so what is inside does
+ * not matter beyond its letters. */
+static bool read_literal(struct reader *in)
+{
+	size_t start = in->len;
+	for (put(in, '['), step(in); is_letter_or_digit(peek(in)) || peek(in) == '.' ||
+				     peek(in) == ':' || peek(in) == '-';
+		step(in))
+		put(in, (char)peek(in));
+	if (peek(in) != ']' || in->len == start + 1)
+		return fail(in);
+	put(in, ']');
+	step(in);
+	return true;
+}
+
+/* Labels of letters, digits, "-" and, since hosts are called so, "_". */
+static bool read_domain(struct reader *in)
+{
+	if (peek(in) == '[')
+		return read_literal(in);
+	size_t start = in->len;
+	for (;;) {
+		size_t label = 0;
+		for (; is_letter_or_digit(peek(in)) || peek(in) == '-' || peek(in) == '_';
+			step(in), label++)
+			put(in, (char)peek(in));
+		if (label == 0 || label > LABEL_MAX || in->len - start > DOMAIN_MAX)
+			return fail(in);
+		if (peek(in) != '.')
+			return true;
+		put(in, '.');
+		step(in);
+	}
+}
+
+static bool read_mailbox(struct reader *in, enum address_role role)
+{
+	if (role == ADDRESS_SENDER && peek(in) == '>')
+		return true;
+	if (!read_local_part(in))
+		return false;
+	if (role == ADDRESS_RECIPIENT && peek(in) == '>' &&
+		slice_equal_nocase((struct slice){in->address, in->len}, SLICE("postmaster")))
+		return true;
+	if (peek(in) != '@')
+		return fail(in);
+	put(in, '@');
+	step(in);
+	return read_domain(in);
+}
+
+enum address_fault address_take_path(
+	struct slice *text, enum address_role role, char address[ADDRESS_MAX])
+{
+	struct slice keyword = role == ADDRESS_SENDER ? SLICE("FROM:") : SLICE("TO:");
+	struct reader in = {.rest = slice_from(*text, keyword.len), .address = address};
+	address[0] = '\0';
+	if (text->len < keyword.len ||
+		!slice_equal_nocase((struct slice){text->at, keyword.len}, keyword))
+		return ADDRESS_NO_PATH;
+	while (peek(&in) == ' ' || peek(&in) == '\t')
+		step(&in);
+	if (peek(&in) != '<')
+		return ADDRESS_NO_PATH;
+	step(&in);
+	if (read_mailbox(&in, role) && peek(&in) != '>')
+		fail(&in);
+	address[in.fault == ADDRESS_GOOD ? in.len : 0] = '\0';
+	if (in.fault != ADDRESS_GOOD)
+		return in.fault;
+	step(&in);
+	*text = in.rest;
+	return ADDRESS_GOOD;
+}

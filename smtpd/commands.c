@@ -1,0 +1,261 @@
+/* What a client may say, and when: the rules are columns, the handlers decide
+ * what remains. A service that asks for a login first is another bit in
+ * dialog.has and in `needs`. */
+#include "smtpd/commands.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "smtpd/address.h"
+#include "smtpd/params.h"
+#include "smtpd/session.h"
+#include "store/requests.h"
+
+#define WRONG_RECIPIENTS_MAX 20
+#define RECIPIENTS_MOST      2000 /* so that an envelope fits in a frame, whatever is configured */
+#define HANDSHAKE_MS         10000
+
+#define NEW        (1u << SESSION_NEW)
+#define READY      (1u << SESSION_READY)
+#define SENDER     (1u << SESSION_SENDER)
+#define RECIPIENTS (1u << SESSION_RECIPIENTS)
+#define CHUNKS     (1u << SESSION_CHUNKS)
+#define ANY        (NEW | READY | SENDER | RECIPIENTS | CHUNKS)
+
+static int say(struct session *session, enum reply reply, int next)
+{
+	reply_say(session, reply, NULL);
+	return next;
+}
+
+/* What a well-made client would not have sent. */
+static int say_fault(struct session *session, enum reply reply)
+{
+	session->dialog.faults++;
+	return say(session, reply, DIALOG_STAY);
+}
+
+/* ---- hello ---- */
+
+static int hello(struct session *session, struct slice name, bool extended)
+{
+	session_forget_mail(session);
+	buf_clear(&session->client);
+	buf_add_slice(&session->client, name);
+	session->extended = extended;
+	session->dialog.state = SESSION_READY; /* what is announced depends on it */
+	reply_hello(session);
+	return SESSION_READY;
+}
+
+static int run_ehlo(void *session, struct slice name)
+{
+	return hello(session, name, true);
+}
+
+static int run_helo(void *session, struct slice name)
+{
+	return hello(session, name, false);
+}
+
+static int run_starttls(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct visitor *visitor = session->visitor;
+	(void)argument;
+	/* Commands that somebody slipped in before the handshake would be taken
+	 * for the client's own behind it. */
+	if (conn_buffered(&visitor->conn) > 0)
+		return say(session, REPLY_EARLY_TLS, DIALOG_END);
+	reply_say(session, REPLY_START_TLS, NULL);
+	conn_flush(&visitor->conn);
+	if (conn_start_tls(&visitor->conn, visitor->chain, visitor->sign, visitor, HANDSHAKE_MS) <
+		0) {
+		log_event(LOG_INFO, "tls-failed", log_text("service", visitor->service),
+			log_text("peer", visitor->peer));
+		return DIALOG_END;
+	}
+	session->dialog.has |= DIALOG_TLS;
+	session_forget_mail(session);
+	buf_clear(&session->client);
+	return SESSION_NEW;
+}
+
+/* ---- the envelope ---- */
+
+static int run_mail(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct params params;
+	uint64_t most = session->visitor->config->max_message;
+	switch (address_take_path(&argument, ADDRESS_SENDER, session->sender)) {
+	case ADDRESS_NO_PATH:
+		return say_fault(session, REPLY_BAD_ARGUMENT);
+	case ADDRESS_MALFORMED:
+		return say_fault(session, REPLY_BAD_SENDER);
+	case ADDRESS_NOT_ASCII:
+		return say_fault(session, REPLY_NOT_ASCII);
+	case ADDRESS_GOOD:
+		break;
+	}
+	switch (params_read(argument, PARAMS_MAIL, &params)) {
+	case PARAMS_MALFORMED:
+		return say_fault(session, REPLY_BAD_PARAMETER);
+	case PARAMS_UNKNOWN:
+		return say_fault(session, REPLY_UNKNOWN_PARAMETER);
+	case PARAMS_GOOD:
+		break;
+	}
+	if (most > 0 && params.size > most)
+		return say(session, REPLY_TOO_BIG, DIALOG_STAY);
+	session->declared_size = params.size;
+	if (!session->has_mailed) {
+		session->has_mailed = true;
+		session_renew_patience(session);
+	}
+	return say(session, REPLY_SENDER_OK, SESSION_SENDER);
+}
+
+static enum reply judge_recipient(struct session *session, struct slice argument, char *address)
+{
+	struct params params;
+	struct err e;
+	uint64_t most = session->visitor->config->max_recipients;
+	switch (address_take_path(&argument, ADDRESS_RECIPIENT, address)) {
+	case ADDRESS_NO_PATH:
+		return REPLY_BAD_ARGUMENT;
+	case ADDRESS_MALFORMED:
+		return REPLY_BAD_RECIPIENT;
+	case ADDRESS_NOT_ASCII:
+		return REPLY_NOT_ASCII;
+	case ADDRESS_GOOD:
+		break;
+	}
+	switch (params_read(argument, PARAMS_RCPT, &params)) {
+	case PARAMS_MALFORMED:
+		return REPLY_BAD_PARAMETER;
+	case PARAMS_UNKNOWN:
+		return REPLY_UNKNOWN_PARAMETER;
+	case PARAMS_GOOD:
+		break;
+	}
+	if (most == 0 || most > RECIPIENTS_MOST)
+		most = RECIPIENTS_MOST;
+	if (session->recipient_count >= most)
+		return REPLY_TOO_MANY_RECIPIENTS;
+	if (request_resolve(&session->visitor->directory, slice_of(address), session->declared_size,
+		    &e) < 0)
+		return reply_to_error(e.kind);
+	return REPLY_RECIPIENT_OK;
+}
+
+static int run_rcpt(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	char address[ADDRESS_MAX] = "";
+	enum reply reply = judge_recipient(session, argument, address);
+	if (reply == REPLY_RECIPIENT_OK) {
+		session_add_recipient(session, address);
+		return say(session, reply, SESSION_RECIPIENTS);
+	}
+	/* Who guesses at addresses gets no more than a handful of answers. */
+	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_RECIPIENTS_MAX)
+		reply = REPLY_TOO_MANY_WRONG;
+	log_event(LOG_INFO, "recipient-refused", log_text("service", session->visitor->service),
+		log_text("from", session->sender),
+		log_slice("to", address[0] ? slice_of(address) : argument),
+		log_number("reply", reply_code(reply)), log_text("status", reply_status(reply)),
+		log_text("peer", session->visitor->peer));
+	return say(session, reply,
+		reply == REPLY_TOO_MANY_WRONG || reply == REPLY_ROLE_GONE ? DIALOG_END
+									  : DIALOG_STAY);
+}
+
+/* ---- the small ones ---- */
+
+static int run_rset(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	(void)argument;
+	session_forget_mail(session);
+	return say(session, REPLY_OK,
+		session->dialog.state == SESSION_NEW ? SESSION_NEW : SESSION_READY);
+}
+
+static int run_noop(void *session, struct slice argument)
+{
+	(void)argument;
+	return say(session, REPLY_OK, DIALOG_STAY);
+}
+
+static int run_help(void *session, struct slice argument)
+{
+	(void)argument;
+	return say(session, REPLY_HELP, DIALOG_STAY);
+}
+
+static int run_vrfy(void *session, struct slice argument)
+{
+	(void)argument;
+	return say(session, REPLY_CANNOT_VERIFY, DIALOG_STAY);
+}
+
+static int run_expn(void *session, struct slice argument)
+{
+	(void)argument;
+	return say(session, REPLY_NOT_IMPLEMENTED, DIALOG_STAY);
+}
+
+static int run_quit(void *session, struct slice argument)
+{
+	(void)argument;
+	return say(session, REPLY_BYE, DIALOG_END);
+}
+
+/* clang-format off */
+const struct dialog_command smtpd_commands[] = {
+	/* verb      when          needs          forbids        argument           handler         announced */
+	{"EHLO",     ANY,          0,             SESSION_LMTP,  ARGUMENT_REQUIRED, run_ehlo,       NULL},
+	{"HELO",     ANY,          0,             SESSION_LMTP,  ARGUMENT_REQUIRED, run_helo,       NULL},
+	{"LHLO",     ANY,          SESSION_LMTP,  0,             ARGUMENT_REQUIRED, run_ehlo,       NULL},
+	{"STARTTLS", NEW | READY,  SESSION_CHAIN, DIALOG_TLS,    ARGUMENT_NONE,     run_starttls,   "STARTTLS"},
+	{"MAIL",     READY,        0,             0,             ARGUMENT_REQUIRED, run_mail,       NULL},
+	{"RCPT",     SENDER | RECIPIENTS, 0,      0,             ARGUMENT_REQUIRED, run_rcpt,       NULL},
+	{"DATA",     RECIPIENTS,   0,             0,             ARGUMENT_NONE,     data_run,       NULL},
+	/* BDAT in any state: its octets are there and must be stepped over. */
+	{"BDAT",     ANY,          0,             0,             ARGUMENT_REQUIRED, data_run_chunk, "CHUNKING"},
+	{"RSET",     ANY,          0,             0,             ARGUMENT_NONE,     run_rset,       NULL},
+	{"NOOP",     ANY,          0,             0,             ARGUMENT_OPTIONAL, run_noop,       NULL},
+	{"QUIT",     ANY,          0,             0,             ARGUMENT_NONE,     run_quit,       NULL},
+	{"VRFY",     ANY,          0,             0,             ARGUMENT_REQUIRED, run_vrfy,       NULL},
+	{"EXPN",     ANY,          0,             0,             ARGUMENT_OPTIONAL, run_expn,       NULL},
+	{"HELP",     ANY,          0,             0,             ARGUMENT_OPTIONAL, run_help,       NULL},
+	{NULL, 0, 0, 0, 0, NULL, NULL},
+};
+/* clang-format on */
+
+static const enum reply by_fault[] = {
+	[DIALOG_UNKNOWN_VERB] = REPLY_UNKNOWN_COMMAND,
+	[DIALOG_LINE_TOO_LONG] = REPLY_LINE_TOO_LONG,
+	[DIALOG_BAD_OCTET] = REPLY_BAD_OCTET,
+	[DIALOG_WRONG_STATE] = REPLY_BAD_SEQUENCE,
+	[DIALOG_LACKS] = REPLY_NO_TLS,
+	[DIALOG_FORBIDDEN] = REPLY_TLS_ACTIVE,
+	[DIALOG_ARGUMENT] = REPLY_BAD_ARGUMENT,
+	[DIALOG_OTHER_PROTOCOL] = REPLY_OTHER_PROTOCOL,
+	[DIALOG_TOO_MANY_FAULTS] = REPLY_TOO_MANY_FAULTS,
+	[DIALOG_TIMEOUT] = REPLY_TIMEOUT,
+	[DIALOG_STOPPED] = REPLY_STOPPED,
+};
+
+void smtpd_refuse(void *arg, enum dialog_fault fault, const struct dialog_command *command)
+{
+	struct session *session = arg;
+	enum reply reply = by_fault[fault];
+	if (fault == DIALOG_WRONG_STATE && session->dialog.state == SESSION_NEW)
+		reply = REPLY_HELLO_FIRST;
+	/* The other protocol's hello. */
+	if ((fault == DIALOG_LACKS || fault == DIALOG_FORBIDDEN) &&
+		((command->needs | command->forbids) & SESSION_LMTP))
+		reply = REPLY_UNKNOWN_COMMAND;
+	say(session, reply, DIALOG_STAY);
+}

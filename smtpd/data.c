@@ -1,0 +1,335 @@
+/* The octets of a message. They pass through one buffer that never holds much
+ * more than a piece: what is full goes to the writer while the rest still
+ * comes. Once a message is refused (`verdict`), what is left of it is read to
+ * its end and thrown away, so that both sides stay in step, and its end is
+ * answered with the verdict. */
+#include "smtpd/data.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "smtpd/session.h"
+#include "store/requests.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A message may take ten minutes, and as much longer as it comes at this
+ * speed: an octet a minute must not hold a session for ever. What is thrown
+ * away has the ten minutes. */
+#define MESSAGE_MS    (10 * 60 * 1000)
+#define OCTETS_PER_MS 2
+
+/* ---- a message under way ---- */
+
+static void begin(struct session *session, bool dotted)
+{
+	struct message *message = &session->message;
+	message->started = true;
+	message->begun = text_monotonic_ms();
+	dot_read_start(&message->reader, dotted);
+	trace_scan_start(&message->scan, session->visitor->config->hostname);
+}
+
+void data_forget(struct session *session)
+{
+	if (session->message.sent > 0)
+		request_forget(&session->visitor->writer);
+	buf_free(&session->message.octets);
+	session->message = (struct message){0};
+}
+
+/* The first reason stands. */
+static void refuse(struct session *session, enum reply verdict)
+{
+	struct message *message = &session->message;
+	if (message->verdict != REPLY_NONE)
+		return;
+	message->verdict = verdict;
+	message->begun = text_monotonic_ms();
+	if (message->sent > 0)
+		request_forget(&session->visitor->writer);
+	message->sent = 0;
+	buf_free(&message->octets);
+}
+
+static void refuse_for(struct session *session, const struct err *e)
+{
+	log_failure(LOG_WARNING, "message-not-filed", e);
+	session->message.sent = 0; /* the writer has let go of it */
+	refuse(session, reply_to_error(e->kind));
+}
+
+static void send_pieces(struct session *session)
+{
+	struct message *message = &session->message;
+	struct err e;
+	/* A last piece that is just full travels with the envelope. */
+	while (message->octets.len > BODY_PIECE) {
+		struct slice piece = {message->octets.at, BODY_PIECE};
+		if (request_piece(&session->visitor->writer, piece, &e) < 0) {
+			refuse_for(session, &e);
+			return;
+		}
+		message->sent += BODY_PIECE;
+		buf_drop(&message->octets, BODY_PIECE);
+	}
+}
+
+/* Looks at what came into the buffer behind `from`. */
+static void judge(struct session *session, size_t from)
+{
+	struct message *message = &session->message;
+	uint64_t most = session->visitor->config->max_message;
+	trace_scan(&message->scan, slice_from(buf_slice(&message->octets), from));
+	if (message->reader.has_nul)
+		refuse(session, REPLY_HAS_NUL);
+	else if (most > 0 && message->sent + message->octets.len > most)
+		refuse(session, REPLY_TOO_BIG);
+	else if (trace_scan_is_loop(&message->scan))
+		refuse(session, REPLY_MAIL_LOOP);
+	else
+		send_pieces(session);
+}
+
+/* Returns how many octets were the message's. */
+static size_t take(struct session *session, struct slice wire)
+{
+	struct message *message = &session->message;
+	bool wanted = message->verdict == REPLY_NONE;
+	size_t from = message->octets.len;
+	size_t taken = dot_read(&message->reader, wire, wanted ? &message->octets : NULL);
+	message->received += taken;
+	if (wanted)
+		judge(session, from);
+	return taken;
+}
+
+/* What has come of the message; empty when no more will. */
+static struct slice next_octets(struct session *session)
+{
+	const struct message *message = &session->message;
+	int64_t deadline = message->begun + MESSAGE_MS;
+	if (message->verdict == REPLY_NONE)
+		deadline += (int64_t)(message->received / OCTETS_PER_MS);
+	conn_set_deadline(&session->visitor->conn, deadline);
+	struct slice octets = conn_peek(&session->visitor->conn);
+	/* A client that never stops sending is never waited for. */
+	return text_monotonic_ms() < deadline ? octets : SLICE("");
+}
+
+/* The message will not come to its end, nor will the session go on. */
+static int give_up(struct session *session)
+{
+	struct conn *conn = &session->visitor->conn;
+	if (session->message.verdict == REPLY_ROLE_GONE)
+		reply_say(session, REPLY_ROLE_GONE, NULL);
+	else if (conn->input == CONN_OPEN || conn->input == CONN_TIMEOUT)
+		reply_say(session, REPLY_TIMEOUT, NULL);
+	return DIALOG_END;
+}
+
+/* ---- its end ---- */
+
+static const char *protocol(const struct session *session)
+{
+	bool tls = session->dialog.has & DIALOG_TLS;
+	if (session_is_lmtp(session))
+		return tls ? "LMTPS" : "LMTP";
+	if (tls)
+		return "ESMTPS";
+	return session->extended ? "ESMTP" : "SMTP";
+}
+
+/* Hands the message to the writer. Fills results; -1: to no avail, the verdict
+ * says why. */
+static int file(struct session *session, const char *queue_id, enum err_kind *results)
+{
+	struct visitor *visitor = session->visitor;
+	struct message *message = &session->message;
+	struct buf received = {0};
+	struct err e;
+	bool alone = session->recipient_count == 1;
+	const struct trace trace = {
+		.client = buf_slice(&session->client),
+		.peer = visitor->peer,
+		.hostname = visitor->config->hostname,
+		.protocol = protocol(session),
+		.queue_id = queue_id,
+		.recipient = alone ? session->recipients[0] : SLICE(""),
+		.when = time(NULL),
+	};
+	trace_add_received(&received, &trace);
+	struct delivery delivery = {
+		.sender = slice_of(session->sender),
+		.recipients = session->recipients,
+		.recipient_count = session->recipient_count,
+		.received = buf_slice(&received),
+	};
+	memcpy(delivery.queue_id, queue_id, sizeof(delivery.queue_id));
+	snprintf(delivery.peer, sizeof(delivery.peer), "%s", visitor->peer);
+	int done = request_deliver(
+		&visitor->writer, &delivery, buf_slice(&message->octets), results, &e);
+	buf_free(&received);
+	message->sent = 0; /* filed or not, the pieces are no longer ours */
+	if (done < 0)
+		refuse_for(session, &e);
+	return done;
+}
+
+/* One answer for all, as SMTP wants it. Where some have it and others do not,
+ * the client is asked to send it again: twice is better than never. */
+static enum reply sum_up(const enum err_kind *results, size_t count, size_t *filed)
+{
+	enum err_kind worst = ERR_NONE;
+	*filed = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (results[i] == ERR_NONE)
+			++*filed;
+		else
+			worst = results[i];
+	}
+	return worst == ERR_NONE || *filed == 0 ? reply_to_error(worst) : REPLY_TRY_LATER;
+}
+
+static void log_end(const struct session *session, const char *queue_id, enum reply reply,
+	size_t filed, uint64_t size)
+{
+	const struct visitor *visitor = session->visitor;
+	if (filed > 0)
+		log_event(LOG_INFO, "message", log_text("id", queue_id),
+			log_text("service", visitor->service), log_text("from", session->sender),
+			log_number("size", (int64_t)size), log_number("recipients", (int64_t)filed),
+			log_text("peer", visitor->peer));
+	if (reply != REPLY_FILED)
+		log_event(LOG_NOTICE, "message-refused", log_text("service", visitor->service),
+			log_text("from", session->sender), log_number("reply", reply_code(reply)),
+			log_text("status", reply_status(reply)), log_text("peer", visitor->peer));
+}
+
+static int finish(struct session *session)
+{
+	struct message *message = &session->message;
+	size_t count = session->recipient_count, filed = 0;
+	bool lmtp = session_is_lmtp(session);
+	char queue_id[QUEUE_ID_LENGTH + 1];
+	digest_random_text(queue_id, QUEUE_ID_LENGTH);
+	enum err_kind *results = must_alloc(count * sizeof(*results));
+	if (message->verdict == REPLY_NONE && !message->scan.header_ended) {
+		size_t from = message->octets.len;
+		buf_add_text(&message->octets, "\r\n");
+		judge(session, from);
+	}
+	uint64_t size = message->sent + message->octets.len;
+	if (message->verdict == REPLY_NONE && file(session, queue_id, results) == 0)
+		session_renew_patience(session);
+
+	enum reply verdict = message->verdict;
+	enum reply sum = verdict != REPLY_NONE ? verdict : sum_up(results, count, &filed);
+	for (size_t i = 0; i < (lmtp ? count : 1); i++) {
+		bool own = lmtp && verdict == REPLY_NONE;
+		enum reply reply = own ? reply_to_error(results[i]) : sum;
+		reply_say(session, reply, reply == REPLY_FILED ? queue_id : NULL);
+	}
+	log_end(session, queue_id, sum, filed, size);
+	free(results);
+	session_forget_mail(session);
+	return verdict == REPLY_ROLE_GONE ? DIALOG_END : SESSION_READY;
+}
+
+/* ---- DATA ---- */
+
+int data_run(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct message *message = &session->message;
+	(void)argument;
+	reply_say(session, REPLY_SEND_MESSAGE, NULL);
+	begin(session, true);
+	while (!message->reader.ended) {
+		struct slice octets = next_octets(session);
+		if (octets.len == 0 || message->verdict == REPLY_ROLE_GONE)
+			return give_up(session);
+		conn_consume(&session->visitor->conn, take(session, octets));
+	}
+	return finish(session);
+}
+
+/* ---- BDAT ---- */
+
+struct chunk {
+	uint64_t len;
+	bool last;
+	enum reply fault; /* for which it is refused, once its octets have come */
+};
+
+/* "1000", "1000 LAST"; false: no length. */
+static bool read_chunk_head(
+	const struct session *session, struct slice argument, struct chunk *chunk)
+{
+	const struct message *message = &session->message;
+	uint64_t most = session->visitor->config->max_message;
+	uint64_t held = message->sent + message->octets.len;
+	int state = session->dialog.state;
+	struct slice rest = slice_trim(argument);
+	struct slice number = slice_cut(&rest, ' ');
+	*chunk = (struct chunk){0};
+	if (!text_to_number(number, 20, &chunk->len))
+		return false;
+	rest = slice_trim(rest);
+	chunk->last = slice_equal_nocase(rest, SLICE("LAST"));
+	if (state == SESSION_NEW)
+		chunk->fault = REPLY_HELLO_FIRST;
+	else if (state != SESSION_RECIPIENTS && state != SESSION_CHUNKS)
+		chunk->fault = REPLY_BAD_SEQUENCE;
+	else if (rest.len > 0 && !chunk->last)
+		chunk->fault = REPLY_BAD_ARGUMENT;
+	else if (most > 0 && (held > most || chunk->len > most - held))
+		chunk->fault = REPLY_TOO_BIG;
+	return true;
+}
+
+int data_run_chunk(void *arg, struct slice argument)
+{
+	struct session *session = arg;
+	struct message *message = &session->message;
+	struct conn *conn = &session->visitor->conn;
+	struct chunk chunk;
+	/* Where the chunk ends, and what comes next as a command, is not known. */
+	if (!read_chunk_head(session, argument, &chunk)) {
+		reply_say(session, REPLY_CHUNK_UNREADABLE, NULL);
+		return DIALOG_END;
+	}
+	if (!message->started)
+		begin(session, false);
+	if (chunk.fault != REPLY_NONE)
+		refuse(session, chunk.fault);
+	for (uint64_t left = chunk.len; left > 0;) {
+		struct slice octets = next_octets(session);
+		if (octets.len == 0 || message->verdict == REPLY_ROLE_GONE)
+			return give_up(session);
+		if (octets.len > left)
+			octets.len = left;
+		conn_consume(conn, take(session, octets));
+		left -= octets.len;
+	}
+	if (session->recipient_count == 0) {
+		session->dialog.faults++;
+		reply_say(session, message->verdict, NULL);
+		data_forget(session);
+		return DIALOG_STAY;
+	}
+	if (chunk.last) {
+		if (message->verdict == REPLY_NONE) {
+			size_t from = message->octets.len;
+			dot_read_finish(&message->reader, &message->octets);
+			judge(session, from);
+		}
+		return finish(session);
+	}
+	reply_say(
+		session, message->verdict != REPLY_NONE ? message->verdict : REPLY_CHUNK_OK, NULL);
+	return message->verdict == REPLY_ROLE_GONE ? DIALOG_END : SESSION_CHUNKS;
+}

@@ -1,0 +1,78 @@
+/* Everything this server says, in one table, and the one place that says it.
+ * (RFC 5321, 4.2; enhanced codes: RFC 2034, RFC 3463) */
+#ifndef SMTPD_REPLY_H
+#define SMTPD_REPLY_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct session;
+
+enum reply {
+	REPLY_NONE,
+	/* done */
+	REPLY_BYE,
+	REPLY_OK,
+	REPLY_SENDER_OK,
+	REPLY_RECIPIENT_OK,
+	REPLY_CHUNK_OK,
+	REPLY_FILED, /* with the queue id */
+	REPLY_CANNOT_VERIFY,
+	REPLY_HELP,
+	REPLY_START_TLS,
+	REPLY_SEND_MESSAGE,
+	/* the session ends */
+	REPLY_ROLE_GONE,
+	REPLY_TIMEOUT,
+	REPLY_STOPPED,
+	REPLY_TOO_MANY_FAULTS,
+	REPLY_TOO_MANY_WRONG,
+	REPLY_OTHER_PROTOCOL,
+	REPLY_EARLY_TLS,
+	REPLY_CHUNK_UNREADABLE,
+	/* commands that cannot be taken */
+	REPLY_UNKNOWN_COMMAND,
+	REPLY_LINE_TOO_LONG,
+	REPLY_BAD_OCTET,
+	REPLY_BAD_ARGUMENT,
+	REPLY_NOT_IMPLEMENTED,
+	REPLY_HELLO_FIRST,
+	REPLY_BAD_SEQUENCE,
+	REPLY_TLS_ACTIVE,
+	REPLY_NO_TLS,
+	REPLY_BAD_PARAMETER,
+	REPLY_UNKNOWN_PARAMETER,
+	REPLY_BAD_SENDER,
+	REPLY_BAD_RECIPIENT,
+	REPLY_NOT_ASCII,
+	/* recipients and messages that are not */
+	REPLY_TOO_MANY_RECIPIENTS,
+	REPLY_NO_SUCH_USER,
+	REPLY_NOT_OURS,
+	REPLY_ALIAS_LOOP,
+	REPLY_MAILBOX_FULL,
+	REPLY_TOO_BIG,
+	REPLY_HAS_NUL,
+	REPLY_MAIL_LOOP,
+	REPLY_NO_SPACE,
+	REPLY_TRY_LATER,
+	REPLY_COUNT
+};
+
+/* What the answer of a role means to the client: the same at RCPT and at the
+ * end of a message. ERR_NONE is a message filed. */
+enum reply reply_to_error(enum err_kind kind);
+/* 5xx: it was not done, and will not be. */
+bool reply_is_final(enum reply reply);
+
+/* Says it, with `more` (printable ASCII, or NULL) behind the words. */
+void reply_say(struct session *session, enum reply reply, const char *more);
+/* The two answers without an enhanced code (RFC 2034, 4): the greeting, and
+ * that of EHLO, HELO and LHLO. */
+void reply_greet(struct session *session);
+void reply_hello(struct session *session);
+/* 550 and "5.1.1", for the log. */
+unsigned reply_code(enum reply reply);
+const char *reply_status(enum reply reply);
+
+#endif

@@ -1,0 +1,114 @@
+/* What a session remembers between two commands, and how long it may last. */
+#include "smtpd/session.h"
+
+#include "base/text.h"
+#include "smtpd/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_OCTETS (512 + 1500 - 2) /* a command and its parameters, without CRLF */
+#define FAULTS_ALLOWED  20
+
+#define IDLE_MS             (5 * 60 * 1000) /* RFC 5321, 4.5.3.2.7 */
+#define WRITE_MS            (60 * 1000)
+#define PATIENCE_MS         (60 * 60 * 1000)
+#define CROWDED_FIRST_MS    (10 * 1000)
+#define CROWDED_IDLE_MS     (30 * 1000)
+#define CROWDED_PATIENCE_MS (60 * 1000)
+
+bool session_is_lmtp(const struct session *session)
+{
+	return session->dialog.has & SESSION_LMTP;
+}
+
+/* ---- how long a client may take ---- */
+
+static int64_t idle_ms(const struct session *session)
+{
+	if (!session->visitor->crowded)
+		return IDLE_MS;
+	return session->has_mailed ? CROWDED_IDLE_MS : CROWDED_FIRST_MS;
+}
+
+void session_renew_patience(struct session *session)
+{
+	bool hurry = session->visitor->crowded && !session->has_mailed;
+	session->patience_ends = text_monotonic_ms() + (hurry ? CROWDED_PATIENCE_MS : PATIENCE_MS);
+}
+
+static void set_deadlines(void *arg)
+{
+	struct session *session = arg;
+	int64_t idle = idle_ms(session), ends = text_monotonic_ms() + idle;
+	if (ends > session->patience_ends)
+		ends = session->patience_ends;
+	conn_set_timeouts(&session->visitor->conn, idle, WRITE_MS);
+	conn_set_deadline(&session->visitor->conn, ends);
+}
+
+/* Without the roles nothing can be promised any more; they come back, but not
+ * for this session. */
+static int see_roles(void *arg, const struct dialog_command *command)
+{
+	struct session *session = arg;
+	struct visitor *visitor = session->visitor;
+	if (strcmp(command->verb, "QUIT") == 0 ||
+		(!channel_is_gone(&visitor->directory) && !channel_is_gone(&visitor->writer)))
+		return DIALOG_STAY;
+	reply_say(session, REPLY_ROLE_GONE, NULL);
+	return DIALOG_END;
+}
+
+/* ---- the envelope ---- */
+
+void session_add_recipient(struct session *session, const char *address)
+{
+	if (session->recipient_count == session->recipient_cap) {
+		session->recipient_cap = session->recipient_cap ? 2 * session->recipient_cap : 4;
+		session->recipients = must_realloc(
+			session->recipients, session->recipient_cap * sizeof(*session->recipients));
+	}
+	session->recipients[session->recipient_count++] = slice_of(must_copy(address));
+}
+
+void session_forget_mail(struct session *session)
+{
+	data_forget(session);
+	for (size_t i = 0; i < session->recipient_count; i++)
+		free((char *)session->recipients[i].at);
+	free(session->recipients);
+	session->recipients = NULL;
+	session->recipient_count = session->recipient_cap = 0;
+	session->sender[0] = '\0';
+	session->declared_size = 0;
+}
+
+/* ---- the session ---- */
+
+void smtpd_serve(struct visitor *visitor)
+{
+	struct session session = {.visitor = visitor};
+	session.dialog = (struct dialog){
+		.conn = &visitor->conn,
+		.session = &session,
+		.commands = smtpd_commands,
+		.state = SESSION_NEW,
+		.line_limit = LINE_MAX_OCTETS,
+		.faults_allowed = FAULTS_ALLOWED,
+		.refuse = smtpd_refuse,
+		.before_command = set_deadlines,
+		.before_run = see_roles,
+	};
+	if (visitor->conn.tls)
+		session.dialog.has |= DIALOG_TLS;
+	if (visitor->chain)
+		session.dialog.has |= SESSION_CHAIN;
+	if (strcmp(visitor->service, "lmtp") == 0)
+		session.dialog.has |= SESSION_LMTP;
+	session_renew_patience(&session);
+	reply_greet(&session);
+	dialog_run(&session.dialog);
+	session_forget_mail(&session);
+	buf_free(&session.client);
+}

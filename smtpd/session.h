@@ -1,0 +1,55 @@
+/* One session of SMTP or LMTP: who the client is and what it has said so far.
+ * (RFC 5321; RFC 2033)
+ *
+ * LMTP is the same program with LHLO for EHLO and one answer a recipient at
+ * the end of a message. */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "base/dialog.h"
+#include "base/service.h"
+#include "smtpd/data.h"
+#include "store/users.h"
+
+/* Speaks with the visitor until one of the two has had enough: a service_fn. */
+void smtpd_serve(struct visitor *visitor);
+
+enum session_state {
+	SESSION_NEW,    /* no EHLO yet, or forgotten by STARTTLS */
+	SESSION_READY,  /* between messages */
+	SESSION_SENDER, /* MAIL was taken */
+	SESSION_RECIPIENTS,
+	SESSION_CHUNKS, /* BDAT was taken, LAST was not */
+};
+
+/* Bits of dialog.has, beside DIALOG_TLS. */
+#define SESSION_CHAIN 2u /* there is a certificate: STARTTLS can be */
+#define SESSION_LMTP  4u
+
+struct session {
+	struct visitor *visitor;
+	struct dialog dialog;
+	struct buf client; /* what it called itself in EHLO, HELO or LHLO */
+	bool extended;     /* with EHLO or LHLO */
+	bool has_mailed;   /* a MAIL was taken once: it is more than a scanner */
+	unsigned wrong_recipients;
+	int64_t patience_ends; /* text_monotonic_ms: no session goes on for ever
+				* without a message */
+
+	/* the envelope */
+	char sender[ADDRESS_MAX];
+	uint64_t declared_size;   /* SIZE= of MAIL; 0: not said */
+	struct slice *recipients; /* taken ones, in order; the octets are ours */
+	size_t recipient_count, recipient_cap;
+
+	struct message message;
+};
+
+/* A client that did something useful may stay for another while. */
+void session_renew_patience(struct session *session);
+bool session_is_lmtp(const struct session *session);
+void session_add_recipient(struct session *session, const char *address);
+/* Forgets the envelope and the message: RSET, EHLO, the end of a message. */
+void session_forget_mail(struct session *session);
+
+#endif
