@@ -106,7 +106,7 @@ void pop3d_serve(struct visitor *visitor)
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
 	dialog_run(dialog);
 
-	if (dialog->state == TRANSACTION)
+	if (session.login.user[0] != '\0')
 		account(&session);
 	if (session.store)
 		store_close(session.store);
