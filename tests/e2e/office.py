@@ -154,15 +154,19 @@ class Office:
                 for key, value in keys.items():
                     ini.write(f"{key} = {value}\n")
 
+    @staticmethod
+    def give_to_account(path):
+        """As root, hands a file to the account that serves."""
+        if serving_account():
+            shutil.chown(path, serving_account())
+
     def furnish(self):
         self.dir.mkdir(mode=0o755)
         self.run("init", "--domain", "kantor.example", "--hostname", HOSTNAME, "--dir", self.dir,
                  config=False)
         self.write_ini()
-        if serving_account():
-            shutil.chown(self.data, serving_account())
-            for path in self.data.rglob("*"):
-                shutil.chown(path, serving_account())
+        for path in (self.data, *self.data.rglob("*")):
+            self.give_to_account(path)
         for name, hashed in HASHES.items():
             self.run("user", "add", f"{name}@kantor.example", "--hash-stdin", stdin=hashed + "\n")
         for line in SETTING_UP:

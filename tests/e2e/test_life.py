@@ -3,12 +3,16 @@
 import os
 import re
 import signal
+import ssl
 import threading
 
+import pytest
+
+import certificates
 from letters import letter, without_trace
-from office import HOSTNAME, wait_until
+from office import wait_until
 from test_mail import fetch_all_raw
-from wire import WireError, client_context
+from wire import WireError
 
 ROLES = {"directory", "writer", "keys"}
 
@@ -183,27 +187,12 @@ def shown_certificate(office):
     return certificate
 
 
-def new_certificate(office, kind):
-    import subprocess
-
-    key, certificate = office.dir / "key.pem", office.dir / "cert.pem"
-    algorithm = ["rsa:2048"] if kind == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-keyout", f"{key}.new", "-out",
-         f"{certificate}.new", "-days", "30", "-subj", f"/CN={HOSTNAME}", "-addext",
-         f"subjectAltName=DNS:{HOSTNAME}"], check=True, capture_output=True)
-    os.chmod(f"{key}.new", 0o600)
-    os.rename(f"{certificate}.new", certificate)
-    os.rename(f"{key}.new", key)
-    office.settings["tls"] = {"certificate": str(certificate), "key": str(key)}
-    office.write_ini()
-
-
 def test_a_renewed_certificate_is_noticed_and_a_broken_pair_is_not_taken(office):
-    new_certificate(office, "rsa")
+    certificates.self_signed(office.dir, "rsa")
+    certificates.use(office)
     office.start()
     first = shown_certificate(office)
-    new_certificate(office, "ec")
+    certificates.self_signed(office.dir, "ec")
     wait_until(lambda: shown_certificate(office) != first, "the new certificate is shown")
     second = shown_certificate(office)
     office.allow("certificate|key")
@@ -214,13 +203,17 @@ def test_a_renewed_certificate_is_noticed_and_a_broken_pair_is_not_taken(office)
     assert shown_certificate(office) == second
 
 
-def test_a_chain_of_certificates_is_verified_by_a_client_that_knows_the_root(office):
-    new_certificate(office, "rsa")
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+def test_a_chain_is_shown_whole_and_a_client_that_knows_the_root_trusts_it(office, kind):
+    root = certificates.chain(office.dir, kind)
+    certificates.use(office)
     office.start()
-    context = client_context()
-    context.load_verify_locations(office.dir / "cert.pem")
-    context.verify_mode = __import__("ssl").CERT_REQUIRED
-    context.check_hostname = True
     wire = office.connect("pop3s", raw=True)
-    wire.start_tls(context)
+    wire.start_tls(ssl.create_default_context(cafile=root))
+    assert wire.line().startswith(b"+OK")
+
+
+def test_the_self_signed_certificate_is_trusted_by_a_client_that_was_given_it(served):
+    wire = served.connect("pop3s", raw=True)
+    wire.start_tls(ssl.create_default_context(cafile=served.data / "tls" / "cert.pem"))
     assert wire.line().startswith(b"+OK")

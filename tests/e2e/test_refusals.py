@@ -7,8 +7,7 @@ import sqlite3
 
 import pytest
 
-from office import serving_account
-from test_life import new_certificate
+import certificates
 
 
 @pytest.fixture
@@ -22,11 +21,6 @@ def assert_refused(office, *words):
     assert status == 1
     for word in words:
         assert str(word) in said, f"{word!r} is not in: {said}"
-
-
-def give_away(path):
-    if serving_account():
-        shutil.chown(path, serving_account())
 
 
 def test_every_fault_of_office_ini_is_told_with_its_line_and_nothing_is_started(refused):
@@ -67,27 +61,31 @@ def test_a_port_in_use_is_named(refused):
 
 
 def test_an_unreadable_key_is_named(refused):
-    new_certificate(refused, "ec")
+    certificates.self_signed(refused.dir, "ec")
+    certificates.use(refused)
     (refused.dir / "key.pem").write_text("not a key\n")
     assert_refused(refused, "key.pem")
 
 
 def test_a_missing_certificate_is_named(refused):
-    new_certificate(refused, "ec")
+    certificates.self_signed(refused.dir, "ec")
+    certificates.use(refused)
     (refused.dir / "cert.pem").unlink()
     assert_refused(refused, "cert.pem")
 
 
 def test_a_key_that_others_can_read_is_refused(refused):
-    new_certificate(refused, "ec")
+    certificates.self_signed(refused.dir, "ec")
+    certificates.use(refused)
     (refused.dir / "key.pem").chmod(0o644)
     assert_refused(refused, "key.pem")
 
 
 def test_a_key_of_another_certificate_is_refused(refused):
-    new_certificate(refused, "ec")
+    certificates.self_signed(refused.dir, "ec")
     shutil.copy(refused.dir / "cert.pem", refused.dir / "old.pem")
-    new_certificate(refused, "ec")
+    certificates.self_signed(refused.dir, "ec")
+    certificates.use(refused)
     os.rename(refused.dir / "old.pem", refused.dir / "cert.pem")
     assert_refused(refused, "pem")
 
@@ -119,7 +117,7 @@ def test_a_store_of_a_newer_version_is_refused(refused):
     store.commit()
     store.close()
     for path in refused.data.glob("store.db*"):
-        give_away(path)
+        refused.give_to_account(path)
         path.chmod(0o600)
     assert_refused(refused, "store.db", "newer")
 
