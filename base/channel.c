@@ -319,3 +319,12 @@ int unpack_end(const struct unpack *in, struct err *e)
 		return err_set(e, ERR_INPUT, "a frame whose fields do not fit");
 	return 0;
 }
+
+struct slice channel_cut_frame(struct unpack *in, unsigned *type)
+{
+	struct frame_head head;
+	unpack_fixed(in, &head, sizeof(head));
+	*type = head.type;
+	const char *at = unpack_octets(in, head.len);
+	return at ? (struct slice){at, head.len} : (struct slice){NULL, 0};
+}

@@ -71,5 +71,7 @@ void unpack_text(struct unpack *in, char *text, size_t size);
 void unpack_fixed(struct unpack *in, void *out, size_t len);
 /* 0 if every field was there and nothing is left over; else ERR_INPUT. */
 int unpack_end(const struct unpack *in, struct err *e);
+/* Cuts off a whole frame that channel_add_frame() made; returns its body. */
+struct slice channel_cut_frame(struct unpack *in, unsigned *type);
 
 #endif

@@ -56,7 +56,7 @@ bool peer_equal(const struct peer *a, const struct peer *b)
 	return a->is_local == b->is_local && memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
-static bool is_known(const struct peer *peer)
+bool peers_is_known(const struct peer *peer)
 {
 	for (size_t i = 0; i < known_count; i++)
 		if (peer_equal(&known[i], peer))
@@ -66,7 +66,7 @@ static bool is_known(const struct peer *peer)
 
 void peers_learn(const struct peer *peer)
 {
-	if (is_known(peer))
+	if (peers_is_known(peer))
 		return;
 	known[known_next] = *peer;
 	known_next = (known_next + 1) % PEERS_KNOWN_MAX;
@@ -83,7 +83,7 @@ bool peers_admit(
 		return false;
 	if (config->connections == 0)
 		return true;
-	if (is_known(peer))
+	if (peers_is_known(peer))
 		return open < config->connections;
 	size_t for_strangers = config->connections - config->connections / 5;
 	if (open >= for_strangers)

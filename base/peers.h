@@ -22,6 +22,7 @@ bool peer_equal(const struct peer *a, const struct peer *b);
 /* Sources from which somebody logged in: the last PEERS_KNOWN_MAX of them. */
 #define PEERS_KNOWN_MAX 1024
 void peers_learn(const struct peer *peer);
+bool peers_is_known(const struct peer *peer);
 
 /* May one more come from `peer`, when `open` connections are there, `from_peer`
  * of them from its source? Limits of 0 are none. */

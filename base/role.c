@@ -25,14 +25,44 @@ struct role {
 	bool over;             /* the master has gone */
 };
 
-/* Set before role_run(), by the one role that lives in a process. */
-static struct role_watch watches[ROLE_WATCHES_MAX];
-static size_t watch_count;
+struct role_watch {
+	int fd; /* -1: free */
+	void (*readable)(void *arg);
+	void *arg;
+};
+
+/* One role lives in a process. */
+static struct role_watch watches[ROLE_WATCHES_MAX] = {
+	{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+static int running_epoll = -1;
+
+static int watch(int epoll, int fd, void *what, struct err *e)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return err_set_errno(e, "epoll");
+	return 0;
+}
 
 void role_watch(int fd, void (*readable)(void *arg), void *arg)
 {
-	assert(watch_count < ROLE_WATCHES_MAX);
-	watches[watch_count++] = (struct role_watch){fd, readable, arg};
+	struct err e;
+	size_t i = 0;
+	while (i < ROLE_WATCHES_MAX && watches[i].fd >= 0)
+		i++;
+	assert(i < ROLE_WATCHES_MAX);
+	watches[i] = (struct role_watch){fd, readable, arg};
+	if (running_epoll >= 0 && watch(running_epoll, fd, &watches[i], &e) < 0)
+		log_failure(LOG_ERROR, "watch-failed", &e);
+}
+
+void role_unwatch(int fd)
+{
+	for (size_t i = 0; i < ROLE_WATCHES_MAX; i++)
+		if (watches[i].fd == fd)
+			watches[i].fd = -1;
+	if (running_epoll >= 0)
+		epoll_ctl(running_epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* ---- answers ---- */
@@ -235,9 +265,10 @@ static void serve_event(struct role *role, const struct epoll_event *event)
 		take_from_master(role);
 		return;
 	}
-	for (size_t i = 0; i < watch_count; i++) {
+	for (size_t i = 0; i < ROLE_WATCHES_MAX; i++) {
 		if (what == &watches[i]) {
-			watches[i].readable(watches[i].arg);
+			if (watches[i].fd >= 0)
+				watches[i].readable(watches[i].arg);
 			return;
 		}
 	}
@@ -261,23 +292,16 @@ static void take_round(struct role *role, const struct epoll_event *events, int 
 	close_ended(role);
 }
 
-static int watch(struct role *role, int fd, void *what, struct err *e)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
-	if (epoll_ctl(role->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		return err_set_errno(e, "epoll");
-	return 0;
-}
-
 static int watch_all(struct role *role, struct err *e)
 {
 	struct role_birth *birth = role->birth;
-	if (watch(role, birth->listener, &birth->listener, e) < 0 ||
-		watch(role, birth->master.fd, &birth->master, e) < 0)
+	if (watch(role->epoll, birth->listener, &birth->listener, e) < 0 ||
+		watch(role->epoll, birth->master.fd, &birth->master, e) < 0)
 		return -1;
-	for (size_t i = 0; i < watch_count; i++)
-		if (watch(role, watches[i].fd, &watches[i], e) < 0)
+	for (size_t i = 0; i < ROLE_WATCHES_MAX; i++)
+		if (watches[i].fd >= 0 && watch(role->epoll, watches[i].fd, &watches[i], e) < 0)
 			return -1;
+	running_epoll = role->epoll;
 	return 0;
 }
 

@@ -51,15 +51,12 @@ struct role_birth {
 
 /* Says that the role serves, then runs until the master's channel ends. */
 int role_run(const struct role_program *program, struct role_birth *birth, struct err *e);
-/* Watches one more descriptor: `readable` is called in the rounds. */
-struct role_watch {
-	int fd;
-	void (*readable)(void *arg);
-	void *arg;
-};
+/* Watches one more descriptor, before or while the role runs: `readable` is
+ * called in the rounds. Closing a descriptor ends its watch by role_unwatch()
+ * first. */
 #define ROLE_WATCHES_MAX 4
-/* Before role_run(). */
 void role_watch(int fd, void (*readable)(void *arg), void *arg);
+void role_unwatch(int fd);
 
 void role_answer(struct role_channel *to, unsigned type, struct slice body);
 void role_answer_fds(struct role_channel *to, unsigned type, const int *fds, unsigned fd_count);

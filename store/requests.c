@@ -31,7 +31,7 @@ int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZ
 	return 0;
 }
 
-static void pack_ticket(struct buf *body, const struct ticket *ticket)
+void pack_ticket(struct buf *body, const struct ticket *ticket)
 {
 	pack_number(body, (uint64_t)ticket->user_id);
 	pack_number(body, (uint64_t)ticket->folder_id);
@@ -39,7 +39,7 @@ static void pack_ticket(struct buf *body, const struct ticket *ticket)
 	pack_fixed(body, ticket->mac, sizeof(ticket->mac));
 }
 
-static void unpack_ticket(struct unpack *in, struct ticket *ticket)
+void unpack_ticket(struct unpack *in, struct ticket *ticket)
 {
 	ticket->user_id = (int64_t)unpack_number(in);
 	ticket->folder_id = (int64_t)unpack_number(in);
@@ -247,7 +247,7 @@ void request_forget(struct channel *writer)
 	channel_send(writer, REQUEST_FORGET, NULL, 0, NULL, 0, &e);
 }
 
-/* ---- deleting, events ---- */
+/* ---- deleting ---- */
 
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e)
@@ -279,32 +279,6 @@ int request_delete_read(
 		return err_set(e, ERR_INPUT, "half a number in a list of entries");
 	buf_add_slice(ids, octets);
 	return 0;
-}
-
-void request_event(
-	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail)
-{
-	struct buf body = {0};
-	struct err e;
-	pack_number(&body, ticket != NULL);
-	if (ticket)
-		pack_ticket(&body, ticket);
-	pack_text(&body, kind);
-	pack_slice(&body, detail);
-	channel_send_buf(writer, REQUEST_EVENT, &body, &e);
-	buf_free(&body);
-}
-
-int request_event_read(const struct frame *frame, struct event_request *event, struct err *e)
-{
-	struct unpack in = {.rest = frame->body};
-	*event = (struct event_request){0};
-	event->has_ticket = unpack_number(&in) != 0;
-	if (event->has_ticket)
-		unpack_ticket(&in, &event->ticket);
-	unpack_text(&in, event->kind, sizeof(event->kind));
-	event->detail = unpack_slice(&in);
-	return unpack_end(&in, e);
 }
 
 /* ---- keys ---- */

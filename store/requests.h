@@ -56,11 +56,15 @@ struct ticket {
 };
 #define LIST_FRAME      (256 * 1024) /* octets */
 #define DELETE_IDS      65536        /* entries in one frame */
+#define DELETE_MOST     (8u << 20)   /* entries in one delete */
 #define TICKET_LIFETIME (24 * 3600)  /* seconds; no session is older */
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
 /* ERR_DENIED: forged, or past its time. */
 int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
 	struct err *e);
+
+void pack_ticket(struct buf *body, const struct ticket *ticket);
+void unpack_ticket(struct unpack *in, struct ticket *ticket);
 
 struct hello {
 	uint32_t service; /* enum service_kind */
@@ -115,17 +119,19 @@ int request_delete(struct channel *writer, const struct ticket *ticket, const in
 void request_event(
 	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail);
 
-struct event_request {
-	bool has_ticket;
-	struct ticket ticket;
-	char kind[24];
-	struct slice detail;
-};
-/* For the writer. */
-int request_event_read(const struct frame *frame, struct event_request *event, struct err *e);
 /* For the writer: the fields of a delete or delete-more, the ids appended to *ids as octets. */
 int request_delete_read(
 	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e);
+
+/* One way, from the directory: a login from `peer`, and a hash to keep in the
+ * place of an older one. */
+void request_logged_in(struct channel *writer, int64_t user_id, const char *peer);
+void request_new_hash(
+	struct channel *writer, int64_t user_id, const char *old_hash, const char *hash);
+/* For the writer: carries out an event, a login or a new hash in the
+ * transaction that is open. */
+int request_note(struct store *store, const struct frame *frame,
+	const unsigned char ticket_key[DIGEST_SIZE], struct err *e);
 
 /* The signature's length, 0 for none. A tls_sign_fn is made of it by the
  * master's code. */

@@ -1,0 +1,390 @@
+/* The directory: answers where an address leads, whether a password is right,
+ * and what is in a mailbox.
+ *
+ * It reads the store and writes nothing; what a login changes is told to the
+ * writer, one way. Sessions hold their channel as long as they live: its end
+ * tells that a mailbox is free again. */
+#include "base/log.h"
+#include "base/peers.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "store/addresses.h"
+#include "store/events.h"
+#include "store/hashing.h"
+#include "store/logins.h"
+#include "store/requests.h"
+#include "store/roles.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LAST_LOGIN_STEP (3600)             /* seconds: last_login is kept to the hour */
+#define KNOWN_SECONDS   (30LL * 24 * 3600) /* an address is known that long after a login */
+
+/* What the directory keeps for a channel. */
+struct asker {
+	struct asker *next;
+	struct role_channel *channel;
+	struct hello hello;
+	bool waiting; /* for a helper's answer */
+	bool logged_in;
+	int64_t folder_id; /* of the mailbox that is open, once logged in */
+	/* while waiting: */
+	struct user user; /* id 0: there is none */
+	char folder[FOLDER_NAME_MAX];
+	struct buf name; /* as the client wrote it */
+	struct login_pair pair;
+};
+
+static struct {
+	struct store *store;
+	struct role_birth *birth;
+	int files[3];
+	struct asker *askers;
+	struct channel writer; /* fd -1: gone, or not there yet */
+	unsigned char ticket_key[DIGEST_SIZE];
+	bool has_ticket_key;
+} directory;
+
+/* ---- the writer ---- */
+
+static void connect_writer(void);
+
+static void hear_writer(void *arg)
+{
+	struct frame frame;
+	struct err e;
+	int got = channel_receive_some(&directory.writer, &frame, &e);
+	(void)arg;
+	if (got == 2)
+		return;
+	if (got == 1 && frame.type == ANSWER_OK && frame.body.len == DIGEST_SIZE) {
+		memcpy(directory.ticket_key, frame.body.at, DIGEST_SIZE);
+		directory.has_ticket_key = true;
+		return;
+	}
+	/* A new writer has a new key, and the sessions of the old one end. */
+	role_unwatch(directory.writer.fd);
+	channel_close(&directory.writer);
+	connect_writer();
+}
+
+/* The master keeps the writer's socket: who connects while it is down waits
+ * there. */
+static void connect_writer(void)
+{
+	struct err e;
+	directory.has_ticket_key = false;
+	if (channel_connect(&directory.writer, directory.birth->run_dir, "writer", &e) < 0 ||
+		request_hello(&directory.writer, SERVICE_DIRECTORY, "", &e) < 0 ||
+		channel_send(&directory.writer, REQUEST_TICKET_KEY, NULL, 0, NULL, 0, &e) < 0) {
+		log_failure(LOG_ERROR, "no-writer", &e);
+		exit(1);
+	}
+	role_watch(directory.writer.fd, hear_writer, NULL);
+}
+
+/* ---- resolving ---- */
+
+static void resolve(struct role_channel *from, const struct frame *frame)
+{
+	struct unpack in = {.rest = frame->body};
+	struct err e;
+	struct slice address = unpack_slice(&in);
+	uint64_t size = unpack_number(&in);
+	if (unpack_end(&in, &e) < 0)
+		role_refuse(from, e.text);
+	else if (addresses_accept(directory.store, directory.birth->config, address, size, &e) < 0)
+		role_answer_error(from, &e);
+	else
+		role_answer(from, ANSWER_OK, SLICE(""));
+}
+
+/* ---- logging in ---- */
+
+static void log_wrong(const struct asker *asker, const char *why)
+{
+	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"),
+		log_slice("user", buf_slice(&asker->name)), log_text("from", asker->hello.peer),
+		log_text("reason", why));
+}
+
+static void refuse_login(struct asker *asker, enum err_kind kind, const char *why)
+{
+	struct err e;
+	log_wrong(asker, why);
+	err_set(&e, kind, "%s", why);
+	role_answer_error(asker->channel, &e);
+}
+
+static bool is_open(int64_t folder_id)
+{
+	for (const struct asker *a = directory.askers; a; a = a->next)
+		if (a->logged_in && a->folder_id == folder_id)
+			return true;
+	return false;
+}
+
+/* A folder that is not there is the Inbox, as it is for mail. */
+static int find_folder(const struct asker *asker, struct folder *folder, struct err *e)
+{
+	int found = 0;
+	if (asker->folder[0])
+		found = folders_find(
+			directory.store, asker->user.id, slice_of(asker->folder), folder, e);
+	if (found == 0)
+		found = folders_find(
+			directory.store, asker->user.id, slice_of(FOLDER_INBOX), folder, e);
+	if (found == 0)
+		return err_set(e, ERR_IO, "%s has no Inbox", asker->user.address);
+	return found < 0 ? -1 : 0;
+}
+
+static void tell_login(const struct asker *asker)
+{
+	int64_t now = store_now(directory.store);
+	struct peer peer;
+	if (peer_parse(&peer, asker->hello.peer) && !peers_is_known(&peer)) {
+		struct buf body = {0};
+		struct err e;
+		peers_learn(&peer);
+		pack_text(&body, asker->hello.peer);
+		/* If the master has gone, the loop ends. */
+		channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
+		buf_free(&body);
+	} else if (now >= asker->user.last_login &&
+		   now - asker->user.last_login < LAST_LOGIN_STEP) {
+		return;
+	}
+	request_logged_in(&directory.writer, asker->user.id, asker->hello.peer);
+}
+
+static int open_mailbox(struct asker *asker, struct login *login, struct err *e)
+{
+	struct folder folder;
+	if (!directory.has_ticket_key)
+		return err_set(e, ERR_IO, "the writer is not there");
+	if (find_folder(asker, &folder, e) < 0)
+		return -1;
+	if (directory.birth->config->exclusive && is_open(folder.id))
+		return err_set(e, ERR_IN_USE, "the mailbox is open in another session");
+	if (maildrop_list(directory.store, folder.id, &login->maildrop, e) < 0)
+		return -1;
+	login->ticket = (struct ticket){.user_id = asker->user.id,
+		.folder_id = folder.id,
+		.expires = store_now(directory.store) + TICKET_LIFETIME};
+	ticket_sign(&login->ticket, directory.ticket_key);
+	memcpy(login->user, asker->user.address, sizeof(login->user));
+	memcpy(login->folder, folder.name, sizeof(login->folder));
+	asker->folder_id = folder.id;
+	return 0;
+}
+
+static void let_in(struct asker *asker)
+{
+	struct login login = {0};
+	struct err e;
+	if (open_mailbox(asker, &login, &e) < 0) {
+		if (e.kind != ERR_IN_USE)
+			log_failure(LOG_ERROR, "login-failed", &e);
+		role_answer_error(asker->channel, &e);
+	} else {
+		asker->logged_in = true;
+		request_login_answer(asker->channel, &login);
+		tell_login(asker);
+	}
+	maildrop_free(&login.maildrop);
+}
+
+static void judge(struct asker *asker, bool right)
+{
+	int64_t now = text_monotonic_ms();
+	if (!right) {
+		logins_found_wrong(&asker->pair, asker->hello.peer, now);
+		refuse_login(asker, ERR_DENIED, "wrong user or password");
+		return;
+	}
+	logins_found_right(&asker->pair, now);
+	if (!asker->user.enabled)
+		refuse_login(asker, ERR_DENIED, "the account is disabled");
+	else
+		let_in(asker);
+}
+
+static void hashed(void *arg, bool right, const char *new_hash)
+{
+	struct asker *asker = arg;
+	asker->waiting = false;
+	if (right && new_hash[0])
+		request_new_hash(&directory.writer, asker->user.id, asker->user.hash, new_hash);
+	judge(asker, right);
+	wipe(asker->user.hash, sizeof(asker->user.hash));
+}
+
+static void check_login(struct asker *asker, struct slice password)
+{
+	const struct config *config = directory.birth->config;
+	const char *hash = asker->user.id ? asker->user.hash : NULL;
+	const char *peer = asker->hello.peer;
+	int64_t now = text_monotonic_ms();
+	struct peer source;
+	login_pair_of(&asker->pair, buf_slice(&asker->name), hash, password);
+	if (logins_is_fresh(&asker->pair, now)) {
+		judge(asker, true);
+		return;
+	}
+	/* Past the limit only a pair that was right before is looked at. */
+	if (config->auth_failures && logins_count_wrong(peer, now) >= config->auth_failures &&
+		!logins_is_remembered(&asker->pair, now)) {
+		refuse_login(asker, ERR_LIMITED, "too many wrong logins from this address");
+		return;
+	}
+	bool known = peer_parse(&source, peer) && peers_is_known(&source);
+	asker->waiting = true;
+	hashing_ask(peer, known, password, hash, hashed, asker);
+}
+
+static void log_in(struct role_channel *from, const struct frame *frame)
+{
+	struct asker *asker = from->owner;
+	struct unpack in = {.rest = frame->body};
+	struct err e;
+	struct slice folder, name = unpack_slice(&in);
+	struct slice password = unpack_slice(&in);
+	if (unpack_end(&in, &e) < 0 || asker->waiting || asker->logged_in) {
+		role_refuse(from, "logs in out of turn");
+		return;
+	}
+	buf_clear(&asker->name);
+	buf_add_slice(&asker->name, name);
+	int found = users_find_login(directory.store, name, &asker->user, &folder, &e);
+	if (found < 0) {
+		log_failure(LOG_ERROR, "login-failed", &e);
+		role_answer_error(from, &e);
+		return;
+	}
+	if (found == 0)
+		asker->user = (struct user){0};
+	/* One that is too long for a folder's name is none that exists. */
+	size_t len = found && folder.len < sizeof(asker->folder) ? folder.len : 0;
+	if (len > 0)
+		memcpy(asker->folder, folder.at, len);
+	asker->folder[len] = '\0';
+	check_login(asker, password);
+}
+
+static void hand_files(struct role_channel *from, const struct frame *frame)
+{
+	const struct asker *asker = from->owner;
+	(void)frame;
+	if (asker->logged_in)
+		role_answer_fds(from, ANSWER_OK, directory.files, 3);
+	else
+		role_refuse(from, "asks for the store before a login");
+}
+
+/* ---- rights ---- */
+
+#define BIT(service) (1u << (service))
+
+static const struct right {
+	unsigned type, services;
+	void (*run)(struct role_channel *from, const struct frame *frame);
+} rights[] = {
+	{REQUEST_RESOLVE, BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP), resolve},
+	{REQUEST_LOGIN, BIT(SERVICE_POP3), log_in},
+	{REQUEST_STORE_FILES, BIT(SERVICE_POP3), hand_files},
+};
+
+static void greet(struct role_channel *from, const struct frame *frame)
+{
+	struct err e;
+	struct asker *asker = must_alloc(sizeof(*asker));
+	from->owner = asker;
+	asker->channel = from;
+	asker->next = directory.askers;
+	directory.askers = asker;
+	if (request_hello_read(frame, &asker->hello, &e) < 0 ||
+		asker->hello.service > SERVICE_DIRECTORY)
+		role_refuse(from, "does not say hello");
+}
+
+static void take(struct role_channel *from, struct frame *frame)
+{
+	const struct asker *asker = from->owner;
+	if (!asker) {
+		greet(from, frame);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (rights[i].type == frame->type &&
+			rights[i].services & BIT(asker->hello.service)) {
+			rights[i].run(from, frame);
+			return;
+		}
+	role_refuse(from, "asks the directory for what its service may not");
+}
+
+static void closed(struct role_channel *channel)
+{
+	struct asker *asker = channel->owner;
+	if (!asker)
+		return;
+	struct asker **at = &directory.askers;
+	while (*at != asker)
+		at = &(*at)->next;
+	*at = asker->next;
+	hashing_forget(asker);
+	buf_free(&asker->name);
+	wipe(asker, sizeof(*asker));
+	free(asker);
+}
+
+/* ---- beginning ---- */
+
+static void learn_address(const char *address, void *arg)
+{
+	struct peer peer;
+	struct buf body = {0};
+	(void)arg;
+	if (!peer_parse(&peer, address) || peers_is_known(&peer))
+		return;
+	struct err e;
+	peers_learn(&peer);
+	pack_text(&body, address);
+	channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
+	buf_free(&body);
+}
+
+static int begin(struct err *e)
+{
+	const struct config *config = directory.birth->config;
+	struct frame frame;
+	if (hashing_begin(e) < 0)
+		return -1;
+	/* The writer has made or mended the store when it answers. */
+	connect_writer();
+	if (channel_receive(&directory.writer, &frame, e) != 1 || frame.body.len != DIGEST_SIZE)
+		return err_set(e, ERR_GONE, "the writer is not there");
+	memcpy(directory.ticket_key, frame.body.at, DIGEST_SIZE);
+	directory.has_ticket_key = true;
+	if (store_files_open(directory.files, config->data, e) < 0 ||
+		store_open(&directory.store, config->data, STORE_READER,
+			(enum config_sync)config->sync, e) < 0 ||
+		events_each_login(directory.store, KNOWN_SECONDS, learn_address, NULL, e) < 0)
+		return -1;
+	return sandbox_seal(SEAL_STORE_ROLE, e);
+}
+
+int directory_run(struct role_birth *birth, struct err *e)
+{
+	const struct role_program program = {.name = "directory", .frame = take, .closed = closed};
+	directory.birth = birth;
+	directory.writer.fd = -1;
+	if (begin(e) < 0)
+		return -1;
+	int done = role_run(&program, birth, e);
+	store_close(directory.store);
+	return done;
+}

@@ -1,0 +1,25 @@
+/* The directory's two helpers: they compare a password with a hash, one at a
+ * time each, and know nothing else. Forked before the store is opened, so that
+ * a hundred logins at once cost no more memory than two, and no look-up waits
+ * behind a hash.
+ *
+ * The queue takes known addresses first, and one waiting hash an address: who
+ * guesses waits behind himself. */
+#ifndef STORE_HASHING_H
+#define STORE_HASHING_H
+
+#include "store/users.h"
+
+/* Forks the helpers, each sealed, and watches them (role_watch). If one dies,
+ * the process ends with an error, to be restarted. */
+int hashing_begin(struct err *e);
+
+/* `new_hash`: one to keep in its place, or "". */
+typedef void (*hashing_done_fn)(void *arg, bool right, const char *new_hash);
+/* Queues. hash NULL: no such user; costs the same, and is wrong. */
+void hashing_ask(const char *peer, bool peer_known, struct slice password, const char *hash,
+	hashing_done_fn done, void *arg);
+/* Nobody waits for what was asked with `arg` any more. */
+void hashing_forget(const void *arg);
+
+#endif

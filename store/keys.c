@@ -1,0 +1,131 @@
+/* The private keys, and nothing else. A certificate renewed while sessions of
+ * the old one are shaking hands needs both: the last few keys are held. */
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "store/requests.h"
+#include "store/roles.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define KEYS_HELD 3
+
+static struct {
+	struct role_birth *birth;
+	struct tls_key *held[KEYS_HELD]; /* a ring */
+	size_t next;
+} keys;
+
+/* What a channel's owner points to. */
+static char greeted, spent;
+
+static const struct tls_key *find(const unsigned char *key_id)
+{
+	for (size_t i = 0; i < KEYS_HELD; i++)
+		if (keys.held[i] && memcmp(tls_key_id(keys.held[i]), key_id, TLS_KEY_ID_SIZE) == 0)
+			return keys.held[i];
+	return NULL;
+}
+
+/* ---- sessions ---- */
+
+static void sign(struct role_channel *from, const struct frame *frame)
+{
+	struct tls_signing what;
+	unsigned char signature[TLS_SIGNATURE_MAX];
+	struct err e;
+	if (request_sign_read(frame, &what, &e) < 0) {
+		role_refuse(from, e.text);
+		return;
+	}
+	const struct tls_key *key = find(what.key_id);
+	size_t len = key ? tls_key_sign(key, &what, signature) : 0;
+	if (len == 0) {
+		err_set(&e, ERR_INPUT, "nothing to sign for this key");
+		role_answer_error(from, &e);
+		return;
+	}
+	role_answer(from, ANSWER_OK, (struct slice){(const char *)signature, len});
+}
+
+static void take(struct role_channel *from, struct frame *frame)
+{
+	struct hello hello;
+	struct err e;
+	if (!from->owner) {
+		if (request_hello_read(frame, &hello, &e) < 0)
+			role_refuse(from, e.text);
+		from->owner = &greeted;
+	} else if (frame->type != REQUEST_SIGN) {
+		role_refuse(from, "asks the keys for what they do not do");
+	} else if (from->owner == &spent) {
+		role_refuse(from, "asks for a second signature");
+	} else {
+		from->owner = &spent;
+		sign(from, frame);
+	}
+}
+
+static void closed(struct role_channel *channel)
+{
+	(void)channel;
+}
+
+/* ---- the master ---- */
+
+static int take_key(const struct frame *frame, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	unsigned char wanted[TLS_KEY_ID_SIZE];
+	char path[CONFIG_PATH_MAX];
+	unpack_fixed(&in, wanted, sizeof(wanted));
+	unpack_text(&in, path, sizeof(path));
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	if (find(wanted))
+		return 0;
+	struct tls_key *key;
+	if (tls_key_read(&key, frame->fds[0], path, e) < 0)
+		return -1;
+	if (memcmp(tls_key_id(key), wanted, sizeof(wanted)) != 0) {
+		tls_key_free(key);
+		return err_set(e, ERR_INPUT,
+			"%s is not the key of the certificate: give the two files that belong "
+			"together",
+			path);
+	}
+	tls_key_free(keys.held[keys.next]);
+	keys.held[keys.next] = key;
+	keys.next = (keys.next + 1) % KEYS_HELD;
+	return 0;
+}
+
+static void hear_master(struct frame *frame)
+{
+	struct err e;
+	struct buf why = {0};
+	if (frame->type != MASTER_KEY_FILE || frame->fd_count != 1)
+		return;
+	int done = take_key(frame, &e);
+	close(frame->fds[0]);
+	if (done < 0)
+		pack_text(&why, e.text);
+	/* If the master has gone, the loop ends. */
+	channel_send_buf(
+		&keys.birth->master, done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &why, &e);
+	buf_free(&why);
+}
+
+int keys_run(struct role_birth *birth, struct err *e)
+{
+	const struct role_program program = {
+		.name = "keys", .frame = take, .closed = closed, .from_master = hear_master};
+	keys.birth = birth;
+	close(birth->run_dir);
+	if (sandbox_seal(SEAL_CLOSED_ROLE, e) < 0)
+		return -1;
+	int done = role_run(&program, birth, e);
+	for (size_t i = 0; i < KEYS_HELD; i++)
+		tls_key_free(keys.held[i]);
+	return done;
+}

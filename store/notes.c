@@ -1,0 +1,116 @@
+/* What nobody waits for: events, last logins, better hashes. Both ends of the
+ * frames, as in requests.c. */
+#include "store/events.h"
+#include "store/requests.h"
+#include "store/users.h"
+
+#include <string.h>
+
+/* last_login is kept to the hour: a poll a minute is no reason to write. */
+#define LAST_LOGIN_STEP 3600
+
+void request_event(
+	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail)
+{
+	struct buf body = {0};
+	struct err e;
+	pack_number(&body, ticket != NULL);
+	if (ticket)
+		pack_ticket(&body, ticket);
+	pack_text(&body, kind);
+	pack_slice(&body, detail);
+	/* A session whose writer has gone is told at its next request. */
+	channel_send_buf(writer, REQUEST_EVENT, &body, &e);
+	buf_free(&body);
+}
+
+void request_logged_in(struct channel *writer, int64_t user_id, const char *peer)
+{
+	struct buf body = {0};
+	struct err e;
+	pack_number(&body, (uint64_t)user_id);
+	pack_text(&body, peer);
+	channel_send_buf(writer, REQUEST_LOGGED_IN, &body, &e);
+	buf_free(&body);
+}
+
+void request_new_hash(
+	struct channel *writer, int64_t user_id, const char *old_hash, const char *hash)
+{
+	struct buf body = {0};
+	struct err e;
+	pack_number(&body, (uint64_t)user_id);
+	pack_text(&body, old_hash);
+	pack_text(&body, hash);
+	channel_send_buf(writer, REQUEST_NEW_HASH, &body, &e);
+	buf_wipe(&body);
+}
+
+static int note_event(struct store *store, const struct frame *frame,
+	const unsigned char key[DIGEST_SIZE], struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	struct ticket ticket = {0};
+	char kind[24];
+	bool has_ticket = unpack_number(&in) != 0;
+	if (has_ticket)
+		unpack_ticket(&in, &ticket);
+	unpack_text(&in, kind, sizeof(kind));
+	struct slice detail = unpack_slice(&in);
+	if (unpack_end(&in, e) < 0 ||
+		(has_ticket && ticket_check(&ticket, key, store_now(store), e) < 0))
+		return -1;
+	return events_add(store, kind, ticket.user_id, 0, detail, e);
+}
+
+static int note_login(struct store *store, const struct frame *frame, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	struct user user;
+	char peer[48];
+	struct buf detail = {0};
+	int64_t id = (int64_t)unpack_number(&in);
+	int64_t now = store_now(store);
+	unpack_text(&in, peer, sizeof(peer));
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	int found = users_find_id(store, id, &user, e);
+	if (found <= 0)
+		return found;
+	buf_printf(&detail, "from=%s", peer);
+	int done = events_add(store, EVENT_LOGIN, id, 0, buf_slice(&detail), e);
+	buf_free(&detail);
+	if (done == 0 && (now < user.last_login || now - user.last_login >= LAST_LOGIN_STEP))
+		done = users_set_last_login(store, id, now, e);
+	return done;
+}
+
+static int note_hash(struct store *store, const struct frame *frame, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	struct user user;
+	char old_hash[HASH_MAX], hash[HASH_MAX];
+	int64_t id = (int64_t)unpack_number(&in);
+	unpack_text(&in, old_hash, sizeof(old_hash));
+	unpack_text(&in, hash, sizeof(hash));
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	int found = users_find_id(store, id, &user, e);
+	/* A password changed meanwhile stays changed. */
+	if (found <= 0 || strcmp(user.hash, old_hash) != 0)
+		return found < 0 ? -1 : 0;
+	return users_set_hash(store, id, hash, e);
+}
+
+int request_note(struct store *store, const struct frame *frame,
+	const unsigned char ticket_key[DIGEST_SIZE], struct err *e)
+{
+	switch (frame->type) {
+	case REQUEST_EVENT:
+		return note_event(store, frame, ticket_key, e);
+	case REQUEST_LOGGED_IN:
+		return note_login(store, frame, e);
+	default:
+		return note_hash(store, frame, e);
+	}
+}

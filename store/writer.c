@@ -1,0 +1,412 @@
+/* The writer: the one process of the server that changes the store.
+ *
+ * A round of the loop is a transaction: it begins with the first frame that
+ * needs one, each request is a step of its own inside (a savepoint), one commit
+ * makes all of it durable, and only then is anybody answered. What came while
+ * the disk was busy makes the next round: group commit without a timer.
+ *
+ * What nobody was promised (events, last logins, pieces to free) waits in
+ * memory for a commit that is due anyway, at the latest half a minute. */
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "store/housekeeping.h"
+#include "store/requests.h"
+#include "store/roles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUND_FRAMES    64
+#define ROUND_OCTETS    (4u * 1024 * 1024)
+#define UNPROMISED_MS   30000
+#define UNPROMISED_MOST (256u * 1024) /* octets waiting in memory */
+
+/* What the writer keeps for a channel. */
+struct asker {
+	struct hello hello;
+	struct body_writer body; /* the message that is arriving */
+	struct buf ids;          /* entries of the delete to come */
+	struct ticket ticket;    /* of the delete in this round */
+};
+
+/* An answer that waits for the commit. */
+struct pending {
+	struct role_channel *to;
+	bool deletes;     /* may be tried again when the ballast has been dropped */
+	struct err error; /* kind ERR_NONE: done */
+	struct buf body;
+};
+
+static struct {
+	struct store *store;
+	struct role_birth *birth;
+	unsigned char ticket_key[DIGEST_SIZE];
+	struct pending pending[ROUND_FRAMES];
+	size_t pending_count;
+	struct buf unpromised; /* frames, as they came */
+	int64_t unpromised_since_ms;
+	struct buf abandoned; /* int64_t ids of bodies to free */
+} writer;
+
+static int with_space(struct err *e)
+{
+	return housekeeping_has_space(writer.store, writer.birth->config, e);
+}
+
+/* ---- what is asked: each runs in a step of the round's transaction ---- */
+
+static int append(struct asker *asker, struct slice octets, struct err *e)
+{
+	if (octets.len > BODY_PIECE)
+		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
+	return octets.len == 0 ? 0 : body_append(writer.store, &asker->body, octets, e);
+}
+
+static int take_piece(
+	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	(void)answer;
+	if (frame->body.len != BODY_PIECE)
+		return err_set(e, ERR_INPUT, "a piece of %zu octets is none", frame->body.len);
+	return with_space(e) < 0 ? -1 : append(asker, frame->body, e);
+}
+
+static int take_delivery(
+	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	struct delivery delivery;
+	struct slice *recipients, rest;
+	if (request_deliver_read(frame, &delivery, &recipients, &rest, e) < 0)
+		return -1;
+	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
+	int done = with_space(e);
+	if (done == 0)
+		done = append(asker, rest, e);
+	if (done == 0)
+		done = deliver(
+			writer.store, writer.birth->config, &delivery, &asker->body, results, e);
+	for (size_t i = 0; done == 0 && i < delivery.recipient_count; i++)
+		pack_number(answer, results[i]);
+	free(results);
+	free(recipients);
+	return done;
+}
+
+static int delete_entries(const struct asker *asker, struct err *e)
+{
+	if (ticket_check(&asker->ticket, writer.ticket_key, store_now(writer.store), e) < 0)
+		return -1;
+	return maildrop_delete(writer.store, asker->ticket.user_id, asker->ticket.folder_id,
+		(const int64_t *)(const void *)asker->ids.at, asker->ids.len / sizeof(int64_t), e);
+}
+
+static int take_delete(
+	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	(void)answer;
+	if (request_delete_read(frame, &asker->ticket, &asker->ids, e) < 0)
+		return -1;
+	return delete_entries(asker, e);
+}
+
+/* ---- what needs no transaction now ---- */
+
+static void abandon(struct asker *asker)
+{
+	if (asker->body.body_id)
+		buf_add(&writer.abandoned, &asker->body.body_id, sizeof(asker->body.body_id));
+	body_writer_free(&asker->body);
+}
+
+static void forget(struct role_channel *from, const struct frame *frame)
+{
+	(void)frame;
+	abandon(from->owner);
+}
+
+static void keep_ids(struct role_channel *from, const struct frame *frame)
+{
+	struct asker *asker = from->owner;
+	struct err e;
+	if (asker->ids.len + frame->body.len > DELETE_MOST * sizeof(int64_t))
+		role_refuse(from, "deletes more than a mailbox holds");
+	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0)
+		role_refuse(from, e.text);
+}
+
+static void keep_unpromised(struct role_channel *from, const struct frame *frame)
+{
+	(void)from;
+	if (writer.unpromised.len + frame->body.len > UNPROMISED_MOST)
+		return; /* a flood of events is no reason to grow */
+	if (writer.unpromised.len == 0)
+		writer.unpromised_since_ms = text_monotonic_ms();
+	channel_add_frame(&writer.unpromised, frame->type, frame->body);
+}
+
+static void give_ticket_key(struct role_channel *from, const struct frame *frame)
+{
+	(void)frame;
+	role_answer(from, ANSWER_OK,
+		(struct slice){(const char *)writer.ticket_key, sizeof(writer.ticket_key)});
+}
+
+/* ---- rights ---- */
+
+#define BIT(service) (1u << (service))
+enum {
+	OF_SMTP = BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP),
+	OF_POP3 = BIT(SERVICE_POP3),
+	OF_DIRECTORY = BIT(SERVICE_DIRECTORY),
+};
+
+static const struct right {
+	unsigned type, services;
+	int (*step)(
+		struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e);
+	void (*at_once)(struct role_channel *from, const struct frame *frame);
+} rights[] = {
+	{REQUEST_PIECE, OF_SMTP, take_piece, NULL},
+	{REQUEST_DELIVER, OF_SMTP, take_delivery, NULL},
+	{REQUEST_FORGET, OF_SMTP, NULL, forget},
+	{REQUEST_DELETE, OF_POP3, take_delete, NULL},
+	{REQUEST_DELETE_MORE, OF_POP3, NULL, keep_ids},
+	{REQUEST_EVENT, OF_SMTP | OF_POP3, NULL, keep_unpromised},
+	{REQUEST_TICKET_KEY, OF_DIRECTORY, NULL, give_ticket_key},
+	{REQUEST_LOGGED_IN, OF_DIRECTORY, NULL, keep_unpromised},
+	{REQUEST_NEW_HASH, OF_DIRECTORY, NULL, keep_unpromised},
+};
+
+static const struct right *find_right(const struct asker *asker, unsigned type)
+{
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (rights[i].type == type && rights[i].services & BIT(asker->hello.service))
+			return &rights[i];
+	return NULL;
+}
+
+/* ---- the round ---- */
+
+/* SQLite has rolled everything back, or the commit failed: nothing of this
+ * round was done. Pieces of it are gone, so the messages they were of are. */
+static void fail_round(const struct err *why)
+{
+	log_failure(LOG_ERROR, "commit-failed", why);
+	for (size_t i = 0; i < writer.pending_count; i++) {
+		struct pending *pending = &writer.pending[i];
+		if (pending->error.kind == ERR_NONE)
+			pending->error = *why;
+		abandon(pending->to->owner);
+	}
+}
+
+static void take_step(struct role_channel *from, const struct right *right, struct frame *frame)
+{
+	struct asker *asker = from->owner;
+	struct pending *pending = &writer.pending[writer.pending_count++];
+	*pending = (struct pending){.to = from, .deletes = right->type == REQUEST_DELETE};
+	struct err *e = &pending->error;
+	struct err why;
+	if (!store_in_transaction(writer.store) && store_begin(writer.store, &why) < 0) {
+		*e = why;
+		return;
+	}
+	if (store_savepoint(writer.store, e) == 0) {
+		int done = right->step(asker, frame, &pending->body, e);
+		if (done == 0 && store_release(writer.store, e) == 0) {
+			e->kind = ERR_NONE;
+			return;
+		}
+		store_undo(writer.store);
+	}
+	if (!store_in_transaction(writer.store)) {
+		why = *e;
+		fail_round(&why);
+	} else if (!pending->deletes) {
+		abandon(asker);
+	}
+}
+
+static void take(struct role_channel *from, struct frame *frame)
+{
+	struct err e;
+	if (!from->owner) {
+		struct asker *asker = must_alloc(sizeof(*asker));
+		from->owner = asker;
+		if (request_hello_read(frame, &asker->hello, &e) < 0 ||
+			asker->hello.service > SERVICE_DIRECTORY)
+			role_refuse(from, "does not say hello");
+		return;
+	}
+	const struct right *right = find_right(from->owner, frame->type);
+	if (!right)
+		role_refuse(from, "asks the writer for what its service may not");
+	else if (right->step)
+		take_step(from, right, frame);
+	else
+		right->at_once(from, frame);
+}
+
+static void take_unpromised_frame(unsigned type, struct slice body)
+{
+	struct frame frame = {.type = type, .body = body};
+	struct err e;
+	if (store_savepoint(writer.store, &e) < 0)
+		return;
+	if (request_note(writer.store, &frame, writer.ticket_key, &e) == 0 &&
+		store_release(writer.store, &e) == 0)
+		return;
+	log_failure(LOG_WARNING, "event-lost", &e);
+	store_undo(writer.store);
+}
+
+/* In the transaction that is open: what waited for one. */
+static void take_unpromised(void)
+{
+	struct unpack in = {.rest = buf_slice(&writer.unpromised)};
+	while (in.rest.len > 0 && !in.failed && store_in_transaction(writer.store)) {
+		unsigned type;
+		struct slice body = channel_cut_frame(&in, &type);
+		take_unpromised_frame(type, body);
+	}
+	const int64_t *ids = (const int64_t *)(const void *)writer.abandoned.at;
+	for (size_t i = 0; i < writer.abandoned.len / sizeof(*ids); i++) {
+		struct body_writer body = {.body_id = ids[i]};
+		struct err e;
+		if (store_in_transaction(writer.store) && body_abandon(writer.store, &body, &e) < 0)
+			log_failure(LOG_WARNING, "pieces-not-freed", &e);
+	}
+}
+
+static int commit(struct err *e)
+{
+	take_unpromised();
+	if (!store_in_transaction(writer.store))
+		return err_set(e, ERR_IO, "the store rolled the transaction back");
+	if (store_commit(writer.store, e) < 0)
+		return -1;
+	buf_clear(&writer.unpromised);
+	buf_clear(&writer.abandoned);
+	return 0;
+}
+
+/* Deleting must work on a full disk: the ballast makes room for its log. */
+static void delete_again(void)
+{
+	struct err e;
+	store_ballast_drop(writer.store);
+	if (store_begin(writer.store, &e) < 0)
+		return;
+	int done = 0;
+	for (size_t i = 0; i < writer.pending_count && done == 0; i++)
+		if (writer.pending[i].deletes)
+			done = delete_entries(writer.pending[i].to->owner, &e);
+	if (done < 0 || store_commit(writer.store, &e) < 0) {
+		store_rollback(writer.store);
+		return;
+	}
+	for (size_t i = 0; i < writer.pending_count; i++)
+		if (writer.pending[i].deletes)
+			writer.pending[i].error.kind = ERR_NONE;
+}
+
+static void answer(struct pending *pending)
+{
+	struct asker *asker = pending->to->owner;
+	if (pending->error.kind == ERR_DENIED || pending->error.kind == ERR_INPUT)
+		role_refuse(pending->to, pending->error.text);
+	else if (pending->error.kind != ERR_NONE)
+		role_answer_error(pending->to, &pending->error);
+	else
+		role_answer(pending->to, ANSWER_OK, buf_slice(&pending->body));
+	buf_free(&pending->body);
+	if (pending->deletes)
+		buf_free(&asker->ids);
+}
+
+/* The commit that nothing else brings. */
+static void flush_unpromised(void)
+{
+	struct err e;
+	bool due = writer.abandoned.len > 0 ||
+		   (writer.unpromised.len > 0 &&
+			   text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
+	if (!due)
+		return;
+	if (store_begin(writer.store, &e) < 0 || commit(&e) < 0) {
+		log_failure(LOG_ERROR, "commit-failed", &e);
+		store_rollback(writer.store);
+	}
+}
+
+static void end_round(void)
+{
+	struct err e = {0};
+	if (store_in_transaction(writer.store) && commit(&e) < 0) {
+		store_rollback(writer.store);
+		fail_round(&e);
+	}
+	if (e.kind == ERR_SPACE)
+		delete_again();
+	for (size_t i = 0; i < writer.pending_count; i++)
+		answer(&writer.pending[i]);
+	writer.pending_count = 0;
+	flush_unpromised();
+	store_checkpoint(writer.store, false);
+}
+
+/* ---- between rounds ---- */
+
+static int rest(void)
+{
+	int wait = housekeeping_step(writer.store, writer.birth->config);
+	flush_unpromised();
+	if (writer.unpromised.len > 0 && wait > UNPROMISED_MS)
+		wait = UNPROMISED_MS;
+	return wait;
+}
+
+static void closed(struct role_channel *channel)
+{
+	struct asker *asker = channel->owner;
+	if (!asker)
+		return;
+	abandon(asker);
+	buf_free(&asker->ids);
+	free(asker);
+}
+
+static int begin(struct err *e)
+{
+	int lock;
+	const struct config *config = writer.birth->config;
+	digest_random(writer.ticket_key, sizeof(writer.ticket_key));
+	if (store_lock(&lock, config->data, e) < 0 ||
+		store_open(&writer.store, config->data, STORE_WRITER,
+			(enum config_sync)config->sync, e) < 0 ||
+		store_begin(writer.store, e) < 0)
+		return -1;
+	if (body_abandon_all(writer.store, e) < 0 || store_commit(writer.store, e) < 0)
+		return -1;
+	return sandbox_seal(SEAL_STORE_ROLE, e);
+}
+
+int writer_run(struct role_birth *birth, struct err *e)
+{
+	const struct role_program program = {.name = "writer",
+		.frame = take,
+		.closed = closed,
+		.round_end = end_round,
+		.idle = rest,
+		.round_frames = ROUND_FRAMES,
+		.round_octets = ROUND_OCTETS};
+	writer.birth = birth;
+	if (begin(e) < 0)
+		return -1;
+	int done = role_run(&program, birth, e);
+	writer.unpromised_since_ms = -UNPROMISED_MS;
+	rest();
+	store_close(writer.store);
+	return done;
+}
