@@ -153,7 +153,7 @@ static int add_argument_rules(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	/* abort() after a broken invariant, and nothing else. */
-	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT);
+	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0);
 	const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
 	for (size_t i = 0; i < COUNT(maps); i++)
 		if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, maps[i], 1, &no_exec) < 0 &&
@@ -169,7 +169,7 @@ static scmp_filter_ctx build_filter(enum seal seal)
 		return NULL;
 	int done;
 	if (seal == SEAL_STORE_ROLE) {
-		const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+		const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0);
 		done = add_calls(filter, REFUSED, store_role_refused, COUNT(store_role_refused));
 		if (done == 0)
 			done = seccomp_rule_add_array(
