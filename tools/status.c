@@ -1,0 +1,210 @@
+/* `officemail status`: how the office is doing, on one screen. */
+#include "base/account.h"
+#include "base/text.h"
+#include "base/tls.h"
+#include "store/events.h"
+#include "store/users.h"
+#include "tools/certificate.h"
+#include "tools/command.h"
+#include "tools/rows.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define UNKNOWN (-1)
+
+struct totals {
+	int64_t users, enabled, messages, size;
+};
+
+static int count_user(const struct user *user, void *arg)
+{
+	struct totals *totals = arg;
+	++totals->users;
+	totals->enabled += user->enabled;
+	totals->messages += user->messages;
+	totals->size += user->used;
+	return 0;
+}
+
+/* ---- the server's processes ---- */
+
+struct process {
+	char name[17];
+	long parent;
+};
+
+static bool read_process(const char *pid, struct process *process)
+{
+	char path[64], text[256];
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0)
+		return false;
+	text[len] = '\0';
+	/* "PID (NAME) STATE PARENT ...", where NAME may hold anything. */
+	char *name = strchr(text, '('), *end = strrchr(text, ')');
+	if (!name || !end || sscanf(end, ") %*c %ld", &process->parent) != 1)
+		return false;
+	*end = '\0';
+	snprintf(process->name, sizeof(process->name), "%s", name + 1);
+	return true;
+}
+
+static bool is_role(const char *name)
+{
+	static const char *const roles[] = {"directory", "writer", "keys"};
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); ++i)
+		if (strcmp(name, roles[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The sessions of the server whose writer is `writer`: the master's children
+ * that are no roles. UNKNOWN where /proc does not tell. */
+static int64_t count_sessions(int64_t writer, long *master)
+{
+	char pid[24];
+	struct process process;
+	int64_t count = 0;
+	DIR *proc = opendir("/proc");
+	snprintf(pid, sizeof(pid), "%lld", (long long)writer);
+	if (!proc || !read_process(pid, &process)) {
+		if (proc)
+			closedir(proc);
+		return UNKNOWN;
+	}
+	*master = process.parent;
+	for (struct dirent *entry; (entry = readdir(proc));)
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+			read_process(entry->d_name, &process) && process.parent == *master &&
+			!is_role(process.name))
+			++count;
+	closedir(proc);
+	return count;
+}
+
+/* ---- the other figures ---- */
+
+static int64_t certificate_expires(const struct config *config)
+{
+	struct certificate_paths paths;
+	struct tls_chain *chain = NULL;
+	struct err e;
+	int64_t expires = UNKNOWN;
+	certificate_find(config, &paths);
+	int fd = account_open(paths.certificate, O_RDONLY, 0);
+	if (fd >= 0 && tls_chain_read(&chain, fd, paths.certificate, &e) == 0) {
+		expires = tls_chain_expires(chain);
+		tls_chain_free(chain);
+	}
+	if (fd >= 0)
+		close(fd);
+	return expires;
+}
+
+static uint64_t file_size(const struct config *config)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	struct stat what;
+	snprintf(path, sizeof(path), "%s/store.db", config->data);
+	return stat(path, &what) == 0 ? (uint64_t)what.st_size : 0;
+}
+
+/* An hour a column, from yesterday to now. */
+static void draw_chart(struct buf *out, const int64_t hours[24])
+{
+	static const char *const bars[] = {"·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	int64_t most = 1;
+	for (size_t i = 0; i < 24; ++i)
+		most = hours[i] > most ? hours[i] : most;
+	for (size_t i = 0; i < 24; ++i)
+		buf_add_text(out, bars[hours[i] > 0 ? 1 + hours[i] * 7 / most : 0]);
+}
+
+static void add_deliveries(struct rows *rows, const struct event_totals *events)
+{
+	struct buf chart = {0};
+	int64_t count = 0, size = 0;
+	for (size_t i = 0; i < 24; ++i) {
+		count += events->delivered[i];
+		size += events->delivered_size[i];
+	}
+	rows_number(rows, count);
+	rows_size(rows, (uint64_t)size);
+	if (rows->json) {
+		rows_numbers(rows, events->delivered, 24);
+	} else {
+		draw_chart(&chart, events->delivered);
+		rows_slice(rows, buf_slice(&chart));
+	}
+	buf_free(&chart);
+	rows_number(rows, events->logins_day);
+}
+
+static void add_number(struct rows *rows, int64_t number)
+{
+	if (number == UNKNOWN)
+		rows_null(rows, "-");
+	else
+		rows_number(rows, number);
+}
+
+static int print_status(struct office *office, bool json, struct err *e)
+{
+	static const char *const columns[] = {"users", "enabled", "messages", "size", "store_size",
+		"disk_free", "delivered_day", "delivered_size_day", "delivered_by_hour",
+		"logins_day", "server_pid", "sessions", "certificate_expires", NULL};
+	struct totals totals = {0};
+	struct event_totals events = {0};
+	struct rows rows;
+	uint64_t disk_free;
+	int64_t writer, sessions = UNKNOWN;
+	long master = UNKNOWN;
+	if (users_each(office->store, count_user, &totals, e) < 0 ||
+		events_totals(office->store, &events, e) < 0 ||
+		store_free_space(office->store, &disk_free, e) < 0 ||
+		store_server(office->config.data, &writer, e) < 0)
+		return -1;
+	if (writer > 0)
+		sessions = count_sessions(writer, &master);
+	int64_t expires = certificate_expires(&office->config);
+
+	rows_begin(&rows, columns, json);
+	rows_number(&rows, totals.users);
+	rows_number(&rows, totals.enabled);
+	rows_number(&rows, totals.messages);
+	rows_size(&rows, (uint64_t)totals.size);
+	rows_size(&rows, file_size(&office->config));
+	rows_size(&rows, disk_free);
+	add_deliveries(&rows, &events);
+	if (writer > 0)
+		add_number(&rows, master);
+	else
+		rows_null(&rows, "not running");
+	add_number(&rows, sessions);
+	if (expires == UNKNOWN)
+		rows_null(&rows, "-");
+	else
+		rows_time(&rows, expires);
+	rows_print_one(&rows, stdout);
+	rows_free(&rows);
+	return 0;
+}
+
+int command_status(struct command_line *line, struct err *e)
+{
+	struct office office;
+	int result = office_open(&office, line, STORE_READER, e);
+	if (result == 0)
+		result = print_status(&office, command_option(line, "--json") != NULL, e);
+	office_close(&office);
+	return result;
+}
