@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -153,6 +154,7 @@ static void start_role(size_t index)
 	}
 	if (pid == 0) {
 		struct err e;
+		prctl(PR_SET_NAME, procs->roles[index].name); /* for ps(1) and `status` */
 		close(pair[0]);
 		int done = run_role(index, pair[1], parent, &e);
 		if (done < 0)
@@ -300,6 +302,7 @@ static void start_session(
 		return;
 	}
 	if (pid == 0) {
+		prctl(PR_SET_NAME, service->name);
 		run_session(service, fd, &visitor, parent);
 		conn_close(&visitor.conn);
 		_exit(0);
