@@ -13,15 +13,19 @@
 
 #define COUNT_DIGITS 10
 
-/* How much of a message is sent: for TOP the header, the blank line and `lines`
- * of the body; for RETR all. */
+/* How much of a message is sent: for RETR all; for TOP the header, the blank
+ * line and so many lines of the body. */
 struct extent {
 	bool all;
-	uint64_t lines;
+	uint64_t lines_left;
 	bool in_body;
 	size_t line_length; /* octets so far of the line under way */
-	bool reached;
 };
+
+static bool extent_is_full(const struct extent *extent)
+{
+	return !extent->all && extent->in_body && extent->lines_left == 0;
+}
 
 /* How many of the message's next octets are within it. */
 static size_t extent_take(struct extent *extent, struct slice octets)
@@ -30,7 +34,7 @@ static size_t extent_take(struct extent *extent, struct slice octets)
 
 	if (extent->all)
 		return octets.len;
-	while (!(extent->reached = extent->in_body && extent->lines == 0) && taken < octets.len) {
+	while (taken < octets.len && !extent_is_full(extent)) {
 		struct slice rest = slice_from(octets, taken);
 		size_t line = slice_find(rest, '\n');
 		if (line == rest.len) {
@@ -39,7 +43,7 @@ static size_t extent_take(struct extent *extent, struct slice octets)
 		}
 		extent->line_length += line + 1;
 		if (extent->in_body)
-			--extent->lines;
+			--extent->lines_left;
 		else
 			extent->in_body = extent->line_length == strlen("\r\n");
 		extent->line_length = 0;
@@ -92,7 +96,7 @@ static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_w
 	while (piece.len > 0) {
 		piece.len = extent_take(extent, piece);
 		send_octets(conn, dots, piece);
-		if (extent->reached || conn->output != CONN_OPEN)
+		if (extent_is_full(extent) || conn->output != CONN_OPEN)
 			return 0;
 		if (body_next(reader, &piece, e) < 0)
 			return -1;
@@ -100,14 +104,16 @@ static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_w
 	return 0;
 }
 
-/* Once for each message: a client asks again and again. */
-static void note_failure(struct session *session, size_t index, const struct err *e)
+/* Logged once: a client asks for the same message again and again. */
+static void refuse_message(struct session *session, size_t index, const struct err *e)
 {
-	if (e->kind == ERR_MISSING || messages_are_marked(session->damaged, index))
-		return;
-	session_log_failure(session, "retrieve", e);
-	if (e->kind == ERR_DAMAGED)
+	bool known = messages_are_marked(session->damaged, index);
+
+	if (e->kind == ERR_DAMAGED && !known)
 		messages_mark(session, &session->damaged, index);
+	if (e->kind != ERR_MISSING && !known)
+		session_log_failure(session, "retrieve", e);
+	reply_failure(session, e->kind);
 }
 
 static int send_message(struct session *session, size_t index, struct extent *extent)
@@ -127,15 +133,17 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 		return DIALOG_END;
 	}
 	if (read_start(session, index, &reader, &prefix, &piece, &e) < 0) {
-		note_failure(session, index, &e);
-		reply_failure(session, e.kind);
+		refuse_message(session, index, &e);
 		goto out;
 	}
-	reply_ok(session, "%llu octets", (unsigned long long)size);
+	if (extent->all)
+		reply_ok(session, "%llu octets", (unsigned long long)size);
+	else
+		reply_ok(session, "top of message follows");
 	prefix.len = extent_take(extent, buf_slice(&prefix));
 	send_octets(conn, &dots, buf_slice(&prefix));
 	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
-		note_failure(session, index, &e);
+		session_log_failure(session, "retrieve", &e);
 		next = DIALOG_END;
 		goto out;
 	}
@@ -183,7 +191,7 @@ int pop3_top(void *arg, struct slice argument)
 	struct slice number = slice_cut(&count, ' ');
 	size_t index;
 
-	if (!read_count(slice_trim(count), &extent.lines)) {
+	if (!read_count(slice_trim(count), &extent.lines_left)) {
 		reply_refuse(session, REFUSE_ARGUMENT);
 		return DIALOG_STAY;
 	}

@@ -1,0 +1,129 @@
+"""What a POP3 session says when something behind it is not as it should be."""
+
+import os
+import re
+import signal
+import sqlite3
+
+import pytest
+
+from office import PASSWORDS, wait_until
+
+PIECE = 256 * 1024
+
+
+def letter(text, size=0):
+    message = f"From: pak@luar.example\r\nSubject: {text}\r\n\r\n".encode()
+    while len(message) < size:
+        message += b"%08d " % len(message) + b"isi " * 15 + b"\r\n"
+    return message
+
+
+def change_store(office, sql, *values):
+    """Does to the store what no part of officemail would."""
+    with sqlite3.connect(office.data / "store.db", timeout=30, isolation_level=None) as db:
+        changed = db.execute(sql, values).rowcount
+        assert changed > 0, f"changed nothing: {sql}"
+    db.close()
+
+
+def flip_in_piece(office, number):
+    """Changes an octet in the middle of piece `number` of the last message."""
+    change_store(
+        office,
+        "UPDATE pieces SET octets = cast(substr(octets, 1, 1000) || x'00' || substr(octets, 1002) AS BLOB)"
+        " WHERE id = (SELECT max(id) FROM bodies) * 1048576 + ?", number)
+
+
+def retrieve(wire, number):
+    """The message, or the refusal."""
+    answer = wire.command(f"RETR {number}")
+    return b"".join(line + b"\r\n" for line in wire.block()) if answer.startswith("+OK") else answer
+
+
+def test_a_damaged_message_is_refused_and_the_session_goes_on(served):
+    served.allow("pop3-failed doing=retrieve")
+    served.deliver(letter("utuh"))
+    served.deliver(letter("rusak", 3000))
+    flip_in_piece(served, 0)
+    wire = served.login()
+    assert retrieve(wire, 2).startswith("-ERR [SYS/PERM]")
+    assert retrieve(wire, 1).endswith(letter("utuh"))
+    assert retrieve(wire, 2).startswith("-ERR [SYS/PERM]")
+    assert wire.command("TOP 2 0").startswith("-ERR [SYS/PERM]")
+    assert wire.command("QUIT").startswith("+OK")
+    served.stop()
+    assert sum("pop3-failed" in line for line in served.lines) == 1, "it is logged once"
+
+
+def test_damage_in_a_later_piece_ends_the_connection_after_the_good_octets(served):
+    served.allow("pop3-failed doing=retrieve")
+    message = letter("rusak di tengah", 3 * PIECE)
+    served.deliver(message)
+    flip_in_piece(served, 1)
+    wire = served.login()
+    wire.send(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+    assert wire.line().startswith(b"+OK")
+    wire._until(lambda: False)
+    received = bytes(wire.received)
+    start = received.index(message[:30])
+    assert received[start:] == message[:PIECE], "the first piece, and nothing else"
+    assert len(served.mails()) == 1, "what could not be read has not been deleted"
+    served.stop()
+
+
+def test_a_message_purged_meanwhile_is_refused_and_the_session_goes_on(served):
+    for text in ("satu", "dua"):
+        served.deliver(letter(text))
+    wire = served.login()
+    change_store(served, "DELETE FROM entries WHERE id = (SELECT min(id) FROM entries)")
+    assert retrieve(wire, 1).startswith("-ERR [SYS/TEMP]")
+    assert retrieve(wire, 2).endswith(letter("dua"))
+    assert wire.command("QUIT").startswith("+OK")
+
+
+def test_a_session_whose_writer_died_says_so_and_deletes_nothing(served):
+    served.allow("role-died")
+    served.deliver(letter("satu"))
+    wire = served.login()
+    assert wire.command("DELE 1").startswith("+OK")
+    writer = next(pid for pid in served.pids() if holds_store_for_writing(pid, served))
+    os.kill(writer, signal.SIGKILL)
+    served.wait_log("role-died role=writer")
+    assert wire.command("STAT").startswith("-ERR [SYS/TEMP]")
+    assert wire.at_end()
+    wait_until(lambda: len(served.mails()) == 1, "the message is still there")
+    wait_until(lambda: can_log_in(served), "the next session works")
+
+
+def holds_store_for_writing(pid, office):
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == str(office.data / "store.db"):
+                with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+                    flags = int(re.search(r"flags:\s*(\d+)", info.read())[1], 8)
+                if flags & os.O_ACCMODE == os.O_RDWR:
+                    return True
+    except OSError:
+        pass
+    return False
+
+
+def can_log_in(office):
+    wire = office.connect("pop3")
+    wire.line()
+    wire.command("USER ani")
+    return wire.command(f"PASS {PASSWORDS['ani']}").startswith("+OK")
+
+
+@pytest.mark.parametrize("service", ("pop3", "pop3s"))
+def test_a_crowded_server_waits_ten_seconds_for_a_login(office, service):
+    office.set("limits", "connections", 4)
+    office.start()
+    others = [office.login("budi") for _ in range(2)]
+    wire = office.connect(service)
+    wire.line()
+    wire.send(b"CAP")
+    assert wire.line().startswith(b"-ERR [SYS/TEMP]")
+    assert wire.at_end()
+    assert all(other.command("NOOP").startswith("+OK") for other in others)
