@@ -1,6 +1,7 @@
 /* AUTHORIZATION: TLS and the two ways to say who one is. The directory decides
  * and logs what was wrong; here a name and a password live no longer than the
  * question. */
+#include "base/log.h"
 #include "base/sasl.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
@@ -28,10 +29,12 @@ int pop3_stls(void *arg, struct slice argument)
 		return DIALOG_END;
 	}
 	reply_ok(session, "begin TLS");
-	if (conn_flush(&visitor->conn) < 0 ||
-		conn_start_tls(&visitor->conn, visitor->chain, visitor->sign, visitor,
-			HANDSHAKE_TIMEOUT) < 0)
+	if (conn_start_tls(&visitor->conn, visitor->chain, visitor->sign, visitor,
+		    HANDSHAKE_TIMEOUT) < 0) {
+		log_event(LOG_INFO, "tls-failed", log_text("service", visitor->service),
+			log_text("from", visitor->peer));
 		return DIALOG_END;
+	}
 	forget_name(session);
 	session->dialog.has |= DIALOG_TLS | POP3_MAY_LOGIN;
 	return DIALOG_STAY;

@@ -157,7 +157,7 @@ int pop3_quit(void *arg, struct slice argument)
 	if (session->deleted_count == 0) {
 		reply_ok(session, "bye");
 	} else if (remove_deleted(session, &e) < 0) {
-		session_log_failure(session, "delete", &e);
+		session_log_failure(session, "delete-failed", &e);
 		reply_refuse(session, REFUSE_NOT_REMOVED);
 	} else {
 		session->removed = session->deleted_count;

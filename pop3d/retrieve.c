@@ -112,7 +112,7 @@ static void refuse_message(struct session *session, size_t index, const struct e
 	if (e->kind == ERR_DAMAGED && !known)
 		messages_mark(session, &session->damaged, index);
 	if (e->kind != ERR_MISSING && !known)
-		session_log_failure(session, "retrieve", e);
+		session_log_failure(session, "retrieve-failed", e);
 	reply_failure(session, e->kind);
 }
 
@@ -128,7 +128,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	int next = DIALOG_STAY;
 
 	if (open_store(session, &e) < 0) {
-		session_log_failure(session, "open the store", &e);
+		session_log_failure(session, "store-not-opened", &e);
 		reply_failure(session, e.kind);
 		return DIALOG_END;
 	}
@@ -143,7 +143,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	prefix.len = extent_take(extent, buf_slice(&prefix));
 	send_octets(conn, &dots, buf_slice(&prefix));
 	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
-		session_log_failure(session, "retrieve", &e);
+		session_log_failure(session, "retrieve-failed", &e);
 		next = DIALOG_END;
 		goto out;
 	}

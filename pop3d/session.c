@@ -59,8 +59,8 @@ static void account(struct session *session)
 	struct visitor *visitor = session->visitor;
 	struct buf detail = {0};
 
-	log_event(LOG_INFO, "pop3-session", log_text("user", session->login.user),
-		log_text("from", visitor->peer),
+	log_event(LOG_INFO, "session", log_text("service", visitor->service),
+		log_text("user", session->login.user), log_text("from", visitor->peer),
 		log_number("retrieved", (int64_t)session->retrieved),
 		log_number("octets", (int64_t)session->retrieved_octets),
 		log_number("deleted", (int64_t)session->removed));
@@ -74,9 +74,9 @@ static void account(struct session *session)
 	buf_free(&detail);
 }
 
-void session_log_failure(struct session *session, const char *doing, const struct err *e)
+void session_log_failure(struct session *session, const char *event, const struct err *e)
 {
-	log_event(LOG_ERROR, "pop3-failed", log_text("doing", doing),
+	log_event(LOG_ERROR, event, log_text("service", session->visitor->service),
 		log_text("user", session->login.user), log_text("from", session->visitor->peer),
 		log_text("reason", e->text));
 }

@@ -43,6 +43,6 @@ void pop3d_serve(struct visitor *visitor);
 
 /* One line of what went wrong on our side; what the client hears is the
  * caller's affair. */
-void session_log_failure(struct session *session, const char *doing, const struct err *e);
+void session_log_failure(struct session *session, const char *event, const struct err *e);
 
 #endif
