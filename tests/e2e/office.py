@@ -179,7 +179,7 @@ class Office:
         words = [self.binary, *(["-c", self.ini] if config else []), *arguments]
         return subprocess.run(
             [str(word) for word in words], input=stdin.encode(), capture_output=True, timeout=300,
-            cwd=self.dir,
+            cwd=self.dir.parent,
         )
 
     def run(self, *arguments, stdin="", config=True):
