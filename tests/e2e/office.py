@@ -275,6 +275,17 @@ class Office:
                 pass  # it has just ended
         return found
 
+    def named(self, name):
+        """The processes of a role or service: they bear its name."""
+        found = []
+        for pid in self.pids()[1:]:
+            try:
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    found.append(pid)
+            except OSError:
+                pass
+        return found
+
     @staticmethod
     def is_alive(pid):
         try:

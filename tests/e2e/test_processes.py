@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from test_life import ROLES, role_pids, serves
+from letters import letter
+from office import wait_until
+from test_life import ROLES, serves
 
 EXECUTORS = {"system", "popen", "execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe",
              "fexecve", "posix_spawn", "posix_spawnp"}
@@ -18,32 +20,42 @@ def status(pid):
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
 
 
+def roles_of(office):
+    return [pid for role in ROLES for pid in office.named(role)]
+
+
+def assert_sealed(pid):
+    facts = status(pid)
+    assert facts["Seccomp"].strip() == "2", facts["Name"]
+    assert facts["NoNewPrivs"].strip() == "1"
+    assert int(facts["CapEff"], 16) == 0
+    assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text())
+
+
 def test_at_rest_there_are_the_master_the_roles_and_two_password_helpers(served):
-    assert len(role_pids(served)) == len(ROLES)
     assert len(served.pids()) == 1 + len(ROLES) + 2
+    assert [len(served.named(role)) for role in ROLES] == [3, 1, 1]  # the helpers are the directory's
 
 
 @pytest.mark.parametrize("service", ["pop3", "pop3s", "smtp", "lmtp"])
 def test_a_session_is_sealed_before_and_after_login(served, service):
-    before = set(served.pids())
-    wire = served.login(service=service) if service.startswith("pop3") else served.connect(service)
-    if not service.startswith("pop3"):
-        wire.line()
-    (session,) = set(served.pids()) - before
-    facts = status(session)
-    assert facts["Seccomp"].strip() == "2"
-    assert facts["NoNewPrivs"].strip() == "1"
-    assert facts["CapEff"].strip("\t 0") == ""
-    limits = Path(f"/proc/{session}/limits").read_text()
-    assert re.search(r"Max core file size +0 +0 ", limits)
+    served.deliver(letter(1))
+    wait_until(lambda: not served.named("lmtp"), "the delivery's session has ended")
+    wire = served.connect(service)
+    wire.line()
+    (session,) = set(served.pids()) - {served.process.pid} - set(roles_of(served))
+    assert_sealed(session)
+    if service.startswith("pop3"):
+        wire.command("USER ani@kantor.example")
+        wire.command("PASS rahasia-ani")
+        wire.command("RETR 1")
+        wire.block()
+        assert_sealed(session)
 
 
 def test_every_role_is_sealed(served):
-    for pid in served.pids()[1:]:
-        facts = status(pid)
-        assert facts["Seccomp"].strip() == "2", (pid, facts["Name"])
-        assert facts["NoNewPrivs"].strip() == "1"
-        assert facts["CapEff"].strip("\t 0") == ""
+    for pid in roles_of(served):
+        assert_sealed(pid)
 
 
 def test_no_child_of_a_root_master_is_root_and_a_plain_users_server_stays_his(served):
