@@ -8,31 +8,39 @@
 #define BODY_PIECE (256 * 1024) /* octets; every piece but the last is full */
 
 /* Writing, in a transaction. A body without a mailbox entry is invisible and is
- * freed when its writer leaves, or at the next start. */
+ * freed when its writer leaves, or at the next start. A message of less than
+ * one piece is not stored before deliver() files it. */
 struct body_writer {
 	int64_t body_id; /* 0: nothing stored yet */
 	uint64_t size;   /* octets so far */
 	int64_t pieces;
-	struct buf header; /* the first octets of it, for the rules: one piece at most */
+	int64_t token;     /* whose it is while it arrives */
+	struct buf header; /* all of a small message, the header of a big one */
 };
 /* Adds octets, at most BODY_PIECE a call, and exactly that in every call but
- * the last. */
+ * the last. ERR_GONE: the transaction of an earlier call was rolled back, and
+ * the body with it. */
 int body_append(
 	struct store *store, struct body_writer *writer, struct slice octets, struct err *e);
-/* Frees what was stored of a body that did not become a message. */
+/* For deliver(): the body has an id and all of it is stored. */
+int body_settle(struct store *store, struct body_writer *writer, struct err *e);
+/* Frees what was stored of a body that did not become a message: at once or,
+ * where it is big, by the purge. */
 int body_abandon(struct store *store, struct body_writer *writer, struct err *e);
 /* At start: frees what crashes left. */
 int body_abandon_all(struct store *store, struct err *e);
-void body_writer_free(struct body_writer *writer);
+/* Frees pieces of bodies that have no entry and no writer, about `octets` of
+ * them: a step of the purge. 1: there is more. */
+int body_free_step(struct store *store, uint64_t octets, struct err *e);
+void body_writer_free(struct body_writer *writer); /* memory only */
 
 /* Reading a mailbox entry: its prefix (Return-Path, Delivered-To, Received),
  * then the pieces. No statement stays open between calls. */
 struct body_reader {
 	struct store *store;
 	int64_t entry_id, body_id, next_piece;
-	uint64_t size, given;
+	uint64_t size, given; /* octets, the prefix among them */
 	struct buf piece;
-	bool damaged_prefix;
 };
 /* ERR_MISSING: the entry has been purged. */
 int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e);

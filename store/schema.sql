@@ -53,13 +53,15 @@ CREATE TABLE rules (
 CREATE INDEX rules_user ON rules (user_id, position);
 CREATE INDEX rules_folder ON rules (folder_id);
 
--- A message's octets, once. refs counts its entries, and one more for a writer
--- that has not finished; a body with none is freed by the purge.
+-- A message's octets, once for all its entries, which refs counts. A small
+-- message gets its row when its entries stand; one that arrives in several
+-- transactions has it from its first piece on. What has no entry and is not
+-- arriving is freed by the purge.
 CREATE TABLE bodies (
 	id INTEGER PRIMARY KEY,
 	size INTEGER NOT NULL DEFAULT 0 CHECK (size >= 0),
-	refs INTEGER NOT NULL DEFAULT 1 CHECK (refs >= 0),
-	arriving INTEGER NOT NULL DEFAULT 0 CHECK (arriving IN (0, 1)),
+	refs INTEGER NOT NULL DEFAULT 0 CHECK (refs >= 0),
+	arriving INTEGER NOT NULL DEFAULT 0, -- its writer's token while it arrives
 	arrived INTEGER NOT NULL,
 	queue_id TEXT NOT NULL DEFAULT '',
 	sender TEXT NOT NULL DEFAULT '',
@@ -67,8 +69,7 @@ CREATE TABLE bodies (
 	header_from TEXT NOT NULL DEFAULT '',
 	message_id TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE INDEX bodies_arriving ON bodies (id) WHERE arriving = 1;
-CREATE INDEX bodies_free ON bodies (id) WHERE refs = 0;
+CREATE INDEX bodies_loose ON bodies (id) WHERE refs = 0;
 
 -- Piece n of a body has the id body_id * 2^20 + n: one b-tree, in order.
 CREATE TABLE pieces (
@@ -96,7 +97,6 @@ CREATE INDEX entries_list ON entries (folder_id, deleted, id, size, uidl);
 CREATE INDEX entries_deleted ON entries (deleted) WHERE deleted IS NOT NULL;
 
 CREATE TRIGGER entries_insert AFTER INSERT ON entries BEGIN
-	SELECT raise(ABORT, 'no such body') WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = NEW.body_id);
 	UPDATE bodies SET refs = refs + 1 WHERE id = NEW.body_id;
 	UPDATE folders SET messages = messages + 1, size = size + NEW.size
 		WHERE id = NEW.folder_id AND NEW.deleted IS NULL;

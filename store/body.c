@@ -1,0 +1,289 @@
+/* Bodies in pieces: the rows of `bodies` and `pieces`.
+ *
+ * A piece is found by its number alone (body * 2^20 + n), so that one b-tree
+ * holds them in the order in which they are read, and no second index is
+ * written. A body that arrives over several transactions bears its writer's
+ * token: should one of those be rolled back and the number go to another body,
+ * the first writer cannot touch it. */
+#include "store/body.h"
+#include "base/digest.h"
+#include "store/db.h"
+#include <string.h>
+
+#define PIECES_MAX (INT64_C(1) << 20) /* a body: 256 GB */
+#define FREE_NOW   4                  /* pieces: what a refusal may free by itself */
+
+static int64_t piece_id(int64_t body_id, int64_t n)
+{
+	return body_id * PIECES_MAX + n;
+}
+
+/* ---- writing ---- */
+
+static int new_body_id(struct store *store, int64_t *id, struct err *e)
+{
+	return db_number(store,
+		SQL("SELECT 1 + max(coalesce((SELECT max(id) FROM bodies), 0),"
+		    " (SELECT value FROM meta WHERE name = 'highest_body'))"),
+		id, e);
+}
+
+/* The row of a body that stays unfinished over several transactions. */
+static int start_arriving(struct store *store, struct body_writer *writer, struct err *e)
+{
+	uint32_t random;
+	digest_random(&random, sizeof random);
+	writer->token = 1 + (int64_t)random;
+	if (new_body_id(store, &writer->body_id, e))
+		return -1;
+	struct query q =
+		db_query(store, SQL("INSERT INTO bodies (id, arriving, arrived) VALUES (?, ?, ?)"));
+	db_bind_int(&q, writer->body_id);
+	db_bind_int(&q, writer->token);
+	db_bind_int(&q, store_now(store));
+	return db_run(&q, e);
+}
+
+static int store_piece(
+	struct store *store, struct body_writer *writer, struct slice octets, struct err *e)
+{
+	if (writer->pieces == PIECES_MAX)
+		return err_set(e, ERR_TOO_BIG, "a message cannot be larger than 256 GB");
+	struct query q =
+		db_query(store, SQL("INSERT INTO pieces (id, checksum, octets) SELECT ?1, ?2, ?3"
+				    " WHERE ?4 = 0 OR EXISTS (SELECT 1 FROM bodies WHERE id = ?5 "
+				    "AND arriving = ?4)"));
+	db_bind_int(&q, piece_id(writer->body_id, writer->pieces));
+	db_bind_int(&q, (int64_t)digest_checksum(octets.at, octets.len));
+	db_bind_blob(&q, octets);
+	db_bind_int(&q, writer->token);
+	db_bind_int(&q, writer->body_id);
+	if (db_run(&q, e))
+		return -1;
+	if (db_changes(store) == 0)
+		return err_set(e, ERR_GONE, "an earlier part of the message was not stored");
+	writer->pieces++;
+	return 0;
+}
+
+/* What the rules will want to see of a message that is not kept in memory. */
+static struct slice header_of(struct slice piece)
+{
+	const char *end = memmem(piece.at, piece.len, "\r\n\r\n", 4);
+	return end ? (struct slice){piece.at, (size_t)(end - piece.at) + 4} : piece;
+}
+
+int body_append(struct store *store, struct body_writer *writer, struct slice octets, struct err *e)
+{
+	if (octets.len == 0)
+		return 0;
+	if (writer->size == 0) {
+		bool whole = octets.len < BODY_PIECE;
+		buf_add_slice(&writer->header, whole ? octets : header_of(octets));
+		writer->size = octets.len;
+		if (whole)
+			return 0;
+		if (start_arriving(store, writer, e))
+			return -1;
+	} else {
+		writer->size += octets.len;
+	}
+	return store_piece(store, writer, octets, e);
+}
+
+/* Is every piece of it there? */
+static int check_whole(struct store *store, const struct body_writer *writer, struct err *e)
+{
+	struct query q = db_query(store, SQL("SELECT coalesce(sum(length(octets)), 0) FROM pieces "
+					     "WHERE id >= ? AND id < ?"));
+	db_bind_int(&q, piece_id(writer->body_id, 0));
+	db_bind_int(&q, piece_id(writer->body_id + 1, 0));
+	int found = db_next(&q, e);
+	bool whole = found == 1 && (uint64_t)db_int(&q, 0) == writer->size;
+	db_end(&q);
+	if (found == 1 && !whole)
+		return err_set(e, ERR_GONE, "a part of the message was not stored");
+	return found == 1 ? 0 : -1;
+}
+
+int body_settle(struct store *store, struct body_writer *writer, struct err *e)
+{
+	if (writer->token)
+		return check_whole(store, writer, e);
+	if (new_body_id(store, &writer->body_id, e))
+		return -1;
+	return writer->size ? store_piece(store, writer, buf_slice(&writer->header), e) : 0;
+}
+
+void body_writer_free(struct body_writer *writer)
+{
+	buf_free(&writer->header);
+	memset(writer, 0, sizeof *writer);
+}
+
+/* ---- freeing ---- */
+
+/* Pieces of a body from its first one on, at most `count`. 1: some are left. */
+static int free_pieces(struct store *store, int64_t body_id, int64_t count, struct err *e)
+{
+	int64_t end = piece_id(body_id + 1, 0);
+	struct query first = db_query(
+		store, SQL("SELECT id FROM pieces WHERE id >= ? AND id < ? ORDER BY id LIMIT 1"));
+	db_bind_int(&first, piece_id(body_id, 0));
+	db_bind_int(&first, end);
+	int found = db_next(&first, e);
+	int64_t from = found == 1 ? db_int(&first, 0) : end;
+	db_end(&first);
+	if (found != 1)
+		return found;
+
+	int64_t to = count < end - from ? from + count : end;
+	struct query q = db_query(store, SQL("DELETE FROM pieces WHERE id >= ? AND id < ?"));
+	db_bind_int(&q, from);
+	db_bind_int(&q, to);
+	if (db_run(&q, e))
+		return -1;
+	return db_changes(store) == count;
+}
+
+static int free_row(struct store *store, int64_t body_id, struct err *e)
+{
+	struct query q = db_query(store, SQL("DELETE FROM bodies WHERE id = ?"));
+	db_bind_int(&q, body_id);
+	return db_run(&q, e);
+}
+
+int body_abandon(struct store *store, struct body_writer *writer, struct err *e)
+{
+	struct body_writer gone = *writer;
+	body_writer_free(writer);
+	if (!gone.token)
+		return 0; /* what there was of it was in memory */
+	struct query q = db_query(
+		store, SQL("UPDATE bodies SET arriving = 0 WHERE id = ? AND arriving = ?"));
+	db_bind_int(&q, gone.body_id);
+	db_bind_int(&q, gone.token);
+	if (db_run(&q, e))
+		return -1;
+	if (db_changes(store) == 0 || gone.pieces > FREE_NOW)
+		return 0;
+	if (free_pieces(store, gone.body_id, FREE_NOW + 1, e) < 0)
+		return -1;
+	return free_row(store, gone.body_id, e);
+}
+
+int body_abandon_all(struct store *store, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("UPDATE bodies SET arriving = 0 WHERE refs = 0 AND arriving <> 0"));
+	return db_run(&q, e);
+}
+
+int body_free_step(struct store *store, uint64_t octets, struct err *e)
+{
+	int64_t left = (int64_t)(octets / BODY_PIECE) + 1;
+	while (left > 0) {
+		struct query q = db_query(store, SQL("SELECT id FROM bodies WHERE refs = 0 AND "
+						     "arriving = 0 ORDER BY id LIMIT 1"));
+		int found = db_next(&q, e);
+		int64_t id = found == 1 ? db_int(&q, 0) : 0;
+		db_end(&q);
+		if (found != 1)
+			return found;
+		int more = free_pieces(store, id, left, e);
+		if (more < 0)
+			return -1;
+		if (more == 1)
+			return 1;
+		if (free_row(store, id, e))
+			return -1;
+		left--; /* small ones count as a piece each: bounded work */
+	}
+	return 1;
+}
+
+/* ---- reading ---- */
+
+int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e)
+{
+	memset(reader, 0, sizeof *reader);
+	struct query q = db_query(
+		store, SQL("SELECT body_id, size, checksum, prefix FROM entries WHERE id = ?"));
+	db_bind_int(&q, entry_id);
+	int found = db_next(&q, e);
+	if (found == 0)
+		err_set(e, ERR_MISSING, "message %lld has been removed", (long long)entry_id);
+	if (found != 1)
+		return -1;
+	reader->store = store;
+	reader->entry_id = entry_id;
+	reader->body_id = db_int(&q, 0);
+	reader->size = (uint64_t)db_int(&q, 1);
+	uint64_t checksum = (uint64_t)db_int(&q, 2);
+	buf_add_slice(&reader->piece, db_blob(&q, 3));
+	db_end(&q);
+	if (digest_checksum(reader->piece.at, reader->piece.len) == checksum)
+		return 0;
+	body_close(reader);
+	return err_set(e, ERR_DAMAGED,
+		"message %lld is damaged: restore it from a backup, or remove it",
+		(long long)entry_id);
+}
+
+/* A piece is not there: was the message purged, or is it damaged? */
+static int piece_missing(struct body_reader *reader, struct err *e)
+{
+	struct query q = db_query(reader->store, SQL("SELECT 1 FROM entries WHERE id = ?"));
+	db_bind_int(&q, reader->entry_id);
+	int found = db_next(&q, e);
+	db_end(&q);
+	if (found < 0)
+		return -1;
+	return err_set(e, found ? ERR_DAMAGED : ERR_MISSING,
+		found ? "message %lld lacks octets: restore it from a backup, or remove it"
+		      : "message %lld has been removed",
+		(long long)reader->entry_id);
+}
+
+static int read_piece(struct body_reader *reader, struct err *e)
+{
+	struct query q =
+		db_query(reader->store, SQL("SELECT checksum, octets FROM pieces WHERE id = ?"));
+	db_bind_int(&q, piece_id(reader->body_id, reader->next_piece));
+	int found = db_next(&q, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return piece_missing(reader, e);
+	buf_clear(&reader->piece);
+	buf_add_slice(&reader->piece, db_blob(&q, 1));
+	uint64_t checksum = (uint64_t)db_int(&q, 0);
+	db_end(&q);
+	bool fits = reader->piece.len > 0 && reader->piece.len <= reader->size - reader->given;
+	if (!fits || digest_checksum(reader->piece.at, reader->piece.len) != checksum)
+		return err_set(e, ERR_DAMAGED,
+			"message %lld is damaged: restore it from a backup, or remove it",
+			(long long)reader->entry_id);
+	reader->next_piece++;
+	return 0;
+}
+
+int body_next(struct body_reader *reader, struct slice *octets, struct err *e)
+{
+	*octets = (struct slice){0};
+	if (reader->given == reader->size)
+		return 0;
+	/* What body_open() read of it goes first. */
+	bool prefix = reader->given == 0 && reader->piece.len > 0;
+	if (!prefix && read_piece(reader, e))
+		return -1;
+	*octets = buf_slice(&reader->piece);
+	reader->given += octets->len;
+	return 0;
+}
+
+void body_close(struct body_reader *reader)
+{
+	buf_free(&reader->piece);
+	memset(reader, 0, sizeof *reader);
+}
