@@ -1,6 +1,7 @@
 /* SQL statements: prepared at their first use, kept in the handle, bound in
  * order, and their failures told in our words. */
 #include "store/db.h"
+#include "base/digest.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -73,6 +74,24 @@ int db_error(struct store *store, int code, struct err *e)
 	default:
 		return err_set(e, ERR_IO, "%s/store.db: %s", store->data, words);
 	}
+}
+
+/* ---- functions for SQL ---- */
+
+/* octets_checksum(BLOB), for check */
+static void sql_checksum(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	const void *octets = sqlite3_value_blob(values[0]);
+	size_t len = (size_t)sqlite3_value_bytes(values[0]);
+	sqlite3_result_int64(context, (int64_t)digest_checksum(octets, len));
+}
+
+int db_add_functions(struct store *store)
+{
+	return sqlite3_create_function(store->db, "octets_checksum", 1,
+		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_checksum, NULL,
+		NULL);
 }
 
 /* ---- queries ---- */

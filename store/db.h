@@ -102,6 +102,8 @@ int db_script(struct store *store, const char *sql, struct err *e);
 /* A statement's first column, for pragmas that tell a number. */
 int db_number(
 	struct store *store, const struct statement *statement, int64_t *number, struct err *e);
+/* What our SQL calls that SQLite has not; returns SQLite's code. */
+int db_add_functions(struct store *store);
 /* Before the connection is closed. */
 void db_forget_statements(struct store *store);
 

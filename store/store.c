@@ -190,6 +190,8 @@ int db_open(struct store *store, struct err *e)
 	flags |= store->role == STORE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	flags |= store->handed ? SQLITE_OPEN_URI : 0;
 	int code = sqlite3_open_v2(path, &store->db, flags, NULL);
+	if (code == SQLITE_OK)
+		code = db_add_functions(store);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
 	if (code != SQLITE_OK || set_pragmas(store, e) || set_checkpoints(store, e)) {

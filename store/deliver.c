@@ -1,0 +1,199 @@
+/* Filing a message. The order in which rows are written saves pages: entries
+ * first, then the body's row with the number of them. */
+#include "store/deliver.h"
+#include "base/digest.h"
+#include "base/header.h"
+#include "store/db.h"
+#include "store/rules.h"
+#include <stdlib.h>
+#include <string.h>
+
+void deliver_new_uidl(char uidl[UIDL_NEW_LENGTH + 1])
+{
+	digest_random_text(uidl, UIDL_NEW_LENGTH);
+}
+
+/* One delivery under way. */
+struct filing {
+	struct store *store;
+	const struct config *config;
+	const struct delivery *delivery;
+	struct body_writer *body;
+	int64_t *users; /* who has got it: each mailbox once */
+	size_t count, cap;
+	struct buf prefix;
+};
+
+static bool has_it(const struct filing *filing, int64_t user_id)
+{
+	for (size_t i = 0; i < filing->count; i++)
+		if (filing->users[i] == user_id)
+			return true;
+	return false;
+}
+
+/* Junk by our own milter's word; then user+NAME; then rules; then Inbox. */
+static int find_folder(
+	struct filing *filing, const struct destination *to, int64_t *folder_id, struct err *e)
+{
+	struct store *store = filing->store;
+	bool junk = filing->delivery->junk;
+	if (!junk && to->folder_id) {
+		*folder_id = to->folder_id;
+		return 0;
+	}
+	if (!junk) {
+		int found = rules_match(
+			store, to->user.id, buf_slice(&filing->body->header), folder_id, e);
+		if (found)
+			return found < 0 ? -1 : 0;
+	}
+	struct folder folder;
+	const char *name = junk ? FOLDER_JUNK : FOLDER_INBOX;
+	int found = folders_find(store, to->user.id, slice_of(name), &folder, e);
+	if (found == 0)
+		return err_set(e, ERR_DAMAGED, "user %s has no folder %s: `officemail check`",
+			to->user.address, name);
+	*folder_id = folder.id;
+	return found < 0 ? -1 : 0;
+}
+
+static int add_entry(
+	struct filing *filing, const struct destination *to, int64_t folder_id, struct err *e)
+{
+	struct buf *prefix = &filing->prefix;
+	buf_clear(prefix);
+	buf_add_text(prefix, "Return-Path: <");
+	buf_add_slice(prefix, filing->delivery->sender);
+	buf_add_text(prefix, ">\r\nDelivered-To: ");
+	buf_add_text(prefix, to->user.address);
+	buf_add_text(prefix, "\r\n");
+	buf_add_slice(prefix, filing->delivery->received);
+
+	char uidl[UIDL_NEW_LENGTH + 1];
+	deliver_new_uidl(uidl);
+	struct query q = db_query(filing->store,
+		SQL("INSERT INTO entries"
+		    " (id, folder_id, body_id, size, uidl, received, checksum, prefix)"
+		    " VALUES (1 + max(coalesce((SELECT max(id) FROM entries), 0),"
+		    " (SELECT value FROM meta WHERE name = 'highest_entry')), ?, ?, ?, ?, ?, ?, "
+		    "?)"));
+	db_bind_int(&q, folder_id);
+	db_bind_int(&q, filing->body->body_id);
+	db_bind_int(&q, (int64_t)(prefix->len + filing->body->size));
+	db_bind_text(&q, slice_of(uidl));
+	db_bind_int(&q, store_now(filing->store));
+	db_bind_int(&q, (int64_t)digest_checksum(prefix->at, prefix->len));
+	db_bind_blob(&q, buf_slice(prefix));
+	return db_run(&q, e);
+}
+
+static int file_copy(struct filing *filing, const struct destination *to, struct err *e)
+{
+	int64_t folder_id;
+	if (has_it(filing, to->user.id))
+		return 0;
+	if (filing->count == 0 && body_settle(filing->store, filing->body, e))
+		return -1;
+	if (find_folder(filing, to, &folder_id, e) || add_entry(filing, to, folder_id, e))
+		return -1;
+	if (filing->count == filing->cap) {
+		filing->cap = filing->cap ? filing->cap * 2 : 8;
+		filing->users = must_realloc(filing->users, filing->cap * sizeof *filing->users);
+	}
+	filing->users[filing->count++] = to->user.id;
+	return 0;
+}
+
+/* Is this what one recipient's refusal is, and not the store's failure? */
+static bool concerns_recipient(enum err_kind kind)
+{
+	return kind == ERR_INPUT || kind == ERR_DENIED || kind == ERR_MISSING || kind == ERR_LOOP;
+}
+
+/* A list is refused only when every member is full; else the full ones get
+ * their copy too. What is under way may overshoot: full is who was full. */
+static int file_for(
+	struct filing *filing, struct slice recipient, enum err_kind *result, struct err *e)
+{
+	struct destinations to = {0};
+	if (addresses_resolve(filing->store, filing->config, recipient, &to, e)) {
+		destinations_free(&to);
+		*result = e->kind;
+		return concerns_recipient(e->kind) ? 0 : -1;
+	}
+	bool room = false;
+	for (size_t i = 0; i < to.count && !room; i++)
+		room = has_it(filing, to.at[i].user.id) ||
+		       users_room(&to.at[i].user, filing->config) > 0;
+	*result = room ? ERR_NONE : ERR_QUOTA;
+	int failed = 0;
+	for (size_t i = 0; room && i < to.count && !failed; i++)
+		failed = file_copy(filing, &to.at[i], e);
+	destinations_free(&to);
+	return failed ? -1 : 0;
+}
+
+/* Adds the decoded body of a field, cut to `most` octets. */
+static void add_field(struct buf *out, struct slice header, const char *name, size_t most)
+{
+	struct header_field field;
+	if (!header_find(header, name, &field))
+		return;
+	header_add_decoded(out, field.body);
+	if (out->len > most) {
+		out->len = most; /* at a letter's end, where it is UTF-8 */
+		while (out->len && ((unsigned char)out->at[out->len] & 0xC0) == 0x80)
+			out->len--;
+	}
+}
+
+static int write_body(struct filing *filing, struct err *e)
+{
+	const struct delivery *delivery = filing->delivery;
+	struct slice header = buf_slice(&filing->body->header);
+	struct buf from = {0}, message_id = {0};
+	add_field(&from, header, "From", 250);
+	add_field(&message_id, header, "Message-ID", 250);
+	/* The triggers counted refs already where the row is there. */
+	struct query q = db_query(filing->store,
+		SQL("INSERT INTO bodies"
+		    " (id, size, refs, arrived, queue_id, sender, peer, header_from, message_id)"
+		    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		    " ON CONFLICT (id) DO UPDATE SET size = excluded.size, arriving = 0,"
+		    " arrived = excluded.arrived, queue_id = excluded.queue_id,"
+		    " sender = excluded.sender, peer = excluded.peer,"
+		    " header_from = excluded.header_from, message_id = excluded.message_id"
+		    " WHERE arriving = ?"));
+	db_bind_int(&q, filing->body->body_id);
+	db_bind_int(&q, (int64_t)filing->body->size);
+	db_bind_int(&q, (int64_t)filing->count);
+	db_bind_int(&q, store_now(filing->store));
+	db_bind_text(&q, slice_of(delivery->queue_id));
+	db_bind_text(&q, delivery->sender);
+	db_bind_text(&q, slice_of(delivery->peer));
+	db_bind_text(&q, buf_slice(&from));
+	db_bind_text(&q, buf_slice(&message_id));
+	db_bind_int(&q, filing->body->token);
+	int failed = db_run(&q, e);
+	buf_free(&from);
+	buf_free(&message_id);
+	if (!failed && db_changes(filing->store) == 0)
+		return err_set(e, ERR_GONE, "an earlier part of the message was not stored");
+	return failed;
+}
+
+int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
+	struct body_writer *body, enum err_kind *results, struct err *e)
+{
+	struct filing filing = {
+		.store = store, .config = config, .delivery = delivery, .body = body};
+	int failed = 0;
+	for (size_t i = 0; i < delivery->recipient_count && !failed; i++)
+		failed = file_for(&filing, delivery->recipients[i], &results[i], e);
+	if (!failed)
+		failed = filing.count ? write_body(&filing, e) : body_abandon(store, body, e);
+	free(filing.users);
+	buf_free(&filing.prefix);
+	return failed ? -1 : 0;
+}

@@ -1,0 +1,76 @@
+/* Events: a row each, newest last, so that both ends are found without an
+ * index. */
+#include "store/events.h"
+#include "store/db.h"
+#include <string.h>
+
+#define HOUR 3600
+#define DAY  (24 * HOUR)
+#define STEP 1000
+
+int events_add(struct store *store, const char *kind, int64_t user_id, int64_t entry_id,
+	struct slice detail, struct err *e)
+{
+	struct query q = db_query(store, SQL("INSERT INTO events (at, kind, user_id, entry_id, "
+					     "detail) VALUES (?, ?, ?, ?, ?)"));
+	db_bind_int(&q, store_now(store));
+	db_bind_text(&q, slice_of(kind));
+	db_bind_int(&q, user_id);
+	db_bind_int(&q, entry_id);
+	db_bind_text(&q, detail);
+	return db_run(&q, e);
+}
+
+static int count_deliveries(
+	struct store *store, int64_t now, struct event_totals *totals, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT arrived, size FROM bodies WHERE arriving = 0 ORDER BY id DESC"
+			   " /* scans bodies: from the newest, until one is older than a day */"));
+	int found;
+	while ((found = db_next(&q, e)) == 1) {
+		int64_t hours = now / HOUR - db_int(&q, 0) / HOUR;
+		if (hours >= 24)
+			break;
+		if (hours < 0)
+			hours = 0; /* the clock was ahead */
+		totals->delivered[23 - hours]++;
+		totals->delivered_size[23 - hours] += db_int(&q, 1);
+	}
+	db_end(&q);
+	return found < 0 ? -1 : 0;
+}
+
+static int count_logins(
+	struct store *store, int64_t now, struct event_totals *totals, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT at, kind = 'login' FROM events ORDER BY id DESC"
+			   " /* scans events: from the newest, until one is older than a day */"));
+	int found;
+	while ((found = db_next(&q, e)) == 1 && now - db_int(&q, 0) < DAY)
+		totals->logins_day += db_int(&q, 1);
+	db_end(&q);
+	return found < 0 ? -1 : 0;
+}
+
+int events_totals(struct store *store, struct event_totals *totals, struct err *e)
+{
+	int64_t now = store_now(store);
+	memset(totals, 0, sizeof *totals);
+	if (count_deliveries(store, now, totals, e))
+		return -1;
+	return count_logins(store, now, totals, e);
+}
+
+int events_forget_step(struct store *store, int64_t seconds, struct err *e)
+{
+	struct query q = db_query(store, SQL("DELETE FROM events WHERE at < ? AND id IN"
+					     " (SELECT id FROM events ORDER BY id LIMIT ?)"
+					     " /* scans events: the oldest, a step of them */"));
+	db_bind_int(&q, store_now(store) - seconds);
+	db_bind_int(&q, STEP);
+	if (db_run(&q, e))
+		return -1;
+	return db_changes(store) == STEP;
+}

@@ -1,0 +1,99 @@
+/* POP3's view of a folder. The list comes out of one index, without a look at
+ * the entries themselves; deleting only marks. */
+#include "store/maildrop.h"
+#include "store/db.h"
+#include <stdlib.h>
+#include <string.h>
+
+void maildrop_add(struct maildrop *maildrop, int64_t id, uint64_t size, struct slice uidl)
+{
+	if (maildrop->count == maildrop->cap) {
+		maildrop->cap = maildrop->cap ? maildrop->cap * 2 : 64;
+		maildrop->items =
+			must_realloc(maildrop->items, maildrop->cap * sizeof *maildrop->items);
+	}
+	maildrop->items[maildrop->count++] = (struct maildrop_item){
+		.id = id, .size = size, .uidl = (uint32_t)maildrop->uidls.len};
+	maildrop->size += size;
+	buf_add_slice(&maildrop->uidls, uidl);
+	buf_add_char(&maildrop->uidls, '\0');
+}
+
+const char *maildrop_uidl(const struct maildrop *maildrop, size_t index)
+{
+	return maildrop->uidls.at + maildrop->items[index].uidl;
+}
+
+void maildrop_free(struct maildrop *maildrop)
+{
+	free(maildrop->items);
+	buf_free(&maildrop->uidls);
+	memset(maildrop, 0, sizeof *maildrop);
+}
+
+int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("SELECT id, size, uidl FROM entries WHERE folder_id = ? AND deleted IS NULL"
+		    " ORDER BY id"));
+	db_bind_int(&q, folder_id);
+	int found;
+	while ((found = db_next(&q, e)) == 1)
+		maildrop_add(maildrop, db_int(&q, 0), (uint64_t)db_int(&q, 1), db_text(&q, 2));
+	return found;
+}
+
+/* An entry that was not marked: somebody else has deleted, purged or moved it
+ * meanwhile, which is fine, or this user never had it. */
+static int judge_unmarked(struct store *store, int64_t user_id, int64_t id, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT coalesce((SELECT user_id FROM entries"
+			   " JOIN folders ON folders.id = folder_id WHERE entries.id = ?1),"
+			   " CASE WHEN ?1 <= max((SELECT coalesce(max(id), 0) FROM entries), value)"
+			   " THEN ?2 END) FROM meta WHERE name = 'highest_entry'"));
+	db_bind_int(&q, id);
+	db_bind_int(&q, user_id);
+	int found = db_next(&q, e);
+	bool fine = found == 1 && db_int(&q, 0) == user_id;
+	db_end(&q);
+	if (found < 0 || fine)
+		return found < 0 ? -1 : 0;
+	return err_set(e, ERR_DENIED, "message %lld is not in this folder", (long long)id);
+}
+
+static int check_folder(struct store *store, int64_t user_id, int64_t folder_id, struct err *e)
+{
+	struct query q = db_query(store, SQL("SELECT 1 FROM folders WHERE id = ? AND user_id = ?"));
+	db_bind_int(&q, folder_id);
+	db_bind_int(&q, user_id);
+	int found = db_next(&q, e);
+	db_end(&q);
+	if (found == 0)
+		return err_set(
+			e, ERR_DENIED, "folder %lld is not this user's", (long long)folder_id);
+	return found < 0 ? -1 : 0;
+}
+
+int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, const int64_t *ids,
+	size_t count, struct err *e)
+{
+	if (check_folder(store, user_id, folder_id, e))
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		/* Never earlier than the latest time seen: a clock that has lost its
+		 * time would make the purge take it at once. */
+		struct query q =
+			db_query(store, SQL("UPDATE entries SET deleted = max(?,"
+					    " (SELECT value FROM meta WHERE name = 'latest_time'))"
+					    " WHERE id = ? AND folder_id = ? AND deleted IS NULL"));
+		db_bind_int(&q, store_now(store));
+		db_bind_int(&q, ids[i]);
+		db_bind_int(&q, folder_id);
+		if (db_run(&q, e))
+			return -1;
+		if (db_changes(store) == 0 && judge_unmarked(store, user_id, ids[i], e))
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* What was deleted long enough ago goes for good: entries, then bodies that
+ * nobody refers to, then users of whom nothing is left.
+ *
+ * The purge is the one thing here that a wrong clock could make destroy mail.
+ * It keeps the latest time it has seen; a clock behind it, or more than a day
+ * ahead, is believed only when it has run steadily for an hour. */
+#include "store/db.h"
+#include "store/mail.h"
+
+#define HOUR         3600
+#define DAY          (24 * HOUR)
+#define KEEP_LEAST   HOUR
+#define CLOCK_JITTER 60  /* seconds between two clocks that both run steadily */
+#define ENTRIES_STEP 200 /* keeps a step's transaction short */
+
+/* How long, in seconds, the two clocks have agreed. */
+static int64_t steady_seconds(struct store *store, int64_t now)
+{
+	int64_t ms = db_monotonic_ms(store);
+	int64_t drift = (now - store->steady_since) - (ms - store->steady_since_ms) / 1000;
+	if (!store->steady_since || drift > CLOCK_JITTER || drift < -CLOCK_JITTER) {
+		store->steady_since = now;
+		store->steady_since_ms = ms;
+	}
+	return (ms - store->steady_since_ms) / 1000;
+}
+
+/* 1 if the clock may be believed. */
+static int trust_clock(struct store *store, int64_t now, struct err *e)
+{
+	int64_t latest = 0;
+	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e))
+		return -1;
+	bool odd = latest && (now < latest || now - latest > DAY);
+	if (steady_seconds(store, now) < HOUR && odd)
+		return 0;
+	if (latest && now >= latest && now - latest < HOUR)
+		return 1; /* kept to the hour: a purge that finds nothing writes nothing */
+	struct query q =
+		db_query(store, SQL("UPDATE meta SET value = ? WHERE name = 'latest_time'"));
+	db_bind_int(&q, now);
+	return db_run(&q, e) ? -1 : 1;
+}
+
+/* Entries deleted at `until` or earlier, the oldest first. 1: there are more. */
+static int purge_entries(struct store *store, int64_t until, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("DELETE FROM entries WHERE id IN (SELECT id FROM entries"
+		    " WHERE deleted IS NOT NULL AND deleted <= ? ORDER BY deleted LIMIT ?)"));
+	db_bind_int(&q, until);
+	db_bind_int(&q, ENTRIES_STEP);
+	if (db_run(&q, e))
+		return -1;
+	return db_changes(store) == ENTRIES_STEP;
+}
+
+/* A user removed before `until`, once no message is left. 1: there was one. */
+static int purge_user(struct store *store, int64_t until, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT id FROM users WHERE removed IS NOT NULL AND removed <= ?"
+			   " AND NOT EXISTS (SELECT 1 FROM folders JOIN entries"
+			   " ON folder_id = folders.id WHERE user_id = users.id) LIMIT 1"));
+	db_bind_int(&q, until);
+	int found = db_next(&q, e);
+	int64_t id = found == 1 ? db_int(&q, 0) : 0;
+	db_end(&q);
+	if (found != 1)
+		return found;
+	const struct statement *steps[] = {
+		SQL("DELETE FROM rules WHERE user_id = ?"),
+		SQL("DELETE FROM folders WHERE user_id = ?"),
+		SQL("DELETE FROM users WHERE id = ?"),
+	};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct query step = db_query(store, steps[i]);
+		db_bind_int(&step, id);
+		if (db_run(&step, e))
+			return -1;
+	}
+	return 1;
+}
+
+int mail_purge_step(
+	struct store *store, int64_t keep_deleted, bool disk_full, uint64_t octets, struct err *e)
+{
+	int64_t now = store_now(store);
+	/* Bodies first: what a refusal or a crash left is free at any time. */
+	int more = body_free_step(store, octets, e);
+	if (more)
+		return more;
+	int trusted = trust_clock(store, now, e);
+	if (trusted < 0)
+		return -1;
+	if (!trusted && !disk_full)
+		return 0;
+	int64_t until = now - (keep_deleted > KEEP_LEAST ? keep_deleted : KEEP_LEAST);
+	more = purge_entries(store, disk_full ? INT64_MAX : until, e);
+	if (more == 0)
+		more = purge_user(store, until, e);
+	if (more < 0)
+		return -1;
+	/* What has just lost its last entry is the next step's work. */
+	int loose = body_free_step(store, octets, e);
+	return loose < 0 ? -1 : more || loose;
+}
