@@ -37,6 +37,12 @@ int account_assume(const char *name, struct err *e)
 	return 0;
 }
 
+void account_resume(void)
+{
+	int failed = geteuid() != getuid() && (seteuid(getuid()) != 0 || setegid(getgid()) != 0);
+	assert(!failed);
+}
+
 int account_open(const char *path, int flags, mode_t mode)
 {
 	uid_t uid = geteuid();

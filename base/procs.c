@@ -157,7 +157,10 @@ static void start_role(size_t index)
 		prctl(PR_SET_NAME, procs->roles[index].name); /* for ps(1) and `status` */
 		close(pair[0]);
 		int done = run_role(index, pair[1], parent, &e);
-		if (done < 0)
+		/* At start a person waits for the sentence; later the log does. */
+		if (done < 0 && !master.announced)
+			dprintf(STDERR_FILENO, "officemail: %s\n", e.text);
+		else if (done < 0)
 			log_failure(LOG_ERROR, procs->roles[index].name, &e);
 		exit(done < 0);
 	}
@@ -177,15 +180,13 @@ static void role_ended(size_t index, int status)
 	channel_close(&role->channel);
 	role->pid = 0;
 	role->ready = false;
+	if (!master.announced && !was_ready && WIFEXITED(status))
+		procs_stop(1); /* it has said why */
 	if (master.stopping)
 		return;
 	log_event(LOG_ERROR, "role-died", log_text("role", name),
 		log_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 		log_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
-	if (!master.announced && !was_ready) {
-		procs_stop(1);
-		return;
-	}
 	if (role->backoff_ms == 0 || now - role->started_ms > ROLE_STEADY_MS)
 		role->backoff_ms = BACKOFF_FIRST_MS;
 	else if (role->backoff_ms < BACKOFF_MOST_MS)
@@ -526,17 +527,15 @@ static int begin(struct procs *procs, struct err *e)
 	return sandbox_keep_master_rights(e);
 }
 
-int procs_run(struct procs *procs)
+int procs_run(struct procs *procs, struct err *e)
 {
-	struct err e;
-	if (begin(procs, &e) < 0) {
-		log_failure(LOG_ERROR, "start", &e);
-		return 1;
-	}
+	if (begin(procs, e) < 0)
+		return -1;
 	for (size_t i = 0; i < procs->role_count; i++)
 		start_role(i);
 	serve();
 	drain();
 	free(master.sessions);
-	return master.status;
+	/* What ended it has been said by whom it befell. */
+	return master.status ? err_set(e, ERR_IO, "%s", "") : 0;
 }

@@ -38,8 +38,7 @@ struct procs {
 	const struct tls_chain *
 		*chain; /* the current one; sessions keep the one they were born with */
 
-	/* A role has been started: what to send it first; NULL in `e` terms: it
-	 * cannot fail. */
+	/* A role has been started: what to send it first. */
 	void (*role_started)(struct procs *procs, size_t role, struct channel *to);
 	/* A role says something but that it is ready. */
 	void (*role_says)(struct procs *procs, size_t role, const struct frame *frame);
@@ -51,9 +50,9 @@ struct procs {
 	void (*reload)(struct procs *procs); /* SIGHUP */
 };
 
-/* Runs until SIGTERM or SIGINT, or until procs_stop(). Returns the exit status:
- * 0, or 1 if it could not start. */
-int procs_run(struct procs *procs);
+/* Runs until SIGTERM or SIGINT, or until procs_stop(): 0, or -1 if it could not
+ * start; an empty sentence: it has been said. */
+int procs_run(struct procs *procs, struct err *e);
 /* From a hook: ends the server as SIGTERM would, with that exit status. */
 void procs_stop(int status);
 /* The channel to a role, for hooks; NULL while it is down. */

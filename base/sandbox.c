@@ -9,7 +9,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -254,24 +253,6 @@ int sandbox_seal(enum seal seal, struct err *e)
 #endif
 
 /* ---- accounts and limits ---- */
-
-int sandbox_account_find(struct sandbox_account *account, const char *name, struct err *e)
-{
-	*account = (struct sandbox_account){0};
-	if (geteuid() != 0)
-		return 0;
-	const struct passwd *entry = getpwnam(name);
-	if (!entry)
-		return err_set(e, ERR_MISSING,
-			"there is no account %s ([office] user): create it with `adduser --system "
-			"--group --no-create-home %s`",
-			name, name);
-	if (entry->pw_uid == 0)
-		return err_set(e, ERR_INPUT,
-			"[office] user is %s, which is root: name an account without rights", name);
-	*account = (struct sandbox_account){entry->pw_uid, entry->pw_gid};
-	return 0;
-}
 
 static void limit(int resource, rlim_t most)
 {

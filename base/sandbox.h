@@ -28,8 +28,6 @@ struct sandbox_account {
 	uid_t uid;
 	gid_t gid;
 };
-/* Finds [office] `user` when started as root (ERR_MISSING: how to create it). */
-int sandbox_account_find(struct sandbox_account *account, const char *name, struct err *e);
 /* In a fresh child: takes the account, asks for SIGKILL at the parent's death
  * (`parent` is its pid: if it died already, the child ends), no core dumps, no
  * dumpable memory, no new privileges. */

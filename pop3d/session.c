@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
+#include "pop3d/pop3d.h"
 #include "pop3d/reply.h"
 #include <stdlib.h>
 

@@ -38,9 +38,6 @@ struct session {
 	uint64_t retrieved_octets;
 };
 
-/* Speaks POP3 with the visitor until one of them has had enough: a service_fn. */
-void pop3d_serve(struct visitor *visitor);
-
 /* One line of what went wrong on our side; what the client hears is the
  * caller's affair. */
 void session_log_failure(struct session *session, const char *event, const struct err *e);

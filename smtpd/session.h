@@ -11,9 +11,6 @@
 #include "smtpd/data.h"
 #include "store/users.h"
 
-/* Speaks with the visitor until one of the two has had enough: a service_fn. */
-void smtpd_serve(struct visitor *visitor);
-
 enum session_state {
 	SESSION_NEW,    /* no EHLO yet, or forgotten by STARTTLS */
 	SESSION_READY,  /* between messages */

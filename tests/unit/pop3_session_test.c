@@ -1,6 +1,7 @@
 /* pop3d: whole sessions against a directory and a writer that are two sockets.
  * What the client and the roles will say is put in their sockets beforehand;
  * then the session runs, and what it said is read. */
+#include "pop3d/pop3d.h"
 #include "pop3d/session.h"
 #include "store/requests.h"
 

@@ -1,0 +1,317 @@
+/* `officemail serve`: the one place where the parts meet. Fills the tables of
+ * services and roles, binds, and hands over to the master's loop. */
+#include "base/account.h"
+#include "base/log.h"
+#include "base/peers.h"
+#include "base/procs.h"
+#include "pop3d/pop3d.h"
+#include "smtpd/smtpd.h"
+#include "store/requests.h"
+#include "store/roles.h"
+#include "tools/certificate.h"
+#include "tools/command.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SMTP_BUSY "421 4.3.2 too many connections; try again later\r\n"
+#define POP3_BUSY "-ERR [SYS/TEMP] too many connections; try again later\r\n"
+
+enum { SMTP, LMTP, POP3, POP3S, SERVICES };
+static struct procs_service services[SERVICES] = {
+	[SMTP] = {.name = "smtp", .run = smtpd_serve, .busy = SMTP_BUSY},
+	[LMTP] = {.name = "lmtp", .run = smtpd_serve, .busy = SMTP_BUSY},
+	[POP3] = {.name = "pop3", .run = pop3d_serve, .busy = POP3_BUSY},
+	[POP3S] = {.name = "pop3", .run = pop3d_serve, .tls_first = true},
+};
+
+enum { WRITER, DIRECTORY, KEYS, ROLES };
+static const struct procs_role roles[ROLES] = {
+	[WRITER] = {"writer", writer_run},
+	[DIRECTORY] = {"directory", directory_run},
+	[KEYS] = {"keys", keys_run},
+};
+
+/* ---- the certificate ---- */
+
+static struct {
+	const struct tls_chain *chain; /* what sessions are born with; NULL: none yet */
+	struct tls_chain *offered;     /* until the keys role has its key */
+	struct stat seen[2];           /* the files as they were when last read */
+} shown;
+
+/* Reads the chain, and opens the key, which no eye but the keys role's sees. */
+static int read_pair(const struct config *config, int *key_fd, char *key_path, size_t size,
+	struct stat seen[2], struct err *e)
+{
+	struct certificate_paths paths;
+	certificate_find(config, &paths);
+	snprintf(key_path, size, "%s", paths.key);
+	int fd = open(paths.certificate, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(e, "certificate %s", paths.certificate);
+	fstat(fd, &seen[0]);
+	tls_chain_free(shown.offered);
+	shown.offered = NULL;
+	int done = tls_chain_read(&shown.offered, fd, paths.certificate, e);
+	close(fd);
+	if (done < 0)
+		return -1;
+	*key_fd = open(paths.key, O_RDONLY | O_CLOEXEC);
+	if (*key_fd < 0)
+		return err_set_errno(e, "key %s", paths.key);
+	fstat(*key_fd, &seen[1]);
+	if (seen[1].st_mode & S_IRWXO) {
+		close(*key_fd);
+		return err_set(e, ERR_DENIED, "key %s can be read by everybody: chmod 0600 %s",
+			paths.key, paths.key);
+	}
+	return 0;
+}
+
+/* Offers the pair to the keys role; its answer comes to keys_say(). */
+static int offer_pair(const struct config *config, struct channel *keys, struct err *e)
+{
+	int key_fd;
+	char key_path[CONFIG_PATH_MAX + 16];
+	struct buf body = {0};
+	if (read_pair(config, &key_fd, key_path, sizeof(key_path), shown.seen, e) < 0)
+		return -1;
+	pack_fixed(&body, tls_chain_key_id(shown.offered), TLS_KEY_ID_SIZE);
+	pack_text(&body, key_path);
+	struct iovec part = {body.at, body.len};
+	int done = channel_send(keys, MASTER_KEY_FILE, &part, 1, &key_fd, 1, e);
+	buf_free(&body);
+	close(key_fd);
+	return done;
+}
+
+/* Without a certificate there is nothing to serve; with one, the old stays. */
+static void refuse_pair(const struct err *e)
+{
+	tls_chain_free(shown.offered);
+	shown.offered = NULL;
+	if (shown.chain) {
+		log_failure(LOG_ERROR, "certificate-refused", e);
+		return;
+	}
+	fprintf(stderr, "officemail: %s\n", e->text);
+	procs_stop(1);
+}
+
+static void keys_say(const struct frame *frame)
+{
+	struct err e;
+	if (frame->type == MASTER_KEY_TAKEN && shown.offered) {
+		bool is_new = shown.chain != NULL;
+		tls_chain_free((struct tls_chain *)(uintptr_t)shown.chain);
+		shown.chain = shown.offered;
+		shown.offered = NULL;
+		if (is_new)
+			log_event(LOG_INFO, "certificate",
+				log_number("expires", tls_chain_expires(shown.chain)));
+	} else if (frame->type == MASTER_KEY_REFUSED) {
+		struct unpack in = {.rest = frame->body};
+		e.kind = ERR_INPUT;
+		unpack_text(&in, e.text, sizeof(e.text));
+		refuse_pair(&e);
+	}
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void watch_certificate(struct procs *procs)
+{
+	struct certificate_paths paths;
+	struct stat now[2];
+	struct err e;
+	struct channel *keys = procs_role_channel(KEYS);
+	certificate_find(procs->config, &paths);
+	/* One that is away for a moment is being replaced. */
+	if (!keys || stat(paths.certificate, &now[0]) < 0 || stat(paths.key, &now[1]) < 0)
+		return;
+	if (is_same_file(&now[0], &shown.seen[0]) && is_same_file(&now[1], &shown.seen[1]))
+		return;
+	if (offer_pair(procs->config, keys, &e) < 0)
+		refuse_pair(&e);
+}
+
+/* ---- the master's hooks ---- */
+
+static void role_started(struct procs *procs, size_t role, struct channel *to)
+{
+	struct err e;
+	if (role == KEYS && offer_pair(procs->config, to, &e) < 0)
+		refuse_pair(&e);
+}
+
+static void role_says(struct procs *procs, size_t role, const struct frame *frame)
+{
+	(void)procs;
+	if (role == KEYS) {
+		keys_say(frame);
+	} else if (role == DIRECTORY && frame->type == MASTER_KNOWN_ADDRESS) {
+		struct unpack in = {.rest = frame->body};
+		char address[PEER_TEXT_MAX];
+		struct peer peer;
+		unpack_text(&in, address, sizeof(address));
+		if (!in.failed && peer_parse(&peer, address))
+			peers_learn(&peer);
+	}
+}
+
+static bool is_ready(void)
+{
+	return shown.chain != NULL;
+}
+
+static size_t sign_by_keys(
+	void *arg, const struct tls_signing *what, unsigned char signature[TLS_SIGNATURE_MAX])
+{
+	struct visitor *visitor = arg;
+	return request_sign(&visitor->keys, what, signature);
+}
+
+static enum service_kind kind_of(const char *service)
+{
+	if (strcmp(service, "pop3") == 0)
+		return SERVICE_POP3;
+	return strcmp(service, "lmtp") == 0 ? SERVICE_LMTP : SERVICE_SMTP;
+}
+
+static int prepare(struct visitor *visitor, int run_dir, struct err *e)
+{
+	const struct {
+		struct channel *channel;
+		const char *name;
+	} wanted[] = {{&visitor->directory, "directory"}, {&visitor->writer, "writer"},
+		{&visitor->keys, "keys"}};
+	enum service_kind kind = kind_of(visitor->service);
+	visitor->sign = sign_by_keys;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (channel_connect(wanted[i].channel, run_dir, wanted[i].name, e) < 0 ||
+			request_hello(wanted[i].channel, kind, visitor->peer, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* What cannot change while the server runs. */
+static void keep_fixed(struct config *to, const struct config *from)
+{
+	memcpy(to->data, from->data, sizeof(to->data));
+	memcpy(to->user, from->user, sizeof(to->user));
+	memcpy(to->smtpd_listen, from->smtpd_listen, sizeof(to->smtpd_listen));
+	memcpy(to->smtpd_lmtp, from->smtpd_lmtp, sizeof(to->smtpd_lmtp));
+	memcpy(to->pop3d_listen, from->pop3d_listen, sizeof(to->pop3d_listen));
+	memcpy(to->pop3d_listen_tls, from->pop3d_listen_tls, sizeof(to->pop3d_listen_tls));
+}
+
+static void reload(struct procs *procs)
+{
+	static struct config fresh;
+	struct buf faults = {0};
+	procs_notify("RELOADING=1");
+	if (config_read(&fresh, procs->config->file, &faults) < 0) {
+		struct slice lines = buf_slice(&faults);
+		while (lines.len > 0)
+			log_event(LOG_ERROR, "reload-refused",
+				log_slice("fault", slice_cut(&lines, '\n')));
+	} else {
+		keep_fixed(&fresh, procs->config);
+		*procs->config = fresh;
+		procs_send_config(procs);
+		log_event(LOG_INFO, "reloaded", log_text("file", fresh.file));
+		watch_certificate(procs);
+	}
+	buf_free(&faults);
+	procs_notify("READY=1");
+}
+
+/* ---- beginning ---- */
+
+/* Under the office's account: the certificate where there is none, DATA/run. */
+static int prepare_data(const struct config *config, int *run_dir, struct err *e)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	struct stat there;
+	if (stat(config->data, &there) < 0)
+		return err_set_errno(e,
+			"data directory %s (`officemail init` makes one, or mend [office] data)",
+			config->data);
+	if (certificate_make(config, e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/run", config->data);
+	if (mkdir(path, 0700) < 0 && access(path, F_OK) < 0)
+		return err_set_errno(e, "%s", path);
+	*run_dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*run_dir < 0 || fstat(*run_dir, &there) < 0)
+		return err_set_errno(e, "%s", path);
+	if (there.st_uid != geteuid() || there.st_mode & 077)
+		return err_set(e, ERR_DENIED,
+			"%s is open to others or not ours: take it away, it is made anew", path);
+	return 0;
+}
+
+static int bind_services(
+	const struct config *config, const struct sandbox_account *account, struct err *e)
+{
+	const char *const lists[SERVICES] = {[SMTP] = config->smtpd_listen,
+		[LMTP] = config->smtpd_lmtp,
+		[POP3] = config->pop3d_listen,
+		[POP3S] = config->pop3d_listen_tls};
+	for (size_t i = 0; i < SERVICES; i++)
+		if (listen_open(lists[i], account->uid, account->gid, services[i].fds,
+			    &services[i].fd_count, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int find_account(const struct config *config, struct sandbox_account *account, struct err *e)
+{
+	*account = (struct sandbox_account){0};
+	if (geteuid() != 0)
+		return 0;
+	if (account_find(config->user, &account->uid, &account->gid, e) < 0)
+		return -1;
+	if (account->uid == 0)
+		return err_set(e, ERR_INPUT,
+			"[office] user is %s, which has root's rights: name an account without",
+			config->user);
+	return 0;
+}
+
+int command_serve(struct command_line *line, struct err *e)
+{
+	static struct config config;
+	struct procs procs = {.config = &config,
+		.services = services,
+		.service_count = SERVICES,
+		.roles = roles,
+		.role_count = ROLES,
+		.chain = &shown.chain,
+		.role_started = role_started,
+		.role_says = role_says,
+		.is_ready = is_ready,
+		.prepare = prepare,
+		.each_minute = watch_certificate,
+		.reload = reload};
+	log_open();
+	if (office_read(line, &config, e) < 0 || find_account(&config, &procs.account, e) < 0 ||
+		account_assume(config.user, e) < 0)
+		return -1;
+	int done = prepare_data(&config, &procs.run_dir, e);
+	account_resume();
+	if (done < 0 || sandbox_prepare(e) < 0 || bind_services(&config, &procs.account, e) < 0)
+		return -1;
+	log_event(LOG_INFO, "starting", log_text("version", OFFICEMAIL_VERSION),
+		log_text("sealed", sandbox_is_sealed_build() ? "yes" : "no"),
+		log_number("pid", getpid()));
+	return procs_run(&procs, e);
+}
