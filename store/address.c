@@ -120,7 +120,8 @@ bool address_join(struct address *address, struct slice local, struct slice doma
 	if (local.len + 1 + domain.len >= sizeof(address->text))
 		return false;
 	memset(address, 0, sizeof(*address));
-	memcpy(address->text, local.at, local.len);
+	if (local.len) /* memcpy takes no NULL, not even for nothing */
+		memcpy(address->text, local.at, local.len);
 	address->text[local.len] = '@';
 	memcpy(address->text + local.len + 1, domain.at, domain.len);
 	text_fold(address->text, local.len + 1 + domain.len);
