@@ -72,6 +72,28 @@ int command_serve(struct command_line *line, struct err *e);
 int command_init(struct command_line *line, struct err *e);
 int command_check(struct command_line *line, struct err *e);
 int command_status(struct command_line *line, struct err *e);
+int command_user_add(struct command_line *line, struct err *e);
+int command_user_passwd(struct command_line *line, struct err *e);
+int command_user_remove(struct command_line *line, struct err *e);
+int command_user_list(struct command_line *line, struct err *e);
+int command_user_show(struct command_line *line, struct err *e);
+int command_user_enable(struct command_line *line, struct err *e);
+int command_user_disable(struct command_line *line, struct err *e);
+int command_user_quota(struct command_line *line, struct err *e);
+int command_user_rename(struct command_line *line, struct err *e);
+int command_alias_add(struct command_line *line, struct err *e);
+int command_alias_remove(struct command_line *line, struct err *e);
+int command_alias_list(struct command_line *line, struct err *e);
+int command_folder_list(struct command_line *line, struct err *e);
+int command_folder_add(struct command_line *line, struct err *e);
+int command_folder_remove(struct command_line *line, struct err *e);
+int command_rule_add(struct command_line *line, struct err *e);
+int command_rule_list(struct command_line *line, struct err *e);
+int command_rule_remove(struct command_line *line, struct err *e);
+int command_mail_list(struct command_line *line, struct err *e);
+int command_mail_show(struct command_line *line, struct err *e);
+int command_mail_remove(struct command_line *line, struct err *e);
+int command_mail_move(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
 
 #endif

@@ -1,0 +1,311 @@
+/* `officemail user`: who has a mailbox here. */
+#include "base/text.h"
+#include "store/addresses.h"
+#include "store/password.h"
+#include "tools/people.h"
+#include "tools/rows.h"
+#include "tools/terminal.h"
+#include <string.h>
+
+/* ---- passwords ---- */
+
+static int read_hash(char hash[HASH_MAX], struct err *e)
+{
+	struct buf line = {0};
+	int result = terminal_read_secret(&line, e);
+
+	if (result == 0 && !password_hash_is_known(buf_text(&line)))
+		result = err_set(e, ERR_INPUT,
+			"this is no crypt(3) string that can be checked here: it looks like "
+			"$y$..., $6$... or $2b$..., alone on its line");
+	if (result == 0)
+		memcpy(hash, buf_text(&line), line.len + 1);
+	buf_wipe(&line);
+	return result;
+}
+
+/* The new hash as the options say where it comes from. A generated password is
+ * left in *generated, to be printed when it is on disk. */
+static int take_password(const struct command_line *line, char hash[HASH_MAX],
+	char generated[PASSWORD_GENERATED_MAX], struct err *e)
+{
+	struct buf password = {0};
+	int result = 0;
+
+	*generated = '\0';
+	if (command_option(line, "--hash-stdin"))
+		return read_hash(hash, e);
+	if (command_option(line, "--generate")) {
+		password_generate(generated);
+		buf_add_text(&password, generated);
+	} else if (command_option(line, "--password-stdin")) {
+		result = terminal_read_secret(&password, e);
+	} else {
+		result = terminal_ask_password(&password, e);
+	}
+	if (result == 0)
+		result = password_hash(buf_slice(&password), hash, e);
+	buf_wipe(&password);
+	return result;
+}
+
+/* Alone on stdout, for scripts. */
+static void print_generated(char generated[PASSWORD_GENERATED_MAX])
+{
+	if (*generated)
+		puts(generated);
+	wipe(generated, PASSWORD_GENERATED_MAX);
+}
+
+/* ---- add, passwd ---- */
+
+static int read_quota(struct command_line *line, const char *text, int64_t *quota, struct err *e)
+{
+	uint64_t octets;
+
+	*quota = QUOTA_DEFAULT;
+	if (!text || strcmp(text, "default") == 0)
+		return 0;
+	if (!text_to_size(slice_of(text), &octets) || octets > INT64_MAX)
+		return command_misuse(line, e,
+			"%s is no size: give octets, 500M or 2G, 0 for no limit, or \"default\" "
+			"for "
+			"that of office.ini",
+			text);
+	*quota = (int64_t)octets;
+	return 0;
+}
+
+/* Before anybody is asked for a password. */
+static int check_new(struct office *office, const char *text, struct err *e)
+{
+	struct address address;
+	struct user user;
+	int found;
+
+	if (addresses_read_ours(&address, &office->config, slice_of(text), e) < 0)
+		return -1;
+	found = users_find(office->store, slice_of(text), &user, e);
+	if (found == 1)
+		return err_set(e, ERR_EXISTS, "there is a user %s already", user.address);
+	return found;
+}
+
+int command_user_add(struct command_line *line, struct err *e)
+{
+	struct office office = {.store = NULL};
+	const char *address = line->arguments[0];
+	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
+	int64_t quota;
+	int result = read_quota(line, command_option(line, "--quota"), &quota, e);
+
+	if (result == 0)
+		result = office_open(&office, line, STORE_TOOL, e);
+	if (result == 0)
+		result = check_new(&office, address, e);
+	if (result == 0)
+		result = take_password(line, hash, generated, e);
+	if (result == 0)
+		result = store_begin(office.store, e);
+	if (result == 0)
+		result = people_end(office.store,
+			users_add(office.store, &office.config, slice_of(address), hash, quota, e),
+			e);
+	if (result == 0)
+		print_generated(generated);
+	wipe(hash, sizeof(hash));
+	wipe(generated, sizeof(generated));
+	office_close(&office);
+	return result;
+}
+
+int command_user_passwd(struct command_line *line, struct err *e)
+{
+	struct office office = {.store = NULL};
+	struct user user;
+	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
+	int result = people_open(&office, line, STORE_TOOL, &user, e);
+
+	if (result == 0)
+		result = take_password(line, hash, generated, e);
+	if (result == 0)
+		result = store_begin(office.store, e);
+	if (result == 0)
+		result =
+			people_end(office.store, users_set_hash(office.store, user.id, hash, e), e);
+	if (result == 0)
+		print_generated(generated);
+	wipe(hash, sizeof(hash));
+	wipe(generated, sizeof(generated));
+	office_close(&office);
+	return result;
+}
+
+/* ---- list, show ---- */
+
+static const char *const columns[] = {
+	"address", "enabled", "quota", "used", "messages", "last_login", NULL};
+
+struct listing {
+	struct rows rows;
+	struct office office;
+};
+
+static int add_row(const struct user *user, void *arg)
+{
+	struct listing *listing = arg;
+	uint64_t quota =
+		user->quota == QUOTA_DEFAULT ? listing->office.config.quota : (uint64_t)user->quota;
+
+	rows_text(&listing->rows, user->address);
+	rows_bool(&listing->rows, user->enabled);
+	if (quota == 0 && !listing->rows.json)
+		rows_text(&listing->rows, "no limit");
+	else
+		rows_size(&listing->rows, quota);
+	rows_size(&listing->rows, (uint64_t)user->used);
+	rows_number(&listing->rows, user->messages);
+	if (user->last_login)
+		rows_time(&listing->rows, user->last_login);
+	else
+		rows_null(&listing->rows, "never");
+	return 0;
+}
+
+int command_user_list(struct command_line *line, struct err *e)
+{
+	struct listing listing = {.office.store = NULL};
+	int result = office_open(&listing.office, line, STORE_READER, e);
+
+	rows_begin(&listing.rows, columns, command_option(line, "--json") != NULL);
+	if (result == 0)
+		result = users_each(listing.office.store, add_row, &listing, e);
+	if (result == 0)
+		rows_print(&listing.rows, stdout);
+	rows_free(&listing.rows);
+	office_close(&listing.office);
+	return result;
+}
+
+int command_user_show(struct command_line *line, struct err *e)
+{
+	struct listing listing = {.office.store = NULL};
+	struct user user;
+	int result = people_open(&listing.office, line, STORE_READER, &user, e);
+
+	rows_begin(&listing.rows, columns, command_option(line, "--json") != NULL);
+	if (result == 0) {
+		add_row(&user, &listing);
+		rows_print_one(&listing.rows, stdout);
+	}
+	rows_free(&listing.rows);
+	office_close(&listing.office);
+	return result;
+}
+
+/* ---- enable, disable, quota, rename ---- */
+
+static int set_enabled(struct command_line *line, bool enabled, struct err *e)
+{
+	struct office office = {.store = NULL};
+	struct user user;
+	int result = people_open(&office, line, STORE_TOOL, &user, e);
+
+	if (result == 0)
+		result = store_begin(office.store, e);
+	if (result == 0)
+		result = people_end(
+			office.store, users_set_enabled(office.store, user.id, enabled, e), e);
+	office_close(&office);
+	return result;
+}
+
+int command_user_enable(struct command_line *line, struct err *e)
+{
+	return set_enabled(line, true, e);
+}
+
+int command_user_disable(struct command_line *line, struct err *e)
+{
+	return set_enabled(line, false, e);
+}
+
+int command_user_quota(struct command_line *line, struct err *e)
+{
+	struct office office = {.store = NULL};
+	struct user user;
+	int64_t quota;
+	int result = read_quota(line, line->arguments[1], &quota, e);
+
+	if (result == 0)
+		result = people_open(&office, line, STORE_TOOL, &user, e);
+	if (result == 0)
+		result = store_begin(office.store, e);
+	if (result == 0)
+		result = people_end(
+			office.store, users_set_quota(office.store, user.id, quota, e), e);
+	office_close(&office);
+	return result;
+}
+
+int command_user_rename(struct command_line *line, struct err *e)
+{
+	struct office office = {.store = NULL};
+	struct user user;
+	int result = people_open(&office, line, STORE_TOOL, &user, e);
+
+	if (result == 0)
+		result = store_begin(office.store, e);
+	if (result == 0)
+		result = people_end(office.store,
+			users_rename(office.store, &office.config, user.id,
+				slice_of(line->arguments[1]), e),
+			e);
+	office_close(&office);
+	return result;
+}
+
+/* ---- remove ---- */
+
+/* Says how many messages go, and asks unless --yes. 1: go on. */
+static int confirm_removal(const struct command_line *line, const struct config *config,
+	const struct user *user, struct err *e)
+{
+	struct buf question = {0};
+	long long days = config->keep_deleted / 86400;
+	int result = 1;
+
+	buf_printf(&question,
+		"%s and %lld message%s go (`user add` and `mail restore` bring them back within "
+		"%lld day%s)",
+		user->address, (long long)user->messages, user->messages == 1 ? "" : "s", days,
+		days == 1 ? "" : "s");
+	if (command_option(line, "--yes")) {
+		fprintf(stderr, "%s\n", buf_text(&question));
+	} else {
+		buf_add_text(&question, ". Remove?");
+		result = terminal_confirm(buf_text(&question), e);
+	}
+	buf_free(&question);
+	return result;
+}
+
+int command_user_remove(struct command_line *line, struct err *e)
+{
+	struct office office = {.store = NULL};
+	struct user user;
+	int result = people_open(&office, line, STORE_TOOL, &user, e);
+
+	if (result == 0)
+		result = confirm_removal(line, &office.config, &user, e);
+	if (result == 0)
+		result = err_set(e, ERR_INTERRUPTED, "%s stays; nothing was changed", user.address);
+	while (result == 1) {
+		result = store_begin(office.store, e);
+		if (result == 0)
+			result = people_end_step(
+				office.store, users_remove(office.store, user.id, e), e);
+	}
+	office_close(&office);
+	return result;
+}
