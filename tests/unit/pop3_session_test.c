@@ -2,7 +2,6 @@
  * What the client and the roles will say is put in their sockets beforehand;
  * then the session runs, and what it said is read. */
 #include "pop3d/pop3d.h"
-#include "pop3d/session.h"
 #include "store/requests.h"
 
 #include <setjmp.h>
