@@ -93,7 +93,6 @@ static const int session_calls[] = {
 	SCMP_SYS(readlink),
 	SCMP_SYS(prctl),
 	SCMP_SYS(getuid),
-	SCMP_SYS(newfstatat),
 #endif
 };
 
@@ -148,17 +147,27 @@ static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, 
 	return 0;
 }
 
+static int add_rule(scmp_filter_ctx filter, int call, struct scmp_arg_cmp argument)
+{
+	/* A call this machine does not have is no matter. */
+	return call < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &argument);
+}
+
 static int add_argument_rules(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp no_code = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	/* abort() after a broken invariant, and nothing else. */
-	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0);
-	const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
-	for (size_t i = 0; i < COUNT(maps); i++)
-		if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, maps[i], 1, &no_exec) < 0 &&
-			maps[i] >= 0)
-			return -1;
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &abort_self);
+	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT);
+	/* What fstat(3) is today. */
+	const struct scmp_arg_cmp no_path_2 = SCMP_A2_64(SCMP_CMP_EQ, AT_EMPTY_PATH);
+	const struct scmp_arg_cmp no_path_3 = SCMP_A3_64(SCMP_CMP_EQ, AT_EMPTY_PATH);
+	return add_rule(filter, SCMP_SYS(mmap), no_code) ||
+	       add_rule(filter, SCMP_SYS(mmap2), no_code) ||
+	       add_rule(filter, SCMP_SYS(mprotect), no_code) ||
+	       add_rule(filter, SCMP_SYS(tgkill), abort_self) ||
+	       add_rule(filter, SCMP_SYS(newfstatat), no_path_3) ||
+	       add_rule(filter, SCMP_SYS(fstatat64), no_path_3) ||
+	       add_rule(filter, SCMP_SYS(statx), no_path_2);
 }
 
 static scmp_filter_ctx build_filter(enum seal seal)
