@@ -2,9 +2,8 @@
  *
  * A piece is found by its number alone (body * 2^20 + n), so that one b-tree
  * holds them in the order in which they are read, and no second index is
- * written. A body that arrives over several transactions bears its writer's
- * token: should one of those be rolled back and the number go to another body,
- * the first writer cannot touch it. */
+ * written. A number given to a body that was rolled back is not given again by
+ * the same process: whoever still has it cannot touch another's. */
 #include "store/body.h"
 #include "base/digest.h"
 #include "store/db.h"
@@ -22,24 +21,27 @@ static int64_t piece_id(int64_t body_id, int64_t n)
 
 static int new_body_id(struct store *store, int64_t *id, struct err *e)
 {
-	return db_number(store,
-		SQL("SELECT 1 + max(coalesce((SELECT max(id) FROM bodies), 0),"
-		    " (SELECT value FROM meta WHERE name = 'highest_body'))"),
-		id, e);
+	int64_t highest = 0;
+	if (db_number(store,
+		    SQL("SELECT max(coalesce((SELECT max(id) FROM bodies), 0),"
+			" (SELECT value FROM meta WHERE name = 'highest_body'))"),
+		    &highest, e))
+		return -1;
+	if (store->highest_body < highest)
+		store->highest_body = highest;
+	*id = ++store->highest_body;
+	return 0;
 }
 
 /* The row of a body that stays unfinished over several transactions. */
 static int start_arriving(struct store *store, struct body_writer *writer, struct err *e)
 {
-	uint32_t random;
-	digest_random(&random, sizeof random);
-	writer->token = 1 + (int64_t)random;
 	if (new_body_id(store, &writer->body_id, e))
 		return -1;
+	writer->arriving = true;
 	struct query q =
-		db_query(store, SQL("INSERT INTO bodies (id, arriving, arrived) VALUES (?, ?, ?)"));
+		db_query(store, SQL("INSERT INTO bodies (id, arriving, arrived) VALUES (?, 1, ?)"));
 	db_bind_int(&q, writer->body_id);
-	db_bind_int(&q, writer->token);
 	db_bind_int(&q, store_now(store));
 	return db_run(&q, e);
 }
@@ -49,14 +51,13 @@ static int store_piece(
 {
 	if (writer->pieces == PIECES_MAX)
 		return err_set(e, ERR_TOO_BIG, "a message cannot be larger than 256 GB");
-	struct query q =
-		db_query(store, SQL("INSERT INTO pieces (id, checksum, octets) SELECT ?1, ?2, ?3"
-				    " WHERE ?4 = 0 OR EXISTS (SELECT 1 FROM bodies WHERE id = ?5 "
-				    "AND arriving = ?4)"));
+	struct query q = db_query(store,
+		SQL("INSERT INTO pieces (id, checksum, octets) SELECT ?1, ?2, ?3 WHERE ?4 = 0"
+		    " OR EXISTS (SELECT 1 FROM bodies WHERE id = ?5 AND arriving = 1)"));
 	db_bind_int(&q, piece_id(writer->body_id, writer->pieces));
 	db_bind_int(&q, (int64_t)digest_checksum(octets.at, octets.len));
 	db_bind_blob(&q, octets);
-	db_bind_int(&q, writer->token);
+	db_bind_int(&q, writer->arriving);
 	db_bind_int(&q, writer->body_id);
 	if (db_run(&q, e))
 		return -1;
@@ -108,7 +109,7 @@ static int check_whole(struct store *store, const struct body_writer *writer, st
 
 int body_settle(struct store *store, struct body_writer *writer, struct err *e)
 {
-	if (writer->token)
+	if (writer->arriving)
 		return check_whole(store, writer, e);
 	if (new_body_id(store, &writer->body_id, e))
 		return -1;
@@ -155,27 +156,27 @@ static int free_row(struct store *store, int64_t body_id, struct err *e)
 
 int body_abandon(struct store *store, struct body_writer *writer, struct err *e)
 {
-	struct body_writer gone = *writer;
+	int64_t id = writer->body_id;
 	body_writer_free(writer);
-	if (!gone.token)
+	if (!id)
 		return 0; /* what there was of it was in memory */
 	struct query q = db_query(
-		store, SQL("UPDATE bodies SET arriving = 0 WHERE id = ? AND arriving = ?"));
-	db_bind_int(&q, gone.body_id);
-	db_bind_int(&q, gone.token);
+		store, SQL("UPDATE bodies SET arriving = 0 WHERE id = ? AND arriving = 1"));
+	db_bind_int(&q, id);
 	if (db_run(&q, e))
 		return -1;
-	if (db_changes(store) == 0 || gone.pieces > FREE_NOW)
+	if (db_changes(store) == 0)
 		return 0;
-	if (free_pieces(store, gone.body_id, FREE_NOW + 1, e) < 0)
-		return -1;
-	return free_row(store, gone.body_id, e);
+	int more = free_pieces(store, id, FREE_NOW, e);
+	if (more)
+		return more < 0 ? -1 : 0;
+	return free_row(store, id, e);
 }
 
 int body_abandon_all(struct store *store, struct err *e)
 {
 	struct query q = db_query(
-		store, SQL("UPDATE bodies SET arriving = 0 WHERE refs = 0 AND arriving <> 0"));
+		store, SQL("UPDATE bodies SET arriving = 0 WHERE refs = 0 AND arriving = 1"));
 	return db_run(&q, e);
 }
 

@@ -14,7 +14,7 @@ struct body_writer {
 	int64_t body_id; /* 0: nothing stored yet */
 	uint64_t size;   /* octets so far */
 	int64_t pieces;
-	int64_t token;     /* whose it is while it arrives */
+	bool arriving;     /* its row is there already */
 	struct buf header; /* all of a small message, the header of a big one */
 };
 /* Adds octets, at most BODY_PIECE a call, and exactly that in every call but
@@ -25,7 +25,8 @@ int body_append(
 /* For deliver(): the body has an id and all of it is stored. */
 int body_settle(struct store *store, struct body_writer *writer, struct err *e);
 /* Frees what was stored of a body that did not become a message: at once or,
- * where it is big, by the purge. */
+ * where it is big, by the purge. body_id alone will do, and one that has become
+ * a message is left alone. */
 int body_abandon(struct store *store, struct body_writer *writer, struct err *e);
 /* At start: frees what crashes left. */
 int body_abandon_all(struct store *store, struct err *e);

@@ -83,6 +83,7 @@ struct store {
 	enum config_sync sync;
 	bool handed;                /* reads through descriptors, opens nothing */
 	char data[CONFIG_PATH_MAX]; /* the directory; empty where handed */
+	int64_t highest_body;       /* handed out, be it in what was rolled back */
 	int wal_pages;              /* in the log after the last commit */
 	int wal_checkpoint;         /* in the log when it was last tried */
 
@@ -115,8 +116,9 @@ extern const char *const db_migrations[STORE_SCHEMA_VERSION];
 int db_migrate(struct store *store, const char *const *steps, int count, struct err *e);
 
 /* Takes SQLite's system calls over, for this process and for good: what it
- * opens under HANDED_PATH are these descriptors (handed.c). */
+ * opens under HANDED_PATH are these descriptors (handed.c). ERR_GONE: the files
+ * have been removed. */
 #define HANDED_PATH "/store.db"
-void handed_take_over(const int fds[3]);
+int handed_take_over(const int fds[3], struct err *e);
 
 #endif

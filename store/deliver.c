@@ -164,7 +164,7 @@ static int write_body(struct filing *filing, struct err *e)
 		    " arrived = excluded.arrived, queue_id = excluded.queue_id,"
 		    " sender = excluded.sender, peer = excluded.peer,"
 		    " header_from = excluded.header_from, message_id = excluded.message_id"
-		    " WHERE arriving = ?"));
+		    " WHERE arriving = 1"));
 	db_bind_int(&q, filing->body->body_id);
 	db_bind_int(&q, (int64_t)filing->body->size);
 	db_bind_int(&q, (int64_t)filing->count);
@@ -174,7 +174,6 @@ static int write_body(struct filing *filing, struct err *e)
 	db_bind_text(&q, slice_of(delivery->peer));
 	db_bind_text(&q, buf_slice(&from));
 	db_bind_text(&q, buf_slice(&message_id));
-	db_bind_int(&q, filing->body->token);
 	int failed = db_run(&q, e);
 	buf_free(&from);
 	buf_free(&message_id);
@@ -193,6 +192,8 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 		failed = file_for(&filing, delivery->recipients[i], &results[i], e);
 	if (!failed)
 		failed = filing.count ? write_body(&filing, e) : body_abandon(store, body, e);
+	if (!failed)
+		body_writer_free(body);
 	free(filing.users);
 	buf_free(&filing.prefix);
 	return failed ? -1 : 0;

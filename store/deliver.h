@@ -22,7 +22,8 @@ struct delivery {
  * recipient. The recipients are resolved here again. results[i] says what
  * became of recipient i: ERR_NONE filed, or the kind. A recipient that several
  * addresses lead to gets one copy. If nobody got it the body is abandoned.
- * -1 only when the store itself failed. */
+ * Either way *body is ready for the next message. -1 only when the store itself
+ * failed: undo the step, and abandon the body. */
 int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
 	struct body_writer *body, enum err_kind *results, struct err *e);
 

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int handed[3];
@@ -54,10 +55,21 @@ static int handed_access(const char *path, int mode)
 	return mode & W_OK ? -1 : 0;
 }
 
+/* libc's fstat() asks with the call that also takes paths, which no seal lets
+ * through. */
+static int handed_fstat(int fd, struct stat *st)
+{
+#ifdef SYS_fstat64
+	return (int)syscall(SYS_fstat64, fd, st);
+#else
+	return (int)syscall(SYS_fstat, fd, st);
+#endif
+}
+
 static int handed_stat(const char *path, struct stat *st)
 {
 	int fd = descriptor_of(path);
-	return fd < 0 ? -1 : fstat(fd, st);
+	return fd < 0 ? -1 : handed_fstat(fd, st);
 }
 
 static char *handed_getcwd(char *path, size_t size)
@@ -93,7 +105,7 @@ static uid_t handed_geteuid(void)
 	return 1; /* not root, who would chown the -shm file */
 }
 
-void handed_take_over(const int fds[3])
+int handed_take_over(const int fds[3], struct err *e)
 {
 	static const struct {
 		const char *name;
@@ -102,6 +114,7 @@ void handed_take_over(const int fds[3])
 		{"open", (sqlite3_syscall_ptr)handed_open},
 		{"close", (sqlite3_syscall_ptr)handed_close},
 		{"access", (sqlite3_syscall_ptr)handed_access},
+		{"fstat", (sqlite3_syscall_ptr)handed_fstat},
 		{"stat", (sqlite3_syscall_ptr)handed_stat},
 		{"lstat", (sqlite3_syscall_ptr)handed_stat},
 		{"getcwd", (sqlite3_syscall_ptr)handed_getcwd},
@@ -110,9 +123,19 @@ void handed_take_over(const int fds[3])
 		{"openDirectory", (sqlite3_syscall_ptr)handed_open_directory},
 		{"geteuid", (sqlite3_syscall_ptr)handed_geteuid},
 	};
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (handed_fstat(fds[i], &st))
+			return err_set_errno(e, "a descriptor of the store");
+		if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
+			return err_set(e, ERR_GONE,
+				"a descriptor of the store leads to a file that "
+				"has been removed: ask for new ones");
+	}
 	memcpy(handed, fds, sizeof handed);
 	sqlite3_initialize();
 	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		vfs->xSetSystemCall(vfs, calls[i].name, calls[i].call);
+	return 0;
 }

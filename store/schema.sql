@@ -61,7 +61,7 @@ CREATE TABLE bodies (
 	id INTEGER PRIMARY KEY,
 	size INTEGER NOT NULL DEFAULT 0 CHECK (size >= 0),
 	refs INTEGER NOT NULL DEFAULT 0 CHECK (refs >= 0),
-	arriving INTEGER NOT NULL DEFAULT 0, -- its writer's token while it arrives
+	arriving INTEGER NOT NULL DEFAULT 0 CHECK (arriving IN (0, 1)),
 	arrived INTEGER NOT NULL,
 	queue_id TEXT NOT NULL DEFAULT '',
 	sender TEXT NOT NULL DEFAULT '',

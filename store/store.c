@@ -242,16 +242,9 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 int store_open_handed(struct store **store, const int fds[3], struct err *e)
 {
 	*store = NULL;
-	for (int i = 0; i < 3; i++) {
-		struct stat st;
-		if (fstat(fds[i], &st))
-			return err_set_errno(e, "a descriptor of the store");
-		if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
-			return err_set(e, ERR_GONE,
-				"a descriptor of the store leads to a file that "
-				"has been removed: ask for new ones");
-	}
-	handed_take_over(fds);
+	configure_sqlite();
+	if (handed_take_over(fds, e))
+		return -1;
 	struct store *opened = store_new("", STORE_READER, SYNC_FULL);
 	opened->handed = true;
 	return finish_opening(store, opened, e);
