@@ -87,26 +87,15 @@ static int next_object(
 
 /* ---- public keys ---- */
 
-static void add_number(struct buf *out, const unsigned char *number, size_t len)
+/* Of the modulus: what stands in a private key leaves the exponent to be
+ * guessed, and no two keys share a modulus. */
+static void id_of_rsa(unsigned char id[TLS_KEY_ID_SIZE], const unsigned char *n, size_t len)
 {
-	while (len > 0 && *number == 0) {
-		number++;
+	while (len > 0 && *n == 0) {
+		n++;
 		len--;
 	}
-	der_add(out, DER_INTEGER, number, len);
-}
-
-static void id_of_rsa(
-	unsigned char id[TLS_KEY_ID_SIZE], const unsigned char *n, size_t n_len, uint32_t e)
-{
-	struct buf form = {0};
-	const unsigned char exponent[] = {(unsigned char)(e >> 24), (unsigned char)(e >> 16),
-		(unsigned char)(e >> 8), (unsigned char)e};
-
-	add_number(&form, n, n_len);
-	add_number(&form, exponent, sizeof exponent);
-	digest_sha256(id, form.at, form.len);
-	buf_free(&form);
+	digest_sha256(id, n, len);
 }
 
 static void id_of_ec(unsigned char id[TLS_KEY_ID_SIZE], int curve, const void *point, size_t len)
@@ -149,12 +138,9 @@ static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e
 		id_of_ec(chain->key_id, ec->curve, ec->q, ec->qlen);
 	} else {
 		const br_rsa_public_key *rsa = &key->key.rsa;
-		uint32_t exponent = 0;
-		if (rsa->nlen > TLS_SIGNATURE_MAX || rsa->elen > sizeof exponent)
+		if (rsa->nlen > TLS_SIGNATURE_MAX)
 			return err_set(e, ERR_INPUT, "%s: RSA keys go up to 4096 bits here", path);
-		for (size_t i = 0; i < rsa->elen; i++)
-			exponent = exponent << 8 | rsa->e[i];
-		id_of_rsa(chain->key_id, rsa->n, rsa->nlen, exponent);
+		id_of_rsa(chain->key_id, rsa->n, rsa->nlen);
 	}
 	/* BearSSL counts days from the year 0: 719,528 to the epoch. */
 	chain->expires =
@@ -287,10 +273,13 @@ static struct slice find_alternative_names(struct slice extensions)
 static bool name_covers(struct slice name, struct slice hostname)
 {
 	if (slice_has_prefix(name, SLICE("*."))) {
+		size_t label = slice_find(hostname, '.');
+		if (label == 0)
+			return false;
 		name = slice_from(name, 1);
-		hostname = slice_from(hostname, slice_find(hostname, '.'));
+		hostname = slice_from(hostname, label);
 	}
-	return name.len > 1 && slice_equal_nocase(name, hostname);
+	return hostname.len > 0 && slice_equal_nocase(name, hostname);
 }
 
 bool tls_chain_names(const struct tls_chain *chain, const char *hostname)
@@ -330,11 +319,11 @@ static bool find_key_id(struct tls_key *key)
 	if (rsa != NULL) {
 		br_rsa_compute_modulus modulus = br_rsa_compute_modulus_get_default();
 		unsigned char n[TLS_SIGNATURE_MAX];
-		uint32_t exponent = br_rsa_compute_pubexp_get_default()(rsa);
+		size_t len = modulus(NULL, rsa);
 
-		if (exponent == 0 || modulus(NULL, rsa) > sizeof n)
+		if (len == 0 || len > sizeof n)
 			return false;
-		id_of_rsa(key->id, n, modulus(n, rsa), exponent);
+		id_of_rsa(key->id, n, modulus(n, rsa));
 		return true;
 	}
 	if (ec != NULL && is_supported_curve(ec->curve)) {
