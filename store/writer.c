@@ -25,9 +25,11 @@
 /* What the writer keeps for a channel. */
 struct asker {
 	struct hello hello;
-	struct body_writer body; /* the message that is arriving */
-	struct buf ids;          /* entries of the delete to come */
-	struct ticket ticket;    /* of the delete in this round */
+	struct body_writer body;   /* the message that is arriving */
+	struct body_writer before; /* it, before this round: what a failed round leaves on disk */
+	bool asked;                /* in this round */
+	struct buf ids;            /* entries of the delete to come */
+	struct ticket ticket;      /* of the delete in this round */
 };
 
 /* An answer that waits for the commit. */
@@ -46,7 +48,7 @@ static struct {
 	size_t pending_count;
 	struct buf unpromised; /* frames, as they came */
 	int64_t unpromised_since_ms;
-	struct buf abandoned; /* int64_t ids of bodies to free */
+	struct buf abandoned; /* struct body_writer: what to free */
 } writer;
 
 static int with_space(struct err *e)
@@ -112,17 +114,25 @@ static int take_delete(
 
 /* ---- what needs no transaction now ---- */
 
-static void abandon(struct asker *asker)
+/* Frees what is on disk of a message that will not be one, soon. */
+static void abandon(const struct body_writer *body)
 {
-	if (asker->body.body_id)
-		buf_add(&writer.abandoned, &asker->body.body_id, sizeof(asker->body.body_id));
+	struct body_writer on_disk = *body;
+	on_disk.header = (struct buf){0};
+	if (on_disk.arriving)
+		buf_add(&writer.abandoned, &on_disk, sizeof(on_disk));
+}
+
+static void drop_message(struct asker *asker)
+{
+	abandon(&asker->body);
 	body_writer_free(&asker->body);
 }
 
 static void forget(struct role_channel *from, const struct frame *frame)
 {
 	(void)frame;
-	abandon(from->owner);
+	drop_message(from->owner);
 }
 
 static void keep_ids(struct role_channel *from, const struct frame *frame)
@@ -188,6 +198,15 @@ static const struct right *find_right(const struct asker *asker, unsigned type)
 
 /* ---- the round ---- */
 
+/* The step or the round in which the message grew was undone: the message is
+ * lost as a whole. */
+static void undo_message(struct asker *asker)
+{
+	abandon(&asker->before);
+	asker->before = (struct body_writer){0};
+	body_writer_free(&asker->body);
+}
+
 /* SQLite has rolled everything back, or the commit failed: nothing of this
  * round was done. Pieces of it are gone, so the messages they were of are. */
 static void fail_round(const struct err *why)
@@ -197,7 +216,7 @@ static void fail_round(const struct err *why)
 		struct pending *pending = &writer.pending[i];
 		if (pending->error.kind == ERR_NONE)
 			pending->error = *why;
-		abandon(pending->to->owner);
+		undo_message(pending->to->owner);
 	}
 }
 
@@ -206,6 +225,9 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 	struct asker *asker = from->owner;
 	struct pending *pending = &writer.pending[writer.pending_count++];
 	*pending = (struct pending){.to = from, .deletes = right->type == REQUEST_DELETE};
+	asker->asked = true;
+	asker->before = asker->body;
+	asker->before.header = (struct buf){0};
 	struct err *e = &pending->error;
 	struct err why;
 	if (!store_in_transaction(writer.store) && store_begin(writer.store, &why) < 0) {
@@ -224,24 +246,26 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 		why = *e;
 		fail_round(&why);
 	} else if (!pending->deletes) {
-		abandon(asker);
+		undo_message(asker);
 	}
 }
 
 static void take(struct role_channel *from, struct frame *frame)
 {
 	struct err e;
-	if (!from->owner) {
-		struct asker *asker = must_alloc(sizeof(*asker));
-		from->owner = asker;
+	struct asker *asker = from->owner;
+	if (!asker) {
+		from->owner = asker = must_alloc(sizeof(*asker));
 		if (request_hello_read(frame, &asker->hello, &e) < 0 ||
 			asker->hello.service > SERVICE_DIRECTORY)
 			role_refuse(from, "does not say hello");
 		return;
 	}
-	const struct right *right = find_right(from->owner, frame->type);
+	const struct right *right = find_right(asker, frame->type);
 	if (!right)
 		role_refuse(from, "asks the writer for what its service may not");
+	else if (asker->asked)
+		role_refuse(from, "does not wait for its answer");
 	else if (right->step)
 		take_step(from, right, frame);
 	else
@@ -323,6 +347,7 @@ static void answer(struct pending *pending)
 	buf_free(&pending->body);
 	if (pending->deletes)
 		buf_free(&asker->ids);
+	asker->asked = false;
 }
 
 /* The commit that nothing else brings. */
@@ -372,7 +397,7 @@ static void closed(struct role_channel *channel)
 	struct asker *asker = channel->owner;
 	if (!asker)
 		return;
-	abandon(asker);
+	drop_message(asker);
 	buf_free(&asker->ids);
 	free(asker);
 }
