@@ -1,0 +1,138 @@
+/* base/header: fields, folds, encoded words. */
+#include "base/header.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka.h needs the four above. */
+#include <cmocka.h>
+
+static void assert_field(struct slice *header, const char *name, const char *body)
+{
+	struct header_field field;
+	assert_true(header_next(header, &field));
+	assert_true(slice_equal(field.name, slice_of(name)));
+	assert_true(slice_equal(field.body, slice_of(body)));
+}
+
+static void assert_decoded(const char *body, const char *wanted)
+{
+	struct buf out = {0};
+	header_add_decoded(&out, slice_of(body));
+	assert_string_equal(buf_text(&out), wanted);
+	buf_free(&out);
+}
+
+static void fields_come_in_order_up_to_the_blank_line(void **state)
+{
+	(void)state;
+	struct header_field field;
+	struct slice header = SLICE("From: a@b\r\nTo:c\r\nSubject:\r\n\r\nNot: a field\r\n");
+	assert_field(&header, "From", " a@b");
+	assert_field(&header, "To", "c");
+	assert_field(&header, "Subject", "");
+	assert_false(header_next(&header, &field));
+	assert_false(header_next(&header, &field));
+}
+
+static void folds_belong_to_their_field(void **state)
+{
+	(void)state;
+	struct slice header = SLICE("Subject: one\r\n two\r\n\tthree\r\nTo: x\r\n\r\n");
+	assert_field(&header, "Subject", " one\r\n two\r\n\tthree");
+	assert_field(&header, "To", " x");
+}
+
+static void lines_that_are_no_fields_are_stepped_over(void **state)
+{
+	(void)state;
+	struct header_field field;
+	struct slice header = SLICE(" folded first\r\nFrom x@y Mon Mar  2 10:00:00 2026\r\n"
+				    "no colon\r\n : no name\r\nTo : x\r\n: y\r\nCc: z");
+	assert_field(&header, "To", " x");
+	assert_field(&header, "Cc", " z");
+	assert_false(header_next(&header, &field));
+}
+
+static void a_bare_lf_ends_a_line_too(void **state)
+{
+	(void)state;
+	struct header_field field;
+	struct slice header = SLICE("A: 1\nB: 2\n 3\n\nC: 4\n");
+	assert_field(&header, "A", " 1");
+	assert_field(&header, "B", " 2\n 3");
+	assert_false(header_next(&header, &field));
+}
+
+static void the_first_field_of_a_name_is_found_whatever_its_case(void **state)
+{
+	(void)state;
+	struct header_field field;
+	struct slice header = SLICE("Subject: 1\r\nX-Spam: yes\r\nx-spam: no\r\n\r\nTo: body\r\n");
+	assert_true(header_find(header, "x-SPAM", &field));
+	assert_true(slice_equal(field.body, SLICE(" yes")));
+	assert_false(header_find(header, "To", &field));
+	assert_false(header_find(header, "Sub", &field));
+	assert_false(header_find((struct slice){0}, "To", &field));
+}
+
+static void a_body_is_unfolded_and_trimmed(void **state)
+{
+	(void)state;
+	assert_decoded(" one\r\n two\r\n\tthree ", "one two\tthree");
+	assert_decoded("", "");
+	assert_decoded(" \r\n ", "");
+	assert_decoded("  a  b", "a  b");
+}
+
+/* RFC 2047, 8, and real mail. */
+static void encoded_words_are_decoded_to_utf_8(void **state)
+{
+	(void)state;
+	assert_decoded(
+		"=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>", "Keith Moore <moore@cs.utk.edu>");
+	assert_decoded("=?ISO-8859-1?Q?Keld_J=F8rn_Simonsen?=", "Keld J\xC3\xB8rn Simonsen");
+	assert_decoded("=?utf-8?B?UMOkZGFnb2dpaw==?=", "P\xC3\xA4"
+						       "dagogik");
+	assert_decoded("=?UTF-8*de?q?=C3=84rger?=!", "\xC3\x84rger!");
+}
+
+static void blanks_between_encoded_words_belong_to_neither(void **state)
+{
+	(void)state;
+	assert_decoded("(=?ISO-8859-1?Q?a?=)", "(a)");
+	assert_decoded("=?ISO-8859-1?Q?a?= b", "a b");
+	assert_decoded("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=", "ab");
+	assert_decoded("=?ISO-8859-1?Q?a?=  \r\n    =?ISO-8859-1?Q?b?=", "ab");
+	assert_decoded("=?ISO-8859-1?Q?a_b?=", "a b");
+	assert_decoded("=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a =?ISO-8859-2?Q?_b?=");
+	/* A character cut in two by the words becomes whole again. */
+	assert_decoded("=?UTF-8?Q?=C3?= =?UTF-8?Q?=A4?=", "\xC3\xA4");
+}
+
+static void what_is_no_good_encoded_word_stays_as_it_is(void **state)
+{
+	(void)state;
+	static const char *const same[] = {"=?UTF-8?Q?=G1?=", "=?UTF-8?Q?=1?=", "=?UTF-8?B?Zg?=",
+		"=?KOI8-R?B?Zm9v?=", "=?UTF-8?X?foo?=", "=?UTF-8?Q?foo", "=?UTF-8?Q", "=?", "=",
+		"=?UTF-8?Q?a b?=", "a =?= b ?= =?"};
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); ++i)
+		assert_decoded(same[i], same[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields_come_in_order_up_to_the_blank_line),
+		cmocka_unit_test(folds_belong_to_their_field),
+		cmocka_unit_test(lines_that_are_no_fields_are_stepped_over),
+		cmocka_unit_test(a_bare_lf_ends_a_line_too),
+		cmocka_unit_test(the_first_field_of_a_name_is_found_whatever_its_case),
+		cmocka_unit_test(a_body_is_unfolded_and_trimmed),
+		cmocka_unit_test(encoded_words_are_decoded_to_utf_8),
+		cmocka_unit_test(blanks_between_encoded_words_belong_to_neither),
+		cmocka_unit_test(what_is_no_good_encoded_word_stays_as_it_is),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* base/log: one line an event, whatever a stranger sent, and no waiting. */
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* cmocka.h needs some of the above. */
+#include <cmocka.h>
+
+static int reader, real_stderr;
+static char got[70000];
+
+/* stderr becomes one end of `fds`; the other is read without waiting. */
+static void log_into(const int fds[2], const char *journal)
+{
+	if (journal)
+		setenv("JOURNAL_STREAM", journal, 1);
+	else
+		unsetenv("JOURNAL_STREAM");
+	reader = fds[0];
+	fcntl(reader, F_SETFL, O_NONBLOCK);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	log_open();
+}
+
+static int into_pipe(void **state)
+{
+	(void)state;
+	int fds[2];
+	if (pipe(fds) < 0)
+		return -1;
+	log_into(fds, NULL);
+	return 0;
+}
+
+static int into_journal(void **state)
+{
+	(void)state;
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		return -1;
+	log_into(fds, "8:1");
+	return 0;
+}
+
+static int restore(void **state)
+{
+	(void)state;
+	close(reader);
+	return dup2(real_stderr, STDERR_FILENO) < 0;
+}
+
+static const char *read_log(void)
+{
+	size_t len = 0;
+	ssize_t part;
+	while ((part = read(reader, got + len, sizeof(got) - 1 - len)) > 0)
+		len += (size_t)part;
+	got[len] = '\0';
+	return got;
+}
+
+static void an_event_is_a_line_of_keys_and_values(void **state)
+{
+	(void)state;
+	log_event(LOG_INFO, "auth-failed", log_text("service", "pop3"),
+		log_slice("user", SLICE("ani@kantor.example")), log_number("pid", -7));
+	assert_string_equal(
+		read_log(), "auth-failed service=pop3 user=ani@kantor.example pid=-7\n");
+}
+
+static void what_strangers_sent_stays_one_word(void **state)
+{
+	(void)state;
+	log_event(LOG_INFO, "ehlo", log_slice("helo", SLICE("\x1b[2J a=\"b\"\r\nx\0\\%n\xC3")),
+		log_text("empty", ""), log_text("none", NULL));
+	assert_string_equal(read_log(),
+		"ehlo helo=\\x1b[2J\\x20a=\\x22b\\x22\\x0d\\x0ax\\x00\\x5c%n"
+		"\\xc3 empty= none=\n");
+}
+
+static void a_failure_tells_its_sentence_in_quotes(void **state)
+{
+	(void)state;
+	struct err e;
+	err_set(&e, ERR_IO, "no \"room\" left\n");
+	log_failure(LOG_ERROR, "commit-failed", &e);
+	assert_string_equal(read_log(), "commit-failed reason=\"no \\x22room\\x22 left\\x0a\"\n");
+}
+
+static void under_systemd_a_line_begins_with_its_level(void **state)
+{
+	(void)state;
+	struct err e = {.text = "gone"};
+	log_event(LOG_INFO, "login", log_number("n", 1));
+	log_failure(LOG_ERROR, "lost", &e);
+	assert_string_equal(read_log(), "<6>login n=1\n<3>lost reason=\"gone\"\n");
+}
+
+static void a_line_is_at_most_4096_octets(void **state)
+{
+	(void)state;
+	char text[10000];
+	memset(text, '\n', sizeof(text));
+	log_event(LOG_INFO, "long", log_slice("x", (struct slice){text, sizeof(text)}));
+	read_log();
+	assert_int_equal(strlen(got), 4096);
+	assert_int_equal(strchr(got, '\n') - got, 4095);
+}
+
+/* Logs more lines than a pipe holds. */
+static int fill(void)
+{
+	char padding[1000];
+	memset(padding, 'x', sizeof(padding));
+	for (int n = 0; n < 1000; ++n)
+		log_event(LOG_INFO, "line", log_number("n", n),
+			log_slice("padding", (struct slice){padding, sizeof(padding)}));
+	return 1000;
+}
+
+static void a_log_that_is_not_read_is_not_waited_for(void **state)
+{
+	(void)state;
+	char wanted[64];
+	int logged = fill();
+	int taken = 0;
+	read_log();
+	for (const char *at = got; (at = strstr(at, "line n=")); ++at)
+		++taken;
+	assert_true(taken > 0 && taken < logged);
+	log_event(LOG_INFO, "again", log_number("n", 1));
+	read_log();
+	snprintf(wanted, sizeof(wanted), "log-lost lines=%d\n", logged - taken);
+	assert_non_null(strstr(got, wanted));
+	assert_non_null(strstr(got, "again n=1\n"));
+	log_event(LOG_INFO, "again", log_number("n", 2));
+	assert_null(strstr(read_log(), "log-lost"));
+}
+
+static void the_shell_keeps_a_stderr_that_waits(void **state)
+{
+	(void)state;
+	int fds[2];
+	assert_int_equal(pipe(fds), 0);
+	int shells = dup(fds[1]);
+	close(reader);
+	log_into(fds, NULL);
+	assert_int_equal(fcntl(shells, F_GETFL) & O_NONBLOCK, 0);
+	close(shells);
+}
+
+int main(void)
+{
+	real_stderr = dup(STDERR_FILENO);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			an_event_is_a_line_of_keys_and_values, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			what_strangers_sent_stays_one_word, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			a_failure_tells_its_sentence_in_quotes, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			under_systemd_a_line_begins_with_its_level, into_journal, restore),
+		cmocka_unit_test_setup_teardown(a_line_is_at_most_4096_octets, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			a_log_that_is_not_read_is_not_waited_for, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			the_shell_keeps_a_stderr_that_waits, into_pipe, restore),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
