@@ -315,6 +315,9 @@ int users_rename(struct store *store, const struct config *config, int64_t user_
 	return set_address(store, user_id, &to, e);
 }
 
+/* Never earlier than the latest time seen: see maildrop_delete(). */
+#define DELETION_TIME "max(?1, (SELECT value FROM meta WHERE name = 'latest_time'))"
+
 int users_remove(struct store *store, int64_t user_id, struct err *e)
 {
 	struct user user;
@@ -325,7 +328,8 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 	if (found < 0)
 		return -1;
 	struct query mark = db_query(store,
-		SQL("UPDATE entries SET deleted = ?1 WHERE id IN (SELECT id FROM entries WHERE"
+		SQL("UPDATE entries SET deleted = " DELETION_TIME
+		    " WHERE id IN (SELECT id FROM entries WHERE"
 		    " folder_id IN (SELECT id FROM folders WHERE user_id = ?2) AND deleted IS NULL"
 		    " LIMIT ?3)"));
 	db_bind_int(&mark, store_now(store));
@@ -337,8 +341,8 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 		return 1;
 	if (aliases_forget_user(store, slice_of(user.address), e) < 0)
 		return -1;
-	struct query remove =
-		db_query(store, SQL("UPDATE users SET removed = ?, hash = '' WHERE id = ?"));
+	struct query remove = db_query(store,
+		SQL("UPDATE users SET removed = " DELETION_TIME ", hash = '' WHERE id = ?2"));
 	db_bind_int(&remove, store_now(store));
 	db_bind_int(&remove, user_id);
 	return db_run(&remove, e);
