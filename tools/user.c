@@ -6,6 +6,7 @@
 #include "tools/rows.h"
 #include "tools/terminal.h"
 #include <string.h>
+#include <time.h>
 
 /* ---- passwords ---- */
 
@@ -272,14 +273,12 @@ static int confirm_removal(const struct command_line *line, const struct config 
 	const struct user *user, struct err *e)
 {
 	struct buf question = {0};
-	long long days = config->keep_deleted / 86400;
+	char until[TEXT_DATE_MAX];
 	int result = 1;
 
-	buf_printf(&question,
-		"%s and %lld message%s go (`user add` and `mail restore` bring them back within "
-		"%lld day%s)",
-		user->address, (long long)user->messages, user->messages == 1 ? "" : "s", days,
-		days == 1 ? "" : "s");
+	buf_printf(&question, "%s and %lld message%s go; they can be restored until %s",
+		user->address, (long long)user->messages, user->messages == 1 ? "" : "s",
+		text_of_time(until, time(NULL) + config->keep_deleted));
 	if (command_option(line, "--yes")) {
 		fprintf(stderr, "%s\n", buf_text(&question));
 	} else {

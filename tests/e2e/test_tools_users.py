@@ -1,0 +1,224 @@
+"""`officemail user`, while the server runs and while it does not."""
+
+import os
+import poplib
+import pty
+import re
+import subprocess
+
+import pytest
+
+from letters import letter
+from office import HASHES, PORTS, wait_until
+
+ANI, BUDI, SITI = (f"{name}@kantor.example" for name in ("ani", "budi", "siti"))
+
+
+def can_log_in(office, address, password):
+    pop = poplib.POP3(office.address, PORTS["pop3"])
+    try:
+        pop.user(address)
+        pop.pass_(password)
+        return True
+    except poplib.error_proto:
+        return False
+    finally:
+        pop.quit()
+
+
+def refused(office, *arguments, status=1, stdin=""):
+    """The command fails with that status and one line on stderr (a usage behind it at 2)."""
+    result = office.command(*arguments, stdin=stdin)
+    words = result.stderr.decode()
+    assert result.returncode == status, words
+    assert result.stdout == b""
+    assert words.startswith("officemail: ") and len(words.splitlines()) == status
+    return words
+
+
+def user(office, address):
+    return office.json("user", "show", address)
+
+
+def test_a_list_has_the_promised_keys_and_never_a_hash(office):
+    people = office.json("user", "list")
+    assert [one["address"] for one in people] == sorted(one["address"] for one in people)
+    for one in people:
+        assert list(one) == ["address", "enabled", "quota", "used", "messages", "last_login"]
+    assert user(office, ANI) == next(one for one in people if one["address"] == ANI)
+    for words in (["user", "list"], ["user", "list", "--json"], ["user", "show", ANI]):
+        assert not any(text in office.run(*words) for text in ("$y$", HASHES["ani"][-20:]))
+
+
+def test_sizes_are_octets_in_json_and_the_last_login_is_told(served):
+    assert user(served, ANI)["last_login"] is None
+    served.deliver(letter(1))
+    served.login().command("QUIT")
+    wait_until(lambda: user(served, ANI)["last_login"], "the login of ani to be written")
+    ani = user(served, ANI)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", ani["last_login"])
+    assert ani["messages"] == 1 and ani["used"] == served.mails()[0]["size"]
+
+
+def test_a_generated_password_is_printed_alone_and_opens_the_mailbox(served):
+    password = served.run("user", "add", SITI, "--generate")
+    assert re.fullmatch(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}\n", password)
+    assert can_log_in(served, SITI, password.strip())
+
+
+def test_a_new_password_ends_the_old_one(served):
+    served.run("user", "add", SITI, "--password-stdin", stdin="rahasia satu\n")
+    assert can_log_in(served, SITI, "rahasia satu")
+    served.run("user", "passwd", SITI, "--password-stdin", stdin="rahasia dua\r\n")
+    assert can_log_in(served, SITI, "rahasia dua")
+    assert not can_log_in(served, SITI, "rahasia satu")
+
+
+def test_a_hash_of_the_old_server_keeps_its_password(served):
+    served.run("user", "add", SITI, "--hash-stdin",
+               stdin="$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n")
+    assert can_log_in(served, SITI, "Hello world!")
+    assert can_log_in(served, SITI, "Hello world!")  # with the better hash made of it
+
+
+@pytest.mark.parametrize("line", ["", "\n", "secret\n", "$6$saltstring\n", "$6$salt$\n", "x" * 600])
+def test_what_is_no_hash_is_not_taken_for_one(office, line):
+    refused(office, "user", "add", SITI, "--hash-stdin", stdin=line)
+    assert office.command("user", "show", SITI).returncode == 1
+
+
+@pytest.mark.parametrize("line", ["", "\n", "a\0b\n", "a\tb\n", "x" * 512 + "\n"])
+def test_what_is_no_password_is_refused(office, line):
+    refused(office, "user", "add", SITI, "--password-stdin", stdin=line)
+    assert office.command("user", "show", SITI).returncode == 1
+
+
+def ask(office, *arguments, answers):
+    """Runs a command with a terminal for stdin; each answer waits for its question."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([office.binary, "-c", office.ini, *arguments], stdin=theirs,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(theirs)
+    said = b""
+    for question, answer in answers:
+        while not said.endswith(question):
+            octet = process.stderr.read(1)
+            assert octet, said
+            said += octet
+        os.write(ours, answer)
+    out, rest = process.communicate(timeout=60)
+    echoed = b""
+    os.set_blocking(ours, False)
+    try:
+        echoed = os.read(ours, 4096)
+    except OSError:
+        pass  # nothing was echoed, or the terminal is gone
+    os.close(ours)
+    return process.returncode, out, rest.decode(), echoed
+
+
+def test_on_a_terminal_the_password_is_asked_for_twice_and_not_echoed(served):
+    status, _, _, echoed = ask(served, "user", "add", SITI, answers=[
+        (b"New password: ", b"rahasia siti\n"), (b"The same again: ", b"rahasia siti\n")])
+    assert status == 0 and b"rahasia" not in echoed
+    assert can_log_in(served, SITI, "rahasia siti")
+
+
+def test_two_passwords_that_differ_change_nothing(office):
+    status, _, words, _ = ask(office, "user", "add", SITI, answers=[
+        (b"New password: ", b"rahasia satu\n"), (b"The same again: ", b"rahasia dua\n")])
+    assert status == 1 and "differ" in words
+    assert office.command("user", "show", SITI).returncode == 1
+
+
+def test_a_disabled_user_cannot_log_in_and_loses_no_mail(served):
+    served.run("user", "disable", BUDI)
+    assert user(served, BUDI)["enabled"] is False
+    assert not can_log_in(served, BUDI, "rahasia-budi")
+    served.deliver(letter(1), BUDI)
+    served.run("user", "enable", BUDI)
+    assert can_log_in(served, BUDI, "rahasia-budi")
+    assert len(served.mails(BUDI)) == 1
+
+
+def test_a_quota_is_a_size(office):
+    for text, octets in [("64M", 64 << 20), ("1K", 1024), ("2G", 2 << 30), ("700", 700), ("0", 0)]:
+        office.run("user", "quota", BUDI, text)
+        assert user(office, BUDI)["quota"] == octets
+    office.set("store", "quota", "5M")
+    assert user(office, ANI)["quota"] == 5 << 20
+    office.run("user", "quota", BUDI, "default")
+    assert user(office, BUDI)["quota"] == 5 << 20
+    office.run("user", "add", SITI, "--generate", "--quota", "3M")
+    assert user(office, SITI)["quota"] == 3 << 20
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1T", "64 M", "1.5G", "18446744073709551616", "9223372036854775808"])
+def test_a_quota_that_is_none_is_a_wrong_command_line(office, text):
+    refused(office, "user", "quota", "--", BUDI, text, status=2)
+
+
+def test_a_renamed_user_gets_mail_at_both_addresses_and_keeps_the_old(served):
+    served.deliver(letter(1), BUDI)
+    served.run("user", "rename", BUDI, "Budiman@kantor.example")
+    served.deliver(letter(2), [BUDI])
+    served.deliver(letter(3), ["budiman@kantor.example"])
+    assert len(served.mails("budiman@kantor.example")) == 3
+    assert can_log_in(served, "budiman", "rahasia-budi")
+    assert {"alias": BUDI, "targets": ["budiman@kantor.example"]} in served.json("alias", "list")
+    refused(served, "user", "show", BUDI)
+
+
+def test_a_removed_user_is_gone_until_added_again_with_the_mail_deleted(served):
+    for number in range(3):
+        served.deliver(letter(number), BUDI)
+    uidls = [mail["uidl"] for mail in served.mails(BUDI)]
+    result = served.command("user", "remove", BUDI, "--yes")
+    assert result.returncode == 0 and b"3 messages" in result.stderr
+    assert not can_log_in(served, BUDI, "rahasia-budi")
+    refused(served, "user", "show", BUDI)
+    assert not any(BUDI in one["targets"] for one in served.json("alias", "list"))
+    served.run("user", "add", BUDI, "--password-stdin", stdin="baru\n")
+    assert can_log_in(served, BUDI, "baru")
+    assert served.mails(BUDI) == []
+    assert [mail["uidl"] for mail in served.json("mail", "list", BUDI, "--deleted")] == uidls
+
+
+def test_removing_asks_and_only_yes_removes(office):
+    assert "--yes" in refused(office, "user", "remove", BUDI)
+    status, _, words, _ = ask(office, "user", "remove", BUDI, answers=[(b"[y/N] ", b"n\n")])
+    assert status == 1 and "nothing was changed" in words
+    assert user(office, BUDI)["address"] == BUDI
+    status, *_ = ask(office, "user", "remove", BUDI, answers=[(b"[y/N] ", b"y\n")])
+    assert status == 0
+    refused(office, "user", "show", BUDI)
+
+
+@pytest.mark.parametrize("address", [
+    "siti", "siti@luar.example", "siti@xkantor.example", "siti@kantor.example.", "@kantor.example", "",
+    "a b@kantor.example", '"a b"@kantor.example', "sití@kantor.example", "a@b@kantor.example", "x\ny@kantor.example"])
+def test_an_address_no_user_can_have_is_refused(office, address):
+    refused(office, "user", "add", address, "--generate")
+
+
+def test_an_address_that_is_taken_is_refused_with_the_mend(office):
+    assert "already" in refused(office, "user", "add", "ANI@kantor.example", "--generate")
+    assert "alias remove" in refused(office, "user", "add", "info@kantor.example", "--generate")
+    refused(office, "user", "rename", ANI, BUDI)
+    refused(office, "user", "rename", ANI, "info@kantor.example")
+
+
+@pytest.mark.parametrize("words", [
+    ["user", "passwd"], ["user", "show"], ["user", "enable"], ["user", "disable"]])
+def test_a_user_who_is_not_there_is_named(office, words):
+    tail = ["--generate"] if words[1] == "passwd" else []
+    assert "nobody@kantor.example" in refused(office, *words, "nobody@kantor.example", *tail)
+
+
+@pytest.mark.parametrize("words", [
+    ["user", "add"], ["user", "add", SITI, "rahasia"], ["user", "add", SITI, "--password", "x"],
+    ["user", "add", SITI, "--generate", "--password-stdin"], ["user", "rename", ANI], ["user", "show"],
+    ["user", "list", "more"], ["user", "quota", ANI], ["user", "nonsense"]])
+def test_a_wrong_command_line_is_status_2_with_the_usage(office, words):
+    result = office.command(*words)
+    assert result.returncode == 2 and b"usage: officemail" in result.stderr and result.stdout == b""
