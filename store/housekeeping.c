@@ -5,10 +5,11 @@
 #include "store/events.h"
 #include "store/mail.h"
 
-#define PURGE_OCTETS  (8u * 1024 * 1024) /* of bodies, a step */
-#define MAKE_ROOM     16                 /* steps before mail is refused */
-#define NEXT_STEP_MS  20
-#define ALL_DONE_MS   60000
+#define PURGE_OCTETS (8u * 1024 * 1024) /* of bodies, a step */
+#define MAKE_ROOM    16                 /* steps before mail is refused */
+#define NEXT_STEP_MS 20
+/* Not above the writer's UNPROMISED_MS: what nobody waits for is written then. */
+#define ALL_DONE_MS   30000
 #define SPACE_GOOD_MS 1000 /* how long a look at the disk holds */
 
 int housekeeping_has_space(struct store *store, const struct config *config, struct err *e)
