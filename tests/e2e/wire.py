@@ -6,7 +6,7 @@ import ssl
 import struct
 import time
 
-PATIENCE = 60  # seconds until a test gives up waiting; no test depends on it otherwise
+PATIENCE = 30  # seconds until a test gives up waiting; no test depends on it otherwise
 
 
 class WireError(AssertionError):
