@@ -47,15 +47,15 @@ def serving_account():
     return "nobody" if os.geteuid() == 0 else None
 
 
-def wait_until(condition, what):
+def wait_until(condition, what, patience=PATIENCE):
     """Polls, for the few things that announce themselves in no other way."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE} s for this in vain: {what}")
+            raise AssertionError(f"waited {patience} s for this in vain: {what}")
         time.sleep(0.01)
 
 
@@ -217,6 +217,8 @@ class Office:
                 PATIENCE,
             )
         if not ready or not any("officemail: ready" in line for line in self.lines[seen:]):
+            self.process.kill()
+            self._ended()
             raise AssertionError("the server did not get ready:\n" + "\n".join(self.lines[seen:]))
 
     def stop(self):
@@ -227,8 +229,7 @@ class Office:
         self.process.send_signal(signal.SIGTERM)
         status = self._ended()
         assert status == 0, f"the server ended with status {status}:\n{self.log_text()}"
-        alive = [pid for pid in pids if self.is_alive(pid)]
-        assert not alive, f"left behind: {alive}"
+        wait_until(lambda: not any(self.is_alive(pid) for pid in pids), "no process left behind")
 
     def restart(self):
         self.stop()
