@@ -148,9 +148,8 @@ class Player:
         size, count = int(options.pop("size", 0)), int(options.pop("count", 1))
         if options or len(words) % 2 == 0:
             raise ValueError("wanted: mail ADDRESS [as NAME] [from SENDER] [size N] [count N]")
-        message = "".join(self.fill(line.text) + "\r\n" for line in step.details).encode()
-        if not message:
-            message = b"From: pak@luar.example\r\nSubject: uji\r\n\r\n"
+        text = "".join(self.fill(line.text) + "\r\n" for line in step.details)
+        message = bytearray((text or "From: pak@luar.example\r\nSubject: uji\r\n\r\n").encode())
         while len(message) < size:
             message += b"x" * min(76, max(size - len(message) - 2, 0)) + b"\r\n"
         if size and len(message) != size:
