@@ -122,12 +122,12 @@ static const struct {
 	{"office", ""},
 	{"tls", "without these: a self-signed certificate, made when absent"},
 	{"smtpd", "mail from the world"},
-	{"submission", "mail from staff: AUTH required"},
+	{"submission", "mail from staff: AUTH required (checked, but not served by this version)"},
 	{"pop3d", ""},
 	{"store", "sizes: octets, or with K, M, G; 0: no limit. Durations: 30s, 10m, 12h, 14d"},
-	{"relay", "mail to the outside"},
-	{"dkim", ""},
-	{"filter", ""},
+	{"relay", "mail to the outside (checked, but not used by this version)"},
+	{"dkim", "(checked, but not used by this version)"},
+	{"filter", "(checked, but not used by this version)"},
 	{"limits", "0: no limit"},
 };
 /* clang-format on */
