@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PIECES_MAX (INT64_C(1) << 20) /* a body: 256 GB */
+#define LEAST_WORK 16384              /* octets that freeing a small body is counted as */
 #define FREE_NOW   4                  /* pieces: what a refusal may free by itself */
 
 static int64_t piece_id(int64_t body_id, int64_t n)
@@ -124,7 +125,8 @@ void body_writer_free(struct body_writer *writer)
 
 /* ---- freeing ---- */
 
-/* Pieces of a body from its first one on, at most `count`. 1: some are left. */
+/* Pieces of a body from its first one on, at most `count`. 1: some may be
+ * left. */
 static int free_pieces(struct store *store, int64_t body_id, int64_t count, struct err *e)
 {
 	int64_t end = piece_id(body_id + 1, 0);
@@ -167,7 +169,7 @@ int body_abandon(struct store *store, struct body_writer *writer, struct err *e)
 		return -1;
 	if (db_changes(store) == 0)
 		return 0;
-	int more = free_pieces(store, id, FREE_NOW, e);
+	int more = free_pieces(store, id, FREE_NOW + 1, e);
 	if (more)
 		return more < 0 ? -1 : 0;
 	return free_row(store, id, e);
@@ -182,23 +184,22 @@ int body_abandon_all(struct store *store, struct err *e)
 
 int body_free_step(struct store *store, uint64_t octets, struct err *e)
 {
-	int64_t left = (int64_t)(octets / BODY_PIECE) + 1;
+	int64_t left = (int64_t)octets;
 	while (left > 0) {
-		struct query q = db_query(store, SQL("SELECT id FROM bodies WHERE refs = 0 AND "
-						     "arriving = 0 ORDER BY id LIMIT 1"));
+		struct query q = db_query(
+			store, SQL("SELECT id, size FROM bodies"
+				   " WHERE refs = 0 AND arriving = 0 ORDER BY id LIMIT 1"));
 		int found = db_next(&q, e);
-		int64_t id = found == 1 ? db_int(&q, 0) : 0;
-		db_end(&q);
 		if (found != 1)
 			return found;
-		int more = free_pieces(store, id, left, e);
-		if (more < 0)
-			return -1;
-		if (more == 1)
-			return 1;
+		int64_t id = db_int(&q, 0), size = db_int(&q, 1);
+		db_end(&q);
+		int more = free_pieces(store, id, 1 + left / BODY_PIECE, e);
+		if (more)
+			return more;
 		if (free_row(store, id, e))
 			return -1;
-		left--; /* small ones count as a piece each: bounded work */
+		left -= size > LEAST_WORK ? size : LEAST_WORK;
 	}
 	return 1;
 }

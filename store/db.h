@@ -85,7 +85,7 @@ struct store {
 	char data[CONFIG_PATH_MAX]; /* the directory; empty where handed */
 	int64_t highest_body;       /* handed out, be it in what was rolled back */
 	int wal_pages;              /* in the log after the last commit */
-	int wal_checkpoint;         /* in the log when it was last tried */
+	int wal_tried;              /* in the log when it was last tried */
 
 	int64_t clock, monotonic_ms; /* a test's; 0: the real ones */
 	/* The purge's trust in the clock (mail.c): since when, on both clocks,

@@ -16,6 +16,7 @@
  * it, a session that streams bodies needs next to none. */
 static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 8192, [STORE_TOOL] = 4096};
 #define HANDED_CACHE_KIB 256
+#define TOOL_WAL_PAGES   (64 * 1024 * 1024 / STORE_PAGE)
 
 /* ---- what is on disk ---- */
 
@@ -158,23 +159,21 @@ static int set_pragmas(struct store *store, struct err *e)
 	return db_script(store, text, e);
 }
 
-/* While a server runs only its writer checkpoints: a tool that did it at its
- * close would hold up the batch under way. */
+/* While a server runs its writer checkpoints, so that no command holds up the
+ * batch under way - unless one writes so much that the log would fill the disk.
+ * A command without a server leaves the store in one file. */
 static int set_checkpoints(struct store *store, struct err *e)
 {
-	bool alone = store->role == STORE_TOOL;
-	if (alone) {
-		int64_t pid;
-		if (store_server(store->data, &pid, e))
-			return -1;
-		alone = pid == 0;
-	}
-	if (alone)
+	int64_t server = 0;
+	if (store->role == STORE_TOOL && store_server(store->data, &server, e))
+		return -1;
+	if (store->role == STORE_TOOL && server == 0)
 		return 0;
-	sqlite3_wal_autocheckpoint(store->db, 0);
-	sqlite3_db_config(
-		store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->role != STORE_WRITER, NULL);
-	sqlite3_wal_hook(store->db, note_wal, store);
+	sqlite3_wal_autocheckpoint(store->db, store->role == STORE_TOOL ? TOOL_WAL_PAGES : 0);
+	if (store->role == STORE_WRITER)
+		sqlite3_wal_hook(store->db, note_wal, store);
+	else
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return 0;
 }
 

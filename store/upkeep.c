@@ -104,26 +104,35 @@ int store_shrink_step(struct store *store, struct err *e)
 	return unused * 4 > all;
 }
 
+/* The log as others see it: a command may have written to it, too. */
+static bool log_is_empty(const struct store *store)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/store.db-wal", store->data);
+	return stat(path, &st) || st.st_size == 0;
+}
+
 void store_checkpoint(struct store *store, bool idle)
 {
-	int mode;
+	int64_t grown = (int64_t)(store->wal_pages - store->wal_tried) * STORE_PAGE;
 	int64_t size = (int64_t)store->wal_pages * STORE_PAGE;
-	if (!store->db || store->wal_pages == 0)
+	int mode = SQLITE_CHECKPOINT_TRUNCATE;
+	if (!store->db || (idle && log_is_empty(store)))
 		return;
-	if (idle)
-		mode = SQLITE_CHECKPOINT_TRUNCATE;
-	else if (size - (int64_t)store->wal_checkpoint * STORE_PAGE < WAL_PASSIVE)
-		return; /* while somebody's long read holds the log: try again only after as much */
-	else
+	if (!idle) {
+		/* While somebody's long read holds the log: again only after as much. */
+		if (grown < WAL_PASSIVE)
+			return;
 		mode = size > WAL_RESTART ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-
+	}
 	int in_log = 0, moved = 0;
-	sqlite3_busy_timeout(store->db, 0);
+	sqlite3_busy_timeout(store->db, 0); /* it gives way */
 	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
-	store->wal_checkpoint = store->wal_pages;
+	store->wal_tried = store->wal_pages;
 	if (code == SQLITE_OK && in_log == moved)
-		store->wal_pages = store->wal_checkpoint = 0;
+		store->wal_pages = store->wal_tried = 0; /* the next commit starts it anew */
 }
 
 /* ---- the ballast ---- */

@@ -1,0 +1,277 @@
+/* store/body.h: what is written comes out, what is abandoned goes, what is
+ * damaged is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/letters.h"
+#include "tests/unit/office.h"
+
+#define ALL_PIECES SQL("SELECT count(*) FROM pieces /* scans pieces */")
+#define ALL_BODIES SQL("SELECT count(*) FROM bodies /* scans bodies */")
+
+static void a_message_of_any_size_comes_out_as_it_went_in(void **state)
+{
+	struct test_office *office = *state;
+	static const size_t sizes[] = {1, BODY_PIECE - 1, BODY_PIECE, BODY_PIECE + 1,
+		2 * BODY_PIECE, 5 * BODY_PIECE + 333};
+
+	add_user(office, "ani@kantor.example");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct buf in = {0}, out = {0};
+		struct letter letter = letter_to("ani@kantor.example");
+		fill(&in, sizes[i]);
+		assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+		read_nth(office, "ani@kantor.example", "Inbox", i, &out);
+		buf_drop(&out, out.len - in.len);
+		assert_true(slice_equal(buf_slice(&in), buf_slice(&out)));
+		buf_free(&in);
+		buf_free(&out);
+	}
+	assert_sound(office);
+}
+
+static void a_body_may_arrive_over_several_transactions(void **state)
+{
+	struct test_office *office = *state;
+	struct buf in = {0}, out = {0};
+	struct letter letter = letter_to("ani@kantor.example");
+
+	add_user(office, "ani@kantor.example");
+	fill(&in, 3 * BODY_PIECE + 5);
+	for (size_t at = 0; at < 3 * BODY_PIECE; at += BODY_PIECE)
+		assert_int_equal(
+			WRITE(office, body_append(office->store, &letter.body,
+					      (struct slice){in.at + at, BODY_PIECE}, &office->e)),
+			0);
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 0);
+	assert_int_equal(post_letter(office, &letter, SLICE("12345")), 0);
+	read_nth(office, "ani@kantor.example", "Inbox", 0, &out);
+	assert_int_equal(out.len, strlen("Return-Path: <budi@far.example>\r\n"
+					 "Delivered-To: ani@kantor.example\r\n" RECEIVED) +
+					  in.len);
+	buf_free(&in);
+	buf_free(&out);
+	assert_sound(office);
+}
+
+static void two_bodies_may_arrive_at_once(void **state)
+{
+	struct test_office *office = *state;
+	struct letter a = letter_to("ani@kantor.example"), b = a;
+	struct buf first = {0}, second = {0}, out = {0};
+
+	add_user(office, "ani@kantor.example");
+	buf_add_text(&first, "first");
+	fill(&first, BODY_PIECE);
+	buf_add_text(&second, "second");
+	fill(&second, BODY_PIECE);
+	for (int i = 0; i < 2; i++) {
+		WRITE(office, body_append(office->store, &a.body, buf_slice(&first), &office->e));
+		WRITE(office, body_append(office->store, &b.body, buf_slice(&second), &office->e));
+	}
+	assert_int_equal(post_letter(office, &b, SLICE("end of second")), 0);
+	assert_int_equal(post_letter(office, &a, SLICE("end of first")), 0);
+	read_nth(office, "ani@kantor.example", "Inbox", 0, &out);
+	assert_null(memmem(out.at, out.len, "first", 5));
+	assert_non_null(strstr(buf_text(&out), "end of second"));
+	buf_free(&first);
+	buf_free(&second);
+	buf_free(&out);
+	assert_sound(office);
+}
+
+static void an_abandoned_body_leaves_nothing(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to(NULL);
+	struct buf in = {0};
+
+	fill(&in, 2 * BODY_PIECE);
+	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
+	assert_int_equal(number(office, ALL_PIECES), 2);
+	assert_int_equal(WRITE(office, body_abandon(office->store, &letter.body, &office->e)), 0);
+	assert_int_equal(number(office, ALL_PIECES), 0);
+	assert_int_equal(number(office, ALL_BODIES), 0);
+	buf_free(&in);
+}
+
+static void a_big_abandoned_body_is_freed_step_by_step(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to(NULL);
+	struct buf in = {0};
+	int steps = 0, more;
+
+	fill(&in, 12 * BODY_PIECE);
+	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
+	assert_int_equal(WRITE(office, body_abandon(office->store, &letter.body, &office->e)), 0);
+	assert_true(number(office, ALL_PIECES) > 0);
+	do
+		more = WRITE(office, body_free_step(office->store, 2 * BODY_PIECE, &office->e));
+	while (more == 1 && ++steps < 20);
+	assert_int_equal(more, 0);
+	assert_true(steps > 1);
+	assert_int_equal(number(office, ALL_PIECES), 0);
+	assert_int_equal(number(office, ALL_BODIES), 0);
+	buf_free(&in);
+}
+
+static void a_body_whose_writer_died_is_freed_at_the_next_start(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to(NULL);
+	struct buf in = {0};
+
+	fill(&in, BODY_PIECE);
+	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
+	body_writer_free(&letter.body);
+	assert_int_equal(WRITE(office, body_free_step(office->store, 1 << 20, &office->e)), 0);
+	assert_int_equal(number(office, ALL_PIECES), 1);
+	assert_int_equal(WRITE(office, body_abandon_all(office->store, &office->e)), 0);
+	assert_int_equal(WRITE(office, body_free_step(office->store, 1 << 20, &office->e)), 0);
+	assert_int_equal(number(office, ALL_PIECES), 0);
+	buf_free(&in);
+}
+
+static void a_body_whose_beginning_was_rolled_back_cannot_go_on(void **state)
+{
+	struct test_office *office = *state;
+	struct letter lost = letter_to("ani@kantor.example"), other = lost;
+	struct buf in = {0};
+
+	add_user(office, "ani@kantor.example");
+	fill(&in, BODY_PIECE);
+	store_begin(office->store, &office->e);
+	assert_int_equal(append_all(office, &lost.body, buf_slice(&in)), 0);
+	store_rollback(office->store);
+	assert_int_equal(WRITE(office, append_all(office, &other.body, buf_slice(&in))), 0);
+	assert_int_not_equal(lost.body.body_id, other.body.body_id);
+	REFUSED(office, ERR_GONE, append_all(office, &lost.body, buf_slice(&in)));
+	assert_int_equal(WRITE(office, body_abandon(office->store, &lost.body, &office->e)), 0);
+	assert_int_equal(post_letter(office, &other, SLICE("end")), 0);
+	assert_sound(office);
+	buf_free(&in);
+}
+
+static void a_body_that_lacks_a_piece_is_not_filed(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("ani@kantor.example");
+	struct buf in = {0};
+
+	add_user(office, "ani@kantor.example");
+	fill(&in, BODY_PIECE);
+	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
+	store_begin(office->store, &office->e);
+	assert_int_equal(append_all(office, &letter.body, buf_slice(&in)), 0);
+	store_rollback(office->store);
+	REFUSED(office, ERR_GONE, file_letter(office, &letter, SLICE("end")));
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 0);
+	buf_free(&in);
+}
+
+static void one_wrong_octet_is_told_and_never_served(void **state)
+{
+	struct test_office *office = *state;
+	struct maildrop maildrop = {0};
+	struct body_reader reader;
+	struct slice octets;
+	struct buf in = {0};
+
+	add_user(office, "ani@kantor.example");
+	fill(&in, 2 * BODY_PIECE);
+	struct letter letter = letter_to("ani@kantor.example");
+	post_letter(office, &letter, buf_slice(&in));
+	assert_int_equal(db_script(office->store,
+				 "UPDATE pieces SET octets = CAST(replace(octets, '00004000', "
+				 "'00004001') AS BLOB) WHERE id % 2 = 1",
+				 &office->e),
+		0);
+	list(office, "ani@kantor.example", "Inbox", &maildrop);
+	assert_int_equal(body_open(&reader, office->store, maildrop.items[0].id, &office->e), 0);
+	assert_int_equal(body_next(&reader, &octets, &office->e), 0); /* the prefix */
+	assert_int_equal(body_next(&reader, &octets, &office->e), 0); /* the first piece */
+	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	assert_int_equal(octets.len, 0);
+	body_close(&reader);
+	maildrop_free(&maildrop);
+	buf_free(&in);
+}
+
+static void a_wrong_prefix_is_told(void **state)
+{
+	struct test_office *office = *state;
+	struct body_reader reader;
+
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(
+		db_script(office->store, "UPDATE entries SET checksum = checksum + 1", &office->e),
+		0);
+	assert_int_equal(body_open(&reader, office->store, 1, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+}
+
+static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
+{
+	struct test_office *office = *state;
+	struct body_reader reader;
+	struct slice octets;
+
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);
+	assert_int_equal(body_next(&reader, &octets, &office->e), 0);
+	assert_int_equal(db_script(office->store, "DELETE FROM pieces", &office->e), 0);
+	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	assert_int_equal(db_script(office->store, "DELETE FROM entries", &office->e), 0);
+	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_MISSING);
+	body_close(&reader);
+	assert_int_equal(body_open(&reader, office->store, 1, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_MISSING);
+}
+
+static void reading_holds_no_statement_between_two_pieces(void **state)
+{
+	struct test_office *office = *state;
+	struct body_reader reader;
+	struct slice octets;
+
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);
+	do {
+		for (sqlite3_stmt *s = sqlite3_next_stmt(office->store->db, NULL); s;
+			s = sqlite3_next_stmt(office->store->db, s))
+			assert_false(sqlite3_stmt_busy(s));
+		assert_int_equal(body_next(&reader, &octets, &office->e), 0);
+	} while (octets.len);
+	body_close(&reader);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OFFICE_TEST(a_message_of_any_size_comes_out_as_it_went_in),
+		OFFICE_TEST(a_body_may_arrive_over_several_transactions),
+		OFFICE_TEST(two_bodies_may_arrive_at_once),
+		OFFICE_TEST(an_abandoned_body_leaves_nothing),
+		OFFICE_TEST(a_big_abandoned_body_is_freed_step_by_step),
+		OFFICE_TEST(a_body_whose_writer_died_is_freed_at_the_next_start),
+		OFFICE_TEST(a_body_whose_beginning_was_rolled_back_cannot_go_on),
+		OFFICE_TEST(a_body_that_lacks_a_piece_is_not_filed),
+		OFFICE_TEST(one_wrong_octet_is_told_and_never_served),
+		OFFICE_TEST(a_wrong_prefix_is_told),
+		OFFICE_TEST(a_lost_piece_is_damage_and_a_purged_message_is_missing),
+		OFFICE_TEST(reading_holds_no_statement_between_two_pieces),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
