@@ -42,8 +42,8 @@ int addresses_read_ours(
 		return err_set(e, ERR_INPUT, "%s needs quotes: choose a plain name", address->text);
 	if (!config_has_domain(config, address_domain(address)))
 		return err_set(e, ERR_INPUT,
-			"%s lies outside: our domains are \"%s\" ([office] domains)", address->text,
-			config->domains);
+			"%s lies outside: its domain is not among [office] domains in %s",
+			address->text, config->file);
 	return 0;
 }
 

@@ -32,8 +32,9 @@ static int read_our_name(
 	if (read_name(name, text, e) < 0)
 		return -1;
 	if (!config_has_domain(config, address_domain(name)))
-		return err_set(e, ERR_INPUT, "%s is none of our domains, \"%s\" ([office] domains)",
-			name->text, config->domains);
+		return err_set(e, ERR_INPUT,
+			"%s is none of our domains: add it to [office] domains in %s", name->text,
+			config->file);
 	return 0;
 }
 
@@ -166,13 +167,14 @@ static int check_whole(struct store *store, const struct address *alias, struct 
 	if (is_domain_name(alias))
 		return 0;
 	found = users_find(store, slice_of(alias->text), &user, e);
-	if (found == 1)
-		found = has_target(store, alias, alias, e) == 0;
-	if (found == 1)
+	if (found != 1)
+		return found;
+	found = has_target(store, alias, alias, e);
+	if (found == 0)
 		return err_set(e, ERR_EXISTS,
 			"%s is a user: name it among the targets too, and the others get a copy",
 			alias->text);
-	return found;
+	return found < 0 ? -1 : 0;
 }
 
 int aliases_add(struct store *store, const struct config *config, struct slice text,

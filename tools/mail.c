@@ -112,7 +112,7 @@ struct task {
 	struct user user;
 	struct folder folder; /* to move to; id 0: remove */
 	int64_t *ids;
-	size_t count;
+	size_t count, done;
 };
 
 static int change(struct task *task, int64_t id, struct err *e)
@@ -126,27 +126,28 @@ static int change(struct task *task, int64_t id, struct err *e)
 	return maildrop_delete(task->office.store, task->user.id, mail.folder_id, &id, 1, e);
 }
 
+/* 1: there is more. */
+static int change_some(struct task *task, struct err *e)
+{
+	for (size_t n = 0; n < STEP && task->done < task->count; n++)
+		if (change(task, task->ids[task->done++], e) < 0)
+			return -1;
+	return task->done < task->count;
+}
+
+/* One wrong id, and nothing is changed. */
 static int change_all(struct task *task, struct err *e)
 {
 	struct mail mail;
-	int result = 0;
+	int result = 1;
 
-	/* One wrong id, and nothing is changed. */
-	for (size_t i = 0; result == 0 && i < task->count; i++)
-		result = find_mail(&task->office, &task->user, task->ids[i], &mail, e);
-	for (size_t done = 0; result == 0 && done < task->count;) {
-		size_t end = task->count - done > STEP ? done + STEP : task->count;
-
+	for (size_t i = 0; i < task->count; i++)
+		if (find_mail(&task->office, &task->user, task->ids[i], &mail, e) < 0)
+			return -1;
+	while (result == 1) {
 		result = store_begin(task->office.store, e);
-		if (result < 0)
-			break;
-		while (result == 0 && done < end)
-			result = change(task, task->ids[done++], e);
 		if (result == 0)
-			result = done < task->count;
-		result = people_end_step(task->office.store, result, e);
-		if (result == 1)
-			result = 0;
+			result = people_end_step(task->office.store, change_some(task, e), e);
 	}
 	return result;
 }

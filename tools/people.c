@@ -1,3 +1,4 @@
+/* Every command about people begins and ends like every other. */
 #include "tools/people.h"
 #include <time.h>
 
