@@ -103,18 +103,23 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 
 /* ---- logging in ---- */
 
-static void log_wrong(const struct asker *asker, const char *why)
-{
-	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"),
-		log_slice("user", buf_slice(&asker->name)), log_text("from", asker->hello.peer),
-		log_text("reason", why));
-}
-
+/* The line that fail2ban reads: its form does not change. */
 static void refuse_login(struct asker *asker, enum err_kind kind, const char *why)
 {
 	struct err e;
-	log_wrong(asker, why);
+	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"),
+		log_slice("user", buf_slice(&asker->name)), log_text("from", asker->hello.peer));
 	err_set(&e, kind, "%s", why);
+	role_answer_error(asker->channel, &e);
+}
+
+/* The password was right: nobody to ban. The client hears the same words. */
+static void refuse_disabled(struct asker *asker)
+{
+	struct err e;
+	log_event(LOG_NOTICE, "login-of-disabled", log_text("service", "pop3"),
+		log_text("user", asker->user.address), log_text("from", asker->hello.peer));
+	err_set(&e, ERR_DENIED, "the account is disabled");
 	role_answer_error(asker->channel, &e);
 }
 
@@ -207,7 +212,7 @@ static void judge(struct asker *asker, bool right)
 	}
 	logins_found_right(&asker->pair, now);
 	if (!asker->user.enabled)
-		refuse_login(asker, ERR_DENIED, "the account is disabled");
+		refuse_disabled(asker);
 	else
 		let_in(asker);
 }
