@@ -52,13 +52,14 @@ void conn_set_deadline(struct conn *conn, int64_t monotonic_ms)
 }
 
 /* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
- * between commands, CONN_STOPPED. */
+ * where a command is awaited, CONN_STOPPED. */
 static enum conn_end wait_until(const struct conn *conn, short events, int64_t deadline)
 {
 	for (;;) {
 		int64_t left = deadline - text_monotonic_ms();
+		bool may_stop = conn->idle && events == POLLIN;
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
-			{.fd = conn->idle ? conn->lifeline : -1, .events = POLLIN}};
+			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN}};
 
 		if (left <= 0)
 			return CONN_TIMEOUT;
