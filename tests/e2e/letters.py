@@ -4,7 +4,8 @@ from it (INTERFACE.md, "The stored message")."""
 import re
 
 TRACE = re.compile(
-    rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]+\r\nReceived: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*"
+    rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]+\r\n"
+    rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*?[ \t][^\r\n]*; [^\r\n]* [+-]\d{4}\r\n"
 )
 
 

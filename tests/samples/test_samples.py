@@ -38,6 +38,8 @@ def send_all(office, samples, form):
     filed = []
     for sample in samples:
         octets = form(sample.octets)
+        if not octets.endswith(b"\r\n"):
+            octets += b"\r\n"  # DATA ends in CRLF.CRLF and cannot end otherwise
         code, text = send(wire, octets)
         if b"\0" in octets:
             assert (code, text[:5]) == (550, b"5.6.0"), sample.name
