@@ -1,6 +1,7 @@
 /* Asking a person. Whatever ends a question, the terminal echoes again. */
 #include "tools/terminal.h"
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +19,18 @@ static void note_signal(int number)
 }
 
 /* A line of stdin, octet by octet: what is behind it belongs to others, and
- * stdio would keep the secret in a buffer of its own. 1 a line, 0 the end. */
-static int read_line(struct buf *line, size_t limit, struct err *e)
+ * stdio would keep the secret in a buffer of its own. 1 a line, 0 the end.
+ * `signals`: the mask to wait with, where signals are to end the question. */
+static int read_line(struct buf *line, size_t limit, const sigset_t *signals, struct err *e)
 {
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 	char octet;
 	for (;;) {
-		ssize_t got = read(STDIN_FILENO, &octet, 1);
-		if (got < 0 && errno == EINTR && !interrupted)
-			continue;
-		if (got < 0 && errno == EINTR)
+		if (signals && ppoll(&in, 1, NULL, signals) < 0 && interrupted)
 			return err_set(e, ERR_INTERRUPTED, "interrupted; nothing was changed");
+		ssize_t got = read(STDIN_FILENO, &octet, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got < 0)
 			return err_set_errno(e, "cannot read stdin");
 		if (got == 0)
@@ -54,32 +57,42 @@ static int check_secret(const struct buf *line, int found, struct err *e)
 
 int terminal_read_secret(struct buf *line, struct err *e)
 {
-	int found = read_line(line, SECRET_MAX, e);
+	int found = read_line(line, SECRET_MAX, NULL, e);
 	if (line->len > 0 && line->at[line->len - 1] == '\r')
 		--line->len;
 	return check_secret(line, found, e);
 }
 
-/* Asks with echo off; signals end the question, not the program, so that the
- * echo comes back. */
+/* Asks with echo off. Signals end the question, not the program, so that the
+ * echo comes back; they are let through only while it waits, or one that came a
+ * moment before would be missed. */
 static int ask_hidden(const char *question, struct buf *answer, struct err *e)
 {
+	static const int ending[] = {SIGINT, SIGTERM};
+	struct sigaction note = {.sa_handler = note_signal}, before[2];
 	struct termios was, hidden;
-	struct sigaction note = {.sa_handler = note_signal}, old_int, old_term;
+	sigset_t blocked, open_mask;
 	if (tcgetattr(STDIN_FILENO, &was) != 0)
 		return err_set_errno(e, "cannot switch the terminal's echo off");
 	interrupted = 0;
-	sigaction(SIGINT, &note, &old_int);
-	sigaction(SIGTERM, &note, &old_term);
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < 2; ++i)
+		sigaddset(&blocked, ending[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
+	for (size_t i = 0; i < 2; ++i)
+		sigaction(ending[i], &note, &before[i]);
 	hidden = was;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+
 	fprintf(stderr, "%s: ", question);
-	int found = read_line(answer, SECRET_MAX, e);
+	int found = read_line(answer, SECRET_MAX, &open_mask, e);
 	fputs("\n", stderr);
+
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
+	for (size_t i = 0; i < 2; ++i)
+		sigaction(ending[i], &before[i], NULL);
+	sigprocmask(SIG_SETMASK, &open_mask, NULL);
 	return check_secret(answer, found, e);
 }
 
@@ -104,7 +117,7 @@ int terminal_confirm(const char *question, struct err *e)
 	if (!isatty(STDIN_FILENO))
 		return err_set(e, ERR_INPUT, "stdin is no terminal to ask on; give --yes");
 	fprintf(stderr, "%s [y/N] ", question);
-	int result = read_line(&answer, SECRET_MAX, e);
+	int result = read_line(&answer, SECRET_MAX, NULL, e);
 	if (result >= 0)
 		result = answer.len > 0 && (answer.at[0] == 'y' || answer.at[0] == 'Y');
 	buf_free(&answer);
