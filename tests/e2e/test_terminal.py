@@ -48,6 +48,17 @@ class Terminal:
         os.close(self.master)
 
 
+@pytest.fixture
+def terminal(office):
+    opened = []
+
+    def run(*arguments):
+        opened.append(Terminal(office, *arguments))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.close()
 
 
 def test_an_interrupted_question_leaves_a_terminal_that_echoes(office, terminal):
