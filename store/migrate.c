@@ -21,40 +21,52 @@ static int sync_path(const char *path, int flags, struct err *e)
 	return failed ? -1 : 0;
 }
 
+/* One database copied into another, by name. SQLite refuses the connection that
+ * has begun to write as source: another one sees the same, since nothing has
+ * been committed. */
+static int copy_database(const char *from, const char *to)
+{
+	sqlite3 *source = NULL, *target = NULL;
+	int code =
+		sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_open_v2(
+			to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);
+	sqlite3_backup *backup =
+		code == SQLITE_OK ? sqlite3_backup_init(target, "main", source, "main") : NULL;
+	if (backup) {
+		sqlite3_backup_step(backup, -1);
+		code = sqlite3_backup_finish(backup);
+	} else if (code == SQLITE_OK) {
+		code = sqlite3_errcode(target);
+	}
+	sqlite3_close(source);
+	sqlite3_close(target);
+	return code;
+}
+
 /* Copies the store as it is to DATA/store.db.version-N, which stands there only
  * when it is whole. */
 static int copy_aside(struct store *store, int version, struct err *e)
 {
-	char path[CONFIG_PATH_MAX + 40], partial[CONFIG_PATH_MAX + 48];
-	snprintf(path, sizeof path, "%s/store.db.version-%d", store->data, version);
-	snprintf(partial, sizeof partial, "%s.part", path);
+	char from[CONFIG_PATH_MAX + 16], to[CONFIG_PATH_MAX + 40], partial[CONFIG_PATH_MAX + 48];
+	snprintf(from, sizeof from, "%s/store.db", store->data);
+	snprintf(to, sizeof to, "%s/store.db.version-%d", store->data, version);
+	snprintf(partial, sizeof partial, "%s.part", to);
 	unlink(partial);
 	int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set_errno(e, "%s", partial);
 	close(fd);
-
-	sqlite3 *copy = NULL;
-	int code = sqlite3_open_v2(partial, &copy,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
-	if (code == SQLITE_OK) {
-		sqlite3_backup *backup = sqlite3_backup_init(copy, "main", store->db, "main");
-		if (backup) {
-			sqlite3_backup_step(backup, -1);
-			code = sqlite3_backup_finish(backup);
-		} else {
-			code = sqlite3_errcode(copy);
-		}
-	}
-	sqlite3_close(copy);
+	int code = copy_database(from, partial);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
 	if (code != SQLITE_OK || sync_path(partial, O_RDONLY, e)) {
 		unlink(partial);
 		return err_prefix(e, "copying the store aside: ");
 	}
-	if (rename(partial, path))
-		return err_set_errno(e, "%s", path);
+	if (rename(partial, to))
+		return err_set_errno(e, "%s", to);
 	return sync_path(store->data, O_RDONLY | O_DIRECTORY, e);
 }
 

@@ -69,7 +69,7 @@ CREATE TABLE bodies (
 	header_from TEXT NOT NULL DEFAULT '',
 	message_id TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE INDEX bodies_loose ON bodies (id) WHERE refs = 0;
+CREATE INDEX bodies_loose ON bodies (arriving) WHERE refs = 0;
 
 -- Piece n of a body has the id body_id * 2^20 + n: one b-tree, in order.
 CREATE TABLE pieces (

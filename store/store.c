@@ -145,17 +145,26 @@ static int set_pragmas(struct store *store, struct err *e)
 		"PRAGMA cell_size_check = on;"
 		"PRAGMA temp_store = memory;",
 		store->handed ? HANDED_CACHE_KIB : cache_kib[store->role]);
-	if (db_script(store, text, e))
+	return db_script(store, text, e);
+}
+
+/* What a reader has no use for. The first two count for an empty file only, and
+ * write to any other. */
+static int set_writing_pragmas(struct store *store, struct err *e)
+{
+	char text[200];
+	int64_t pages = 0;
+	if (db_number(store, SQL("PRAGMA page_count"), &pages, e))
 		return -1;
-	if (store->role == STORE_READER)
-		return 0;
+	snprintf(text, sizeof text, "PRAGMA page_size = %d; PRAGMA auto_vacuum = incremental;",
+		STORE_PAGE);
+	if (pages == 0 && db_script(store, text, e))
+		return -1;
 	snprintf(text, sizeof text,
-		"PRAGMA page_size = %d;" /* these two count for an empty file only */
-		"PRAGMA auto_vacuum = incremental;"
 		"PRAGMA journal_mode = wal;"
 		"PRAGMA synchronous = %s;"
 		"PRAGMA foreign_keys = on;",
-		STORE_PAGE, store->sync == SYNC_FULL ? "full" : "normal");
+		store->sync == SYNC_FULL ? "full" : "normal");
 	return db_script(store, text, e);
 }
 
@@ -193,7 +202,10 @@ int db_open(struct store *store, struct err *e)
 		code = db_add_functions(store);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
-	if (code != SQLITE_OK || set_pragmas(store, e) || set_checkpoints(store, e)) {
+	if (code != SQLITE_OK || set_pragmas(store, e) ||
+		(store->role != STORE_READER && set_writing_pragmas(store, e)) ||
+		set_checkpoints(store, e)) {
+		db_forget_statements(store);
 		sqlite3_close(store->db);
 		store->db = NULL;
 		return -1;

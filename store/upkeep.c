@@ -157,8 +157,11 @@ static int fill_ballast(int fd, off_t size)
 {
 	unsigned char noise[64 * 1024];
 	while (size < STORE_BALLAST) {
-		digest_random(noise, sizeof noise);
-		ssize_t written = pwrite(fd, noise, sizeof noise, size);
+		size_t len = STORE_BALLAST - size < (off_t)sizeof noise
+				     ? (size_t)(STORE_BALLAST - size)
+				     : sizeof noise;
+		digest_random(noise, len);
+		ssize_t written = pwrite(fd, noise, len, size);
 		if (written < 0)
 			return -1;
 		size += written;

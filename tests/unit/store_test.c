@@ -1,0 +1,793 @@
+/* store/store.h: opening and refusing, transactions, crashes, a full disk, the
+ * descriptors of a sealed process, and the plan of every statement. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#ifndef UNSEALED
+#include <seccomp.h>
+#endif
+
+#include "store/events.h"
+#include "tests/unit/letters.h"
+#include "tests/unit/office.h"
+
+static const char *path_of(const struct test_office *office, const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", office->data, name);
+	return path;
+}
+
+static mode_t mode_of(const struct test_office *office, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path_of(office, name), &st), 0);
+	return st.st_mode & 0777;
+}
+
+static void close_office(struct test_office *office)
+{
+	store_close(office->store);
+	office->store = NULL;
+}
+
+static int reopen(struct test_office *office, enum store_role role)
+{
+	if (office->store)
+		close_office(office);
+	return store_open(&office->store, office->data, role, SYNC_NORMAL, &office->e);
+}
+
+/* ---- opening ---- */
+
+static void a_new_store_is_ours_alone(void **state)
+{
+	struct test_office *office = *state;
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	add_user(office, "ani@kantor.example");
+	assert_int_equal(mode_of(office, "store.db"), 0600);
+	assert_int_equal(mode_of(office, "store.db-wal"), 0600);
+	assert_int_equal(mode_of(office, "store.db-shm"), 0600);
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), STORE_SCHEMA_VERSION);
+}
+
+static void a_store_is_opened_as_it_was_meant(void **state)
+{
+	struct test_office *office = *state;
+
+	assert_int_equal(number(office, SQL("PRAGMA foreign_keys")), 1);
+	assert_int_equal(number(office, SQL("PRAGMA secure_delete")), 0);
+	assert_int_equal(number(office, SQL("PRAGMA cell_size_check")), 1);
+	assert_int_equal(number(office, SQL("PRAGMA trusted_schema")), 0);
+	assert_int_equal(number(office, SQL("PRAGMA auto_vacuum")), 2);
+	assert_int_equal(number(office, SQL("PRAGMA page_size")), STORE_PAGE);
+	assert_int_equal(number(office, SQL("PRAGMA synchronous")), 1);
+	close_office(office);
+	assert_int_equal(
+		store_open(&office->store, office->data, STORE_WRITER, SYNC_FULL, &office->e), 0);
+	assert_int_equal(number(office, SQL("PRAGMA synchronous")), 2);
+	assert_int_equal(number(office, SQL("PRAGMA wal_autocheckpoint")), 0);
+}
+
+static void files_that_others_can_reach_are_refused(void **state)
+{
+	struct test_office *office = *state;
+
+	close_office(office);
+	chmod(path_of(office, "store.db"), 0640);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_DENIED);
+	assert_non_null(strstr(office->e.text, "chmod 0600"));
+	chmod(path_of(office, "store.db"), 0600);
+	chmod(office->data, 0755);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_DENIED);
+	assert_non_null(strstr(office->e.text, "chmod 0700"));
+	chmod(office->data, 0700);
+	assert_int_equal(reopen(office, STORE_TOOL), 0);
+}
+
+static void a_symbolic_link_is_refused(void **state)
+{
+	struct test_office *office = *state;
+	char elsewhere[140];
+
+	close_office(office);
+	snprintf(elsewhere, sizeof(elsewhere), "%s", path_of(office, "elsewhere.db"));
+	assert_int_equal(rename(path_of(office, "store.db"), elsewhere), 0);
+	assert_int_equal(symlink(elsewhere, path_of(office, "store.db")), 0);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_DENIED);
+	unlink(path_of(office, "store.db"));
+	unlink(elsewhere);
+}
+
+static void what_is_missing_is_said_with_its_mend(void **state)
+{
+	struct test_office *office = *state;
+
+	close_office(office);
+	unlink(path_of(office, "store.db"));
+	assert_int_equal(reopen(office, STORE_READER), -1);
+	assert_int_equal(office->e.kind, ERR_MISSING);
+	assert_non_null(strstr(office->e.text, "officemail init"));
+	assert_int_equal(
+		store_open(&office->store, "/nonexistent/x", STORE_TOOL, SYNC_FULL, &office->e),
+		-1);
+	assert_int_equal(office->e.kind, ERR_MISSING);
+}
+
+static void a_newer_store_is_refused(void **state)
+{
+	struct test_office *office = *state;
+
+	assert_int_equal(db_script(office->store, "PRAGMA user_version = 99", &office->e), 0);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_NEWER);
+}
+
+static void what_is_no_store_is_refused(void **state)
+{
+	struct test_office *office = *state;
+	char noise[8192];
+
+	assert_int_equal(db_script(office->store, "PRAGMA user_version = 0", &office->e), 0);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	memset(noise, 'x', sizeof(noise));
+	int fd = open(path_of(office, "store.db"), O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, noise, sizeof(noise)), sizeof(noise));
+	close(fd);
+	assert_int_equal(reopen(office, STORE_TOOL), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	assert_non_null(strstr(office->e.text, "restore"));
+}
+
+static void a_reader_cannot_write(void **state)
+{
+	struct test_office *office = *state;
+	struct store *reader;
+
+	add_user(office, "ani@kantor.example");
+	assert_int_equal(
+		store_open(&reader, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
+	assert_int_equal(db_script(reader, "DELETE FROM users", &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_DENIED);
+	store_close(reader);
+}
+
+static void one_server_holds_a_store_and_is_named(void **state)
+{
+	struct test_office *office = *state;
+	int ready[2], done[2], fd;
+	int64_t server;
+	char octet;
+
+	assert_int_equal(pipe(ready) + pipe(done), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		int failed = store_lock(&fd, office->data, &office->e);
+		close(done[1]);
+		if (write(ready[1], "", 1) != 1 || failed)
+			_exit(1);
+		_exit(read(done[0], &octet, 1) != 0);
+	}
+	assert_int_equal(read(ready[0], &octet, 1), 1);
+	assert_int_equal(store_lock(&fd, office->data, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_IN_USE);
+	char words[40];
+	snprintf(words, sizeof(words), "process %d", (int)child);
+	assert_non_null(strstr(office->e.text, words));
+	assert_int_equal(store_server(office->data, &server, &office->e), 0);
+	assert_int_equal(server, child);
+	close(done[1]);
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(store_server(office->data, &server, &office->e), 0);
+	assert_int_equal(server, 0);
+	assert_int_equal(store_lock(&fd, office->data, &office->e), 0);
+	close(fd);
+	unlink(path_of(office, "lock"));
+	close(ready[0]), close(ready[1]), close(done[0]);
+}
+
+/* ---- coming forward ---- */
+
+static void an_old_store_is_copied_and_brought_forward(void **state)
+{
+	struct test_office *office = *state;
+	const char *const steps[] = {
+		NULL, "CREATE TABLE devices (id INTEGER) STRICT", "DROP TABLE events"};
+	struct store *copy = must_alloc(sizeof(*copy));
+
+	add_user(office, "ani@kantor.example");
+	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), 0);
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), 3);
+	assert_int_equal(db_script(office->store, "SELECT id FROM devices", &office->e), 0);
+	assert_int_equal(mode_of(office, "store.db.version-1"), 0600);
+	sqlite3 *old;
+	assert_int_equal(sqlite3_open(path_of(office, "store.db.version-1"), &old), SQLITE_OK);
+	copy->db = old;
+	int64_t users = 0;
+	assert_int_equal(db_number(copy, SQL("SELECT count(*) FROM users /* scans users */"),
+				 &users, &office->e),
+		0);
+	assert_int_equal(users, 1);
+	store_close(copy);
+	unlink(path_of(office, "store.db.version-1-wal"));
+	unlink(path_of(office, "store.db.version-1-shm"));
+	unlink(path_of(office, "store.db.version-1"));
+}
+
+static void a_step_that_fails_leaves_the_store_as_it_was(void **state)
+{
+	struct test_office *office = *state;
+	const char *const steps[] = {NULL, "DROP TABLE events", "no SQL at all"};
+
+	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), -1);
+	assert_non_null(strstr(office->e.text, "version 3"));
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), 1);
+	assert_int_equal(number(office, SQL("SELECT count(*) FROM events /* scans events */")), 0);
+	assert_false(store_in_transaction(office->store));
+	unlink(path_of(office, "store.db.version-1"));
+}
+
+static void a_reader_brings_nothing_forward(void **state)
+{
+	struct test_office *office = *state;
+	const char *const steps[] = {NULL, "DROP TABLE events"};
+
+	assert_int_equal(reopen(office, STORE_READER), 0);
+	assert_int_equal(db_migrate(office->store, steps, 2, &office->e), -1);
+	assert_non_null(strstr(office->e.text, "start the server once"));
+}
+
+/* ---- transactions ---- */
+
+static void a_step_undone_leaves_the_others(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("ani@kantor.example");
+
+	add_user(office, "ani@kantor.example");
+	store_begin(office->store, &office->e);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_savepoint(office->store, &office->e), 0);
+		assert_int_equal(file_letter(office, &letter, slice_of(LETTER)), 0);
+		if (i == 1)
+			store_undo(office->store);
+		else
+			assert_int_equal(store_release(office->store, &office->e), 0);
+	}
+	assert_true(store_in_transaction(office->store));
+	assert_int_equal(store_commit(office->store, &office->e), 0);
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 2);
+	assert_sound(office);
+}
+
+static void rolling_back_without_a_transaction_is_harmless(void **state)
+{
+	struct test_office *office = *state;
+
+	store_rollback(office->store);
+	store_undo(office->store);
+	assert_int_equal(store_begin(office->store, &office->e), 0);
+	assert_int_equal(store_commit(office->store, &office->e), 0);
+}
+
+static void a_constraint_tells_its_kind(void **state)
+{
+	struct test_office *office = *state;
+
+	assert_int_equal(
+		db_script(office->store,
+			"INSERT INTO aliases VALUES ('a@b', 'c@d'), ('a@b', 'c@d')", &office->e),
+		-1);
+	assert_int_equal(office->e.kind, ERR_EXISTS);
+	assert_int_equal(db_script(office->store,
+				 "INSERT INTO folders (user_id, name) VALUES (7, 'x')", &office->e),
+		-1);
+	assert_int_equal(office->e.kind, ERR_MISSING);
+	assert_int_equal(
+		db_script(office->store, "INSERT INTO aliases VALUES ('A@b', 'c@d')", &office->e),
+		-1);
+	assert_int_equal(office->e.kind, ERR_INPUT);
+}
+
+static void an_entry_cannot_be_changed_nor_a_body_in_use_freed(void **state)
+{
+	struct test_office *office = *state;
+
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(db_script(office->store, "DELETE FROM bodies", &office->e), -1);
+	assert_int_equal(db_script(office->store, "UPDATE entries SET size = 9", &office->e), -1);
+	assert_int_equal(db_script(office->store, "DELETE FROM folders", &office->e), -1);
+	assert_sound(office);
+}
+
+/* ---- a disk that fails ---- */
+
+static int disk_error; /* what the disk says to the next writes; 0: fine */
+
+static ssize_t failing_pwrite(int fd, const void *octets, size_t len, off_t at)
+{
+	if (disk_error) {
+		errno = disk_error;
+		return -1;
+	}
+	return pwrite(fd, octets, len, at);
+}
+
+/* Runs `body` in a process whose disk can fail; its assertions count. */
+static void with_failing_disk(struct test_office *office, void (*body)(struct test_office *))
+{
+	close_office(office);
+	fflush(NULL);
+	pid_t child = fork();
+	if (child == 0) {
+		sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+		vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)failing_pwrite);
+		vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)failing_pwrite);
+		assert_int_equal(reopen(office, STORE_WRITER), 0);
+		add_user(office, "ani@kantor.example");
+		body(office);
+		close_office(office);
+		fflush(NULL);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(reopen(office, STORE_TOOL), 0);
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 2);
+	assert_sound(office);
+}
+
+static void fail_once(struct test_office *office, int error, enum err_kind kind)
+{
+	struct letter letter = letter_to("ani@kantor.example");
+
+	assert_int_equal(post(office, "ani@kantor.example", LETTER), ERR_NONE);
+	assert_int_equal(store_begin(office->store, &office->e), 0);
+	assert_int_equal(file_letter(office, &letter, slice_of(LETTER)), 0);
+	disk_error = error;
+	assert_int_equal(store_commit(office->store, &office->e), -1);
+	disk_error = 0;
+	assert_int_equal(office->e.kind, kind);
+	assert_false(store_in_transaction(office->store));
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 1);
+	assert_int_equal(post(office, "ani@kantor.example", LETTER), ERR_NONE);
+}
+
+static void disk_full(struct test_office *office)
+{
+	sqlite3 *before = office->store->db;
+
+	fail_once(office, ENOSPC, ERR_SPACE);
+	assert_ptr_equal(office->store->db, before);
+}
+
+static void disk_broken(struct test_office *office)
+{
+	sqlite3 *before = office->store->db;
+
+	fail_once(office, EIO, ERR_IO);
+	assert_ptr_not_equal(office->store->db, before);
+}
+
+static void a_full_disk_fails_a_commit_and_the_next_one_goes_on(void **state)
+{
+	with_failing_disk(*state, disk_full);
+}
+
+static void a_broken_disk_fails_a_commit_and_the_file_is_opened_anew(void **state)
+{
+	with_failing_disk(*state, disk_broken);
+}
+
+/* ---- crashes ---- */
+
+struct progress { /* shared with the child that is killed */
+	int acknowledged;
+};
+
+static void deliver_until_killed(struct test_office *office, struct progress *progress)
+{
+	struct letter letter = letter_to("ani@kantor.example");
+	struct buf big = {0};
+
+	fill(&big, BODY_PIECE + 100);
+	for (int batch = 0;; batch++) {
+		int here = 1 + batch % 7;
+		store_begin(office->store, &office->e);
+		for (int i = 0; i < here; i++) {
+			struct slice octets = i == 3 ? buf_slice(&big) : slice_of(LETTER);
+			if (file_letter(office, &letter, octets))
+				_exit(1);
+		}
+		if (store_commit(office->store, &office->e))
+			_exit(1);
+		store_checkpoint(office->store, batch % 50 == 0);
+		__atomic_add_fetch(&progress->acknowledged, here, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void nothing_acknowledged_is_lost_to_a_kill_in_the_middle_of_batches(void **state)
+{
+	struct test_office *office = *state;
+	struct progress *progress = mmap(
+		NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct maildrop maildrop = {0};
+
+	add_user(office, "ani@kantor.example");
+	for (int round = 1; round <= 5; round++) {
+		close_office(office);
+		pid_t child = fork();
+		if (child == 0) {
+			if (reopen(office, STORE_WRITER))
+				_exit(1);
+			deliver_until_killed(office, progress);
+		}
+		/* Somewhere in a batch: the child does nothing else. */
+		while (__atomic_load_n(&progress->acknowledged, __ATOMIC_SEQ_CST) < round * 97)
+			sched_yield();
+		kill(child, SIGKILL);
+		int status;
+		waitpid(child, &status, 0);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(reopen(office, STORE_TOOL), 0);
+		int messages = (int)list(office, "ani@kantor.example", "Inbox", &maildrop);
+		/* Committed whole, perhaps not acknowledged any more: one batch. */
+		assert_in_range(messages, progress->acknowledged, progress->acknowledged + 7);
+		progress->acknowledged = messages;
+		assert_sound(office);
+	}
+	for (size_t i = 0; i < maildrop.count; i += 13) {
+		struct buf out = {0};
+		assert_int_equal(
+			read_entry(office->store, maildrop.items[i].id, &out, &office->e), 0);
+		assert_int_equal(out.len, maildrop.items[i].size);
+		buf_free(&out);
+	}
+	maildrop_free(&maildrop);
+	munmap(progress, sizeof(*progress));
+}
+
+/* ---- upkeep ---- */
+
+static off_t size_of(const struct test_office *office, const char *name)
+{
+	struct stat st;
+
+	return stat(path_of(office, name), &st) ? -1 : st.st_size;
+}
+
+static void the_log_is_emptied_when_idle_and_gives_way_to_a_reader(void **state)
+{
+	struct test_office *office = *state;
+	struct store *reader;
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	add_user(office, "ani@kantor.example");
+	assert_int_equal(
+		store_open(&reader, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
+	assert_int_equal(db_script(reader, "BEGIN; SELECT count(*) FROM users", &office->e), 0);
+	post(office, "ani@kantor.example", LETTER);
+	store_checkpoint(office->store, true);
+	assert_true(size_of(office, "store.db-wal") > 0);
+	assert_int_equal(db_script(reader, "COMMIT", &office->e), 0);
+	store_checkpoint(office->store, true);
+	assert_int_equal(size_of(office, "store.db-wal"), 0);
+	store_close(reader);
+}
+
+static void the_log_does_not_grow_for_ever(void **state)
+{
+	struct test_office *office = *state;
+	struct buf big = {0};
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	add_user(office, "ani@kantor.example");
+	fill(&big, BODY_PIECE);
+	for (int i = 0; i < 60; i++) {
+		struct letter letter = letter_to("ani@kantor.example");
+		assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
+		store_checkpoint(office->store, false);
+	}
+	assert_true(size_of(office, "store.db-wal") < 6 * 1024 * 1024);
+	buf_free(&big);
+}
+
+static void freed_pages_count_as_room_and_go_back_in_steps(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("ani@kantor.example");
+	struct buf big = {0};
+	uint64_t before, after;
+	int steps = 0, more;
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	add_user(office, "ani@kantor.example");
+	fill(&big, 16 * BODY_PIECE);
+	assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
+	buf_free(&big);
+	store_checkpoint(office->store, true);
+	off_t full = size_of(office, "store.db");
+	assert_int_equal(store_shrink_step(office->store, &office->e), 0);
+	assert_int_equal(db_script(office->store, "UPDATE entries SET deleted = 1", &office->e), 0);
+	while (WRITE(office, mail_purge_step(office->store, 0, true, 1 << 20, &office->e)) == 1)
+		;
+	int64_t unused = number(office, SQL("PRAGMA freelist_count"));
+	assert_true(unused * STORE_PAGE > 15 * BODY_PIECE);
+	assert_int_equal(store_free_space(office->store, &before, &office->e), 0);
+	assert_true(before > (uint64_t)unused * STORE_PAGE);
+	while ((more = store_shrink_step(office->store, &office->e)) == 1)
+		steps++;
+	assert_int_equal(more, 0);
+	assert_true(steps > 3);
+	store_checkpoint(office->store, true);
+	assert_true(size_of(office, "store.db") < full / 4);
+	assert_int_equal(store_free_space(office->store, &after, &office->e), 0);
+	assert_sound(office);
+}
+
+static void the_ballast_is_written_octets_and_can_be_given_up(void **state)
+{
+	struct test_office *office = *state;
+	struct stat st;
+
+	store_ballast_drop(office->store); /* none there: harmless */
+	assert_int_equal(store_ballast_make(office->store, &office->e), 0);
+	assert_int_equal(stat(path_of(office, "ballast"), &st), 0);
+	assert_int_equal(st.st_size, STORE_BALLAST);
+	assert_true(st.st_blocks * 512 >= STORE_BALLAST);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	store_ballast_drop(office->store);
+	assert_int_equal(size_of(office, "ballast"), 0);
+	assert_int_equal(
+		truncate(path_of(office, "ballast"), 100000), 0); /* a crash while filling */
+	assert_int_equal(store_ballast_make(office->store, &office->e), 0);
+	assert_int_equal(size_of(office, "ballast"), STORE_BALLAST);
+	unlink(path_of(office, "ballast"));
+}
+
+/* ---- a sealed reader ---- */
+
+static void removed_files_are_not_taken(void **state)
+{
+	struct test_office *office = *state;
+	struct store *sealed;
+	int fds[3];
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	assert_int_equal(store_files_open(fds, office->data, &office->e), 0);
+	close_office(office); /* the last to close removes -wal and -shm */
+	assert_int_equal(store_open_handed(&sealed, fds, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_GONE);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+#ifndef UNSEALED
+
+/* What a reader of the store takes, and not one call more. */
+static bool seal(void)
+{
+	static const int calls[] = {
+		SCMP_SYS(read),
+		SCMP_SYS(write),
+		SCMP_SYS(pread64),
+		SCMP_SYS(fstat),
+		SCMP_SYS(fstat64),
+		SCMP_SYS(fcntl),
+		SCMP_SYS(fcntl64),
+		SCMP_SYS(mmap),
+		SCMP_SYS(mmap2),
+		SCMP_SYS(munmap),
+		SCMP_SYS(mremap),
+		SCMP_SYS(madvise),
+		SCMP_SYS(brk),
+		SCMP_SYS(futex),
+		SCMP_SYS(getrandom),
+		SCMP_SYS(clock_gettime),
+		SCMP_SYS(gettimeofday),
+		SCMP_SYS(time),
+		SCMP_SYS(getpid),
+		SCMP_SYS(clock_nanosleep),
+		SCMP_SYS(exit_group),
+#ifdef SANITIZED
+		SCMP_SYS(mprotect),
+		SCMP_SYS(rt_sigaction),
+		SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(sigaltstack),
+		SCMP_SYS(gettid),
+		SCMP_SYS(sched_yield),
+		SCMP_SYS(newfstatat),
+		SCMP_SYS(close),
+		SCMP_SYS(readlink),
+		SCMP_SYS(prctl),
+#endif
+	};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		(void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return seccomp_load(filter) == 0;
+}
+
+/* The sealed child: told a number, it lists and reads that many messages. */
+static void serve_sealed(struct test_office *office, const int fds[3], int in, int out)
+{
+	struct store *store;
+	unsigned char expected;
+
+	if (!seal() || store_open_handed(&store, fds, &office->e))
+		_exit(2);
+	while (read(in, &expected, 1) == 1) {
+		struct maildrop maildrop = {0};
+		if (maildrop_list(store, 1, &maildrop, &office->e) || maildrop.count != expected)
+			_exit(3);
+		for (size_t i = 0; i < maildrop.count; i++) {
+			struct buf octets = {0};
+			if (read_entry(store, maildrop.items[i].id, &octets, &office->e) ||
+				octets.len != maildrop.items[i].size)
+				_exit(4);
+			buf_free(&octets);
+		}
+		maildrop_free(&maildrop);
+		if (write(out, "", 1) != 1)
+			_exit(5);
+	}
+	store_close(store);
+	_exit(0);
+}
+
+static void ask_sealed(int to, int from, size_t messages)
+{
+	unsigned char number = (unsigned char)messages;
+
+	assert_int_equal(write(to, &number, 1), 1);
+	assert_int_equal(read(from, &number, 1), 1);
+}
+
+static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
+{
+	struct test_office *office = *state;
+	int fds[3], to[2], from[2], status;
+	struct buf big = {0};
+
+	assert_int_equal(reopen(office, STORE_WRITER), 0);
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(store_files_open(fds, office->data, &office->e), 0);
+	assert_int_equal(pipe(to) + pipe(from), 0);
+	fflush(NULL);
+	pid_t child = fork();
+	if (child == 0) {
+		close(to[1]), close(from[0]);
+		serve_sealed(office, fds, to[0], from[1]);
+	}
+	close(to[0]), close(from[1]);
+	ask_sealed(to[1], from[0], 1);
+	post(office, "ani@kantor.example", LETTER); /* while it has the store open */
+	ask_sealed(to[1], from[0], 2);
+	store_checkpoint(office->store, true); /* TRUNCATE: the log is empty */
+	assert_int_equal(size_of(office, "store.db-wal"), 0);
+	ask_sealed(to[1], from[0], 2);
+	fill(&big, 3 * BODY_PIECE);
+	for (size_t messages = 3; messages < 30; messages++) { /* resets of the log */
+		struct letter letter = letter_to("ani@kantor.example");
+		assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
+		store_checkpoint(office->store, messages % 10 == 0);
+		ask_sealed(to[1], from[0], messages);
+	}
+	close(to[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(from[0]);
+	buf_free(&big);
+	/* The child's end took no lock with it. */
+	post(office, "ani@kantor.example", LETTER);
+	assert_sound(office);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+#endif
+
+/* ---- plans ---- */
+
+/* So that the statements of every module are linked and looked at. */
+static const void *const modules[] = {users_add, folders_add, rules_add, aliases_add,
+	addresses_resolve, body_append, deliver, maildrop_delete, mail_each, mail_purge_step,
+	mail_check, events_add, store_shrink_step};
+
+/* Does the SQL admit, in its comment, a scan of this table? */
+static bool admits(const char *sql, const char *table)
+{
+	const char *words = strstr(sql, "/* scans ");
+	size_t len = strcspn(table, " ");
+
+	if (!words)
+		return false;
+	words += strlen("/* scans ");
+	return strncmp(words, "everything", 10) == 0 ||
+	       (strncmp(words, table, len) == 0 && strchr(" :*", words[len]));
+}
+
+static void no_statement_scans_a_table_without_saying_so(void **state)
+{
+	struct test_office *office = *state;
+	size_t count = 0;
+
+	assert_non_null(modules[0]);
+	for (const char *sql; (sql = db_statement_at(count)); count++) {
+		struct buf explain = {0};
+		sqlite3_stmt *plan;
+		buf_printf(&explain, "EXPLAIN QUERY PLAN %s", sql);
+		if (sqlite3_prepare_v2(office->store->db, buf_text(&explain), -1, &plan, NULL))
+			fail_msg("%s: %s", sql, sqlite3_errmsg(office->store->db));
+		while (sqlite3_step(plan) == SQLITE_ROW) {
+			const char *step = (const char *)sqlite3_column_text(plan, 3);
+			if (strncmp(step, "SCAN ", 5) == 0 && strcmp(step, "SCAN CONSTANT ROW") &&
+				!admits(sql, step + 5))
+				fail_msg("%s\nplan: %s", sql, step);
+		}
+		sqlite3_finalize(plan);
+		buf_free(&explain);
+	}
+	assert_true(count > 60);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OFFICE_TEST(a_new_store_is_ours_alone),
+		OFFICE_TEST(a_store_is_opened_as_it_was_meant),
+		OFFICE_TEST(files_that_others_can_reach_are_refused),
+		OFFICE_TEST(a_symbolic_link_is_refused),
+		OFFICE_TEST(what_is_missing_is_said_with_its_mend),
+		OFFICE_TEST(a_newer_store_is_refused),
+		OFFICE_TEST(what_is_no_store_is_refused),
+		OFFICE_TEST(a_reader_cannot_write),
+		OFFICE_TEST(one_server_holds_a_store_and_is_named),
+		OFFICE_TEST(an_old_store_is_copied_and_brought_forward),
+		OFFICE_TEST(a_step_that_fails_leaves_the_store_as_it_was),
+		OFFICE_TEST(a_reader_brings_nothing_forward),
+		OFFICE_TEST(a_step_undone_leaves_the_others),
+		OFFICE_TEST(rolling_back_without_a_transaction_is_harmless),
+		OFFICE_TEST(a_constraint_tells_its_kind),
+		OFFICE_TEST(an_entry_cannot_be_changed_nor_a_body_in_use_freed),
+		OFFICE_TEST(a_full_disk_fails_a_commit_and_the_next_one_goes_on),
+		OFFICE_TEST(a_broken_disk_fails_a_commit_and_the_file_is_opened_anew),
+		OFFICE_TEST(nothing_acknowledged_is_lost_to_a_kill_in_the_middle_of_batches),
+		OFFICE_TEST(the_log_is_emptied_when_idle_and_gives_way_to_a_reader),
+		OFFICE_TEST(the_log_does_not_grow_for_ever),
+		OFFICE_TEST(freed_pages_count_as_room_and_go_back_in_steps),
+		OFFICE_TEST(the_ballast_is_written_octets_and_can_be_given_up),
+		OFFICE_TEST(removed_files_are_not_taken),
+#ifndef UNSEALED
+		OFFICE_TEST(a_sealed_process_reads_while_the_writer_goes_on),
+#endif
+		OFFICE_TEST(no_statement_scans_a_table_without_saying_so),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
