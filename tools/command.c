@@ -213,4 +213,5 @@ void office_close(struct office *office)
 	if (office->store)
 		store_close(office->store);
 	office->store = NULL;
+	account_resume();
 }
