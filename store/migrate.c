@@ -76,7 +76,7 @@ static int find_version(struct store *store, int64_t *version, struct err *e)
 	int64_t tables;
 	if (db_number(store, SQL("PRAGMA user_version"), version, e) ||
 		db_number(store,
-			SQL("SELECT count(*) FROM sqlite_schema /* scans sqlite_schema */"),
+			SQL("SELECT count(*) FROM sqlite_master /* scans sqlite_master */"),
 			&tables, e))
 		return -1;
 	if (*version == 0 && tables > 0)
