@@ -275,6 +275,7 @@ int command_check(struct command_line *line, struct err *e)
 {
 	struct config config;
 	int64_t server = 0;
+	int result = 0;
 	if (office_read(line, &config, e) < 0)
 		return -1;
 	if (store_server(config.data, &server, e) < 0)
@@ -284,12 +285,14 @@ int command_check(struct command_line *line, struct err *e)
 		finding("%s", e->text);
 	} else {
 		check_certificate(&config);
-		if (check_data(&config) && check_store(&config, e) < 0)
-			return -1;
+		if (check_data(&config))
+			result = check_store(&config, e);
+		account_resume();
 	}
-	if (findings == 0)
+	if (result == 0 && findings > 0)
+		result = err_set(
+			e, ERR_INPUT, "%u thing%s to mend", findings, findings == 1 ? "" : "s");
+	if (result == 0)
 		puts("nothing is wrong");
-	else
-		err_set(e, ERR_INPUT, "%u thing%s to mend", findings, findings == 1 ? "" : "s");
-	return findings == 0 ? 0 : -1;
+	return result;
 }
