@@ -107,10 +107,12 @@ static size_t take(struct session *session, struct slice wire)
 	return taken;
 }
 
-/* What has come of the message; empty when no more will. */
+/* What has come of the message; empty when no more will, or none is of use. */
 static struct slice next_octets(struct session *session)
 {
 	const struct message *message = &session->message;
+	if (message->verdict == REPLY_ROLE_GONE)
+		return SLICE("");
 	int64_t deadline = message->begun + MESSAGE_MS;
 	if (message->verdict == REPLY_NONE)
 		deadline += (int64_t)(message->received / OCTETS_PER_MS);
@@ -123,7 +125,12 @@ static struct slice next_octets(struct session *session)
 /* The message will not come to its end, nor will the session go on. */
 static int give_up(struct session *session)
 {
-	struct conn *conn = &session->visitor->conn;
+	const struct visitor *visitor = session->visitor;
+	const struct conn *conn = &visitor->conn;
+	log_event(LOG_NOTICE, "message-cut-off", log_text("service", visitor->service),
+		log_text("from", session->sender),
+		log_number("octets", (int64_t)session->message.received),
+		log_text("peer", visitor->peer));
 	if (session->message.verdict == REPLY_ROLE_GONE)
 		reply_say(session, REPLY_ROLE_GONE, NULL);
 	else if (conn->input == CONN_OPEN || conn->input == CONN_TIMEOUT)
@@ -181,17 +188,11 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 
 /* One answer for all, as SMTP wants it. Where some have it and others do not,
  * the client is asked to send it again: twice is better than never. */
-static enum reply sum_up(const enum err_kind *results, size_t count, size_t *filed)
+static enum reply sum_up(const enum err_kind *results, size_t count, size_t filed)
 {
-	enum err_kind worst = ERR_NONE;
-	*filed = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (results[i] == ERR_NONE)
-			++*filed;
-		else
-			worst = results[i];
-	}
-	return worst == ERR_NONE || *filed == 0 ? reply_to_error(worst) : REPLY_TRY_LATER;
+	if (filed > 0 && filed < count)
+		return REPLY_TRY_LATER;
+	return reply_to_error(results[0]);
 }
 
 static void log_end(const struct session *session, const char *queue_id, enum reply reply,
@@ -227,7 +228,9 @@ static int finish(struct session *session)
 		session_renew_patience(session);
 
 	enum reply verdict = message->verdict;
-	enum reply sum = verdict != REPLY_NONE ? verdict : sum_up(results, count, &filed);
+	for (size_t i = 0; verdict == REPLY_NONE && i < count; i++)
+		filed += results[i] == ERR_NONE;
+	enum reply sum = verdict != REPLY_NONE ? verdict : sum_up(results, count, filed);
 	for (size_t i = 0; i < (lmtp ? count : 1); i++) {
 		bool own = lmtp && verdict == REPLY_NONE;
 		enum reply reply = own ? reply_to_error(results[i]) : sum;
@@ -250,7 +253,7 @@ int data_run(void *arg, struct slice argument)
 	begin(session, true);
 	while (!message->reader.ended) {
 		struct slice octets = next_octets(session);
-		if (octets.len == 0 || message->verdict == REPLY_ROLE_GONE)
+		if (octets.len == 0)
 			return give_up(session);
 		conn_consume(&session->visitor->conn, take(session, octets));
 	}
@@ -308,7 +311,7 @@ int data_run_chunk(void *arg, struct slice argument)
 		refuse(session, chunk.fault);
 	for (uint64_t left = chunk.len; left > 0;) {
 		struct slice octets = next_octets(session);
-		if (octets.len == 0 || message->verdict == REPLY_ROLE_GONE)
+		if (octets.len == 0)
 			return give_up(session);
 		if (octets.len > left)
 			octets.len = left;
