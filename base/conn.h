@@ -34,12 +34,13 @@ struct conn {
 	int lifeline;
 	bool idle; /* between commands, set by the command loop */
 	int64_t read_timeout_ms, write_timeout_ms;
-	int64_t step_deadline; /* private */
-	char *in;              /* private, as all below: what was read */
+	uint64_t octets_in, octets_out; /* of payload, for the log */
+	/* From here on private. */
+	int64_t step_deadline;
+	char *in; /* what was read: from in_from to in_to it is not handed out yet */
 	size_t in_from, in_to;
 	bool in_long_line; /* the rest of a line that was too long comes first */
 	struct buf out;
-	uint64_t octets_in, octets_out; /* of payload, for the log */
 };
 
 /* Takes over the socket `fd` and makes it non-blocking, TCP_NODELAY where it

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 /* A PEM file with more than this is none. */
 #define FILE_MAX_OCTETS  (256 * 1024)
 #define CERTIFICATES_MAX 16
+#define PEM_NAME_MAX     128 /* as BearSSL has it */
 
 struct tls_chain {
 	br_x509_certificate certificates[CERTIFICATES_MAX];
@@ -63,15 +65,14 @@ static void append(void *out, const void *octets, size_t len)
 
 /* The next object of a PEM text: its name and its octets. 1 found, 0 none
  * left, -1 not PEM. */
-static int next_object(
-	br_pem_decoder_context *decoder, struct slice *text, char name[128], struct buf *octets)
+static int next_object(br_pem_decoder_context *decoder, struct slice *text, char name[PEM_NAME_MAX],
+	struct buf *octets)
 {
 	while (text->len > 0) {
 		*text = slice_from(*text, br_pem_decoder_push(decoder, text->at, text->len));
 		switch (br_pem_decoder_event(decoder)) {
 		case BR_PEM_BEGIN_OBJ:
-			/* BearSSL's name has at most 127 octets. */
-			strcpy(name, br_pem_decoder_name(decoder));
+			snprintf(name, PEM_NAME_MAX, "%s", br_pem_decoder_name(decoder));
 			buf_clear(octets);
 			buf_reserve(octets, text->len);
 			br_pem_decoder_setdest(decoder, append, octets);
@@ -152,7 +153,7 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 {
 	br_pem_decoder_context pem;
 	struct buf octets = {0};
-	char name[128];
+	char name[PEM_NAME_MAX];
 	int found;
 
 	br_pem_decoder_init(&pem);
@@ -340,7 +341,7 @@ static int read_key(struct tls_key *key, struct slice text, const char *path, st
 {
 	br_pem_decoder_context pem;
 	struct buf octets = {0};
-	char name[128] = "";
+	char name[PEM_NAME_MAX] = "";
 	int found;
 
 	br_pem_decoder_init(&pem);

@@ -4,10 +4,26 @@
  * any more: a QUIT that has arrived is carried out. */
 #include "base/dialog.h"
 
+/* The one place that reads the columns of a row. */
+static bool is_refused(
+	const struct dialog *dialog, const struct dialog_command *command, enum dialog_fault *fault)
+{
+	if ((command->states >> dialog->state & 1) == 0)
+		*fault = DIALOG_WRONG_STATE;
+	else if ((command->needs & ~dialog->has) != 0)
+		*fault = DIALOG_LACKS;
+	else if ((command->forbids & dialog->has) != 0)
+		*fault = DIALOG_FORBIDDEN;
+	else
+		return false;
+	return true;
+}
+
 bool dialog_allows(const struct dialog *dialog, const struct dialog_command *command)
 {
-	return (command->states >> dialog->state & 1) != 0 &&
-	       (command->needs & ~dialog->has) == 0 && (command->forbids & dialog->has) == 0;
+	enum dialog_fault fault;
+
+	return !is_refused(dialog, command, &fault);
 }
 
 static void refuse(
@@ -62,17 +78,14 @@ static void take_line(struct dialog *dialog, struct slice line)
 	bool has_argument = slice_trim(argument).len > 0;
 
 	const struct dialog_command *command = find(dialog, verb);
+	enum dialog_fault fault;
 	if (command == NULL && is_other_protocol(verb)) {
 		refuse(dialog, DIALOG_OTHER_PROTOCOL, NULL);
 		dialog->state = DIALOG_END;
 	} else if (command == NULL) {
 		refuse(dialog, DIALOG_UNKNOWN_VERB, NULL);
-	} else if ((command->states >> dialog->state & 1) == 0) {
-		refuse(dialog, DIALOG_WRONG_STATE, command);
-	} else if ((command->needs & ~dialog->has) != 0) {
-		refuse(dialog, DIALOG_LACKS, command);
-	} else if ((command->forbids & dialog->has) != 0) {
-		refuse(dialog, DIALOG_FORBIDDEN, command);
+	} else if (is_refused(dialog, command, &fault)) {
+		refuse(dialog, fault, command);
 	} else if (has_argument ? command->argument == ARGUMENT_NONE
 				: command->argument == ARGUMENT_REQUIRED) {
 		refuse(dialog, DIALOG_ARGUMENT, command);
