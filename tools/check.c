@@ -45,8 +45,9 @@ static void check_listeners(const struct config *config, bool served)
 			size_t count = 0;
 			struct err e;
 			snprintf(one, sizeof(one), "%.*s", (int)word.len, word.at);
+			/* Denied, too, is what the server has long opened as root. */
 			if (listen_open(one, 0, 0, fds, &count, &e) < 0 &&
-				!(served && e.kind == ERR_IN_USE))
+				!(served && (e.kind == ERR_IN_USE || e.kind == ERR_DENIED)))
 				finding("%s", e.text);
 			while (count > 0)
 				close(fds[--count]);

@@ -27,7 +27,7 @@ int file_write_new(const char *path, mode_t mode, struct slice content, struct e
 	snprintf(fresh, sizeof(fresh), "%s.new-%ld", path, (long)getpid());
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
-		return err_set_errno(e, "cannot create %s", fresh);
+		return err_set_errno(e, "cannot create %s", path);
 	int result = 0;
 	/* link(2) and not rename(2): it never replaces what came meanwhile. */
 	if (fchmod(fd, mode) != 0 || write_all(fd, content) != 0 || link(fresh, path) != 0)
@@ -51,7 +51,10 @@ int file_make_directory(const char *path, mode_t mode, struct err *e)
 			return -1;
 		return file_make_directory(path, mode, e);
 	}
-	if (errno == EEXIST && stat(path, &what) == 0 && S_ISDIR(what.st_mode))
-		return 0;
+	if (errno == EEXIST && stat(path, &what) == 0) {
+		if (S_ISDIR(what.st_mode))
+			return 0;
+		errno = ENOTDIR;
+	}
 	return err_set_errno(e, "cannot make the directory %s", path);
 }
