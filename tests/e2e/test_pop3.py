@@ -127,3 +127,23 @@ def test_a_crowded_server_waits_ten_seconds_for_a_login(office, service):
     assert wire.line().startswith(b"-ERR [SYS/TEMP]")
     assert wire.at_end()
     assert all(other.command("NOOP").startswith("+OK") for other in others)
+
+
+def test_fifty_thousand_messages_are_listed_and_deleted_in_one_session(served):
+    count = 50000
+    served.deliver(letter("satu dari sangat banyak"))
+    change_store(
+        served,
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        " INSERT INTO entries (folder_id, body_id, size, uidl, received, checksum, prefix)"
+        " SELECT folder_id, body_id, size, 'u' || i, received, checksum, prefix FROM entries, n",
+        count)
+    wire = served.login()
+    for command in (b"LIST\r\n", b"UIDL\r\n"):
+        wire.send(command)
+        assert wire.line().startswith(b"+OK")
+        assert len(wire.block()) == count
+    wire.send(b"".join(b"DELE %d\r\n" % number for number in range(1, count + 1)) + b"QUIT\r\n")
+    assert all(wire.line().startswith(b"+OK") for _ in range(count + 1))
+    assert wire.at_end()
+    assert served.login().command("STAT") == "+OK 0 0"
