@@ -1,10 +1,12 @@
 /* main, and the table of commands: help, usage and the parser all go by it. */
 #include "base/buf.h"
 #include "tools/command.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const struct command commands[] = {
 	{"serve", "", "runs the server in the foreground until SIGTERM or SIGINT", command_serve},
@@ -161,11 +163,23 @@ static int run(struct command_line *line, const char *const *words, const char *
 	return 2;
 }
 
+/* A file or connection that came to be descriptor 2 would get the log. */
+static void hold_standard_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line = {0};
 	const char *const *words = (const char *const *)argv + (argc > 0);
 	umask(077);
+	hold_standard_descriptors();
 	if (*words && strncmp(*words, "-c", 2) == 0) {
 		line.config_path = (*words)[2] ? *words + 2 : words[1];
 		if (!line.config_path) {

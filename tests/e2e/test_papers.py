@@ -110,3 +110,13 @@ def test_output_that_cannot_be_written_is_an_error(workshop):
         result = subprocess.run([workshop.binary, "help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert result.returncode == 1
     assert "No space left" in result.stderr
+
+
+def test_closed_standard_descriptors_are_never_taken_for_something_else(office):
+    """Without it, descriptor 1 would be the store when the list is printed."""
+    before = (office.data / "store.db").read_bytes()
+    for closing in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        subprocess.run(["sh", "-c", f'"$1" -c "$2" user list {closing}', "sh", office.binary, office.ini],
+                       capture_output=True, timeout=60)
+    assert (office.data / "store.db").read_bytes() == before
+    office.run("check")
