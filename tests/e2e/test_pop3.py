@@ -21,9 +21,9 @@ def letter(text, size=0):
 
 def change_store(office, sql, *values):
     """Does to the store what no part of officemail would."""
-    with sqlite3.connect(office.data / "store.db", timeout=30, isolation_level=None) as db:
-        changed = db.execute(sql, values).rowcount
-        assert changed > 0, f"changed nothing: {sql}"
+    db = sqlite3.connect(office.data / "store.db", timeout=30, isolation_level=None)
+    db.execute(sql, values)
+    assert db.total_changes > 0, f"changed nothing: {sql}"
     db.close()
 
 
@@ -65,6 +65,7 @@ def test_damage_in_a_later_piece_ends_the_connection_after_the_good_octets(serve
     wire.send(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
     assert wire.line().startswith(b"+OK")
     wire._until(lambda: False)
+    wire.close()
     received = bytes(wire.received)
     start = received.index(message[:30])
     assert received[start:] == message[:PIECE], "the first piece, and nothing else"
