@@ -65,9 +65,11 @@ int store_server(const char *data, int64_t *pid, struct err *e);
 
 /* ---- housekeeping of the writer (upkeep.c) ---- */
 
-/* Moves the log's pages to the file when it has grown, all of them when idle;
- * gives way where somebody reads. */
+/* Moves the log's pages to the file when it has grown, all of them when idle,
+ * and then rests; gives way where somebody reads. */
 void store_checkpoint(struct store *store, bool idle);
+/* Gives the memory of SQLite's page cache back, until the next use. */
+void store_rest(struct store *store);
 /* Gives freed pages back in small steps; 1 there is more to do. */
 int store_shrink_step(struct store *store, struct err *e);
 /* DATA/ballast: octets given up when a commit finds the disk full, so that

@@ -4,6 +4,7 @@
 #include "store/db.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -104,6 +105,12 @@ int store_shrink_step(struct store *store, struct err *e)
 	return unused * 4 > all;
 }
 
+void store_rest(struct store *store)
+{
+	sqlite3_db_release_memory(store->db);
+	malloc_trim(0);
+}
+
 /* The log as others see it: a command may have written to it, too. */
 static bool log_is_empty(const struct store *store)
 {
@@ -130,6 +137,8 @@ void store_checkpoint(struct store *store, bool idle)
 	sqlite3_busy_timeout(store->db, 0); /* it gives way */
 	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
+	if (idle)
+		store_rest(store);
 	store->wal_tried = store->wal_pages;
 	if (code == SQLITE_OK && in_log == moved)
 		store->wal_pages = store->wal_tried = 0; /* the next commit starts it anew */

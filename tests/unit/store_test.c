@@ -13,7 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -21,6 +21,7 @@
 #include <seccomp.h>
 #endif
 
+#include "base/channel.h"
 #include "store/events.h"
 #include "tests/unit/letters.h"
 #include "tests/unit/office.h"
@@ -454,12 +455,13 @@ static void nothing_acknowledged_is_lost_to_a_kill_in_the_middle_of_batches(void
 		int status;
 		waitpid(child, &status, 0);
 		assert_true(WIFSIGNALED(status));
-		assert_int_equal(reopen(office, STORE_TOOL), 0);
+		assert_int_equal(reopen(office, STORE_READER), 0);
 		int messages = (int)list(office, "ani@kantor.example", "Inbox", &maildrop);
 		/* Committed whole, perhaps not acknowledged any more: one batch. */
 		assert_in_range(messages, progress->acknowledged, progress->acknowledged + 7);
 		progress->acknowledged = messages;
 		assert_sound(office);
+		assert_int_equal(reopen(office, STORE_TOOL), 0);
 	}
 	for (size_t i = 0; i < maildrop.count; i += 13) {
 		struct buf out = {0};
@@ -593,8 +595,8 @@ static void removed_files_are_not_taken(void **state)
 static bool seal(void)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),
-		SCMP_SYS(write),
+		SCMP_SYS(recvmsg),
+		SCMP_SYS(sendmsg),
 		SCMP_SYS(pread64),
 		SCMP_SYS(fstat),
 		SCMP_SYS(fstat64),
@@ -633,80 +635,87 @@ static bool seal(void)
 	return seccomp_load(filter) == 0;
 }
 
-/* The sealed child: told a number, it lists and reads that many messages. */
-static void serve_sealed(struct test_office *office, const int fds[3], int in, int out)
+/* The sealed child: gets the descriptors, then numbers: it lists and reads that
+ * many messages. */
+static void serve_sealed(struct channel *channel)
 {
 	struct store *store;
-	unsigned char expected;
+	struct frame frame;
+	struct err e;
 
-	if (!seal() || store_open_handed(&store, fds, &office->e))
+	if (channel_receive(channel, &frame, &e) != 1 || !seal() ||
+		store_open_handed(&store, frame.fds, &e))
 		_exit(2);
-	while (read(in, &expected, 1) == 1) {
+	while (channel_receive(channel, &frame, &e) == 1) {
 		struct maildrop maildrop = {0};
-		if (maildrop_list(store, 1, &maildrop, &office->e) || maildrop.count != expected)
+		if (maildrop_list(store, 1, &maildrop, &e) || maildrop.count != frame.type)
 			_exit(3);
 		for (size_t i = 0; i < maildrop.count; i++) {
 			struct buf octets = {0};
-			if (read_entry(store, maildrop.items[i].id, &octets, &office->e) ||
+			if (read_entry(store, maildrop.items[i].id, &octets, &e) ||
 				octets.len != maildrop.items[i].size)
 				_exit(4);
 			buf_free(&octets);
 		}
 		maildrop_free(&maildrop);
-		if (write(out, "", 1) != 1)
+		if (channel_send(channel, frame.type, NULL, 0, NULL, 0, &e))
 			_exit(5);
 	}
 	store_close(store);
 	_exit(0);
 }
 
-static void ask_sealed(int to, int from, size_t messages)
+static void ask_sealed(struct channel *channel, unsigned messages)
 {
-	unsigned char number = (unsigned char)messages;
+	struct frame frame;
+	struct err e;
 
-	assert_int_equal(write(to, &number, 1), 1);
-	assert_int_equal(read(from, &number, 1), 1);
+	assert_int_equal(channel_send(channel, messages, NULL, 0, NULL, 0, &e), 0);
+	assert_int_equal(channel_receive(channel, &frame, &e), 1);
+	assert_int_equal(frame.type, messages);
 }
 
 static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 {
 	struct test_office *office = *state;
-	int fds[3], to[2], from[2], status;
+	int pair[2], fds[3], status;
 	struct buf big = {0};
 
+	close_office(office);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	fflush(NULL);
+	pid_t child = fork(); /* before the store is opened, as a session is */
+	if (child == 0) {
+		struct channel channel = {.fd = pair[1]};
+		close(pair[0]);
+		serve_sealed(&channel);
+	}
+	struct channel channel = {.fd = pair[0]};
+	close(pair[1]);
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(store_files_open(fds, office->data, &office->e), 0);
-	assert_int_equal(pipe(to) + pipe(from), 0);
-	fflush(NULL);
-	pid_t child = fork();
-	if (child == 0) {
-		close(to[1]), close(from[0]);
-		serve_sealed(office, fds, to[0], from[1]);
-	}
-	close(to[0]), close(from[1]);
-	ask_sealed(to[1], from[0], 1);
+	assert_int_equal(channel_send(&channel, 0, NULL, 0, fds, 3, &office->e), 0);
+	ask_sealed(&channel, 1);
 	post(office, "ani@kantor.example", LETTER); /* while it has the store open */
-	ask_sealed(to[1], from[0], 2);
+	ask_sealed(&channel, 2);
 	store_checkpoint(office->store, true); /* TRUNCATE: the log is empty */
 	assert_int_equal(size_of(office, "store.db-wal"), 0);
-	ask_sealed(to[1], from[0], 2);
+	ask_sealed(&channel, 2);
 	fill(&big, 3 * BODY_PIECE);
-	for (size_t messages = 3; messages < 30; messages++) { /* resets of the log */
+	for (unsigned messages = 3; messages < 30; messages++) { /* resets of the log */
 		struct letter letter = letter_to("ani@kantor.example");
 		assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
 		store_checkpoint(office->store, messages % 10 == 0);
-		ask_sealed(to[1], from[0], messages);
+		ask_sealed(&channel, messages);
 	}
-	close(to[1]);
+	channel_close(&channel);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	close(from[0]);
 	buf_free(&big);
-	/* The child's end took no lock with it. */
-	post(office, "ani@kantor.example", LETTER);
 	assert_sound(office);
+	close_office(office); /* before the descriptors: closing one drops its locks */
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
 }
