@@ -243,6 +243,11 @@ void conn_consume(struct conn *conn, size_t len)
 	conn->in_from += len;
 }
 
+void conn_forget(struct conn *conn)
+{
+	wipe(conn->in, conn->in_from);
+}
+
 /* False: the input ended before the line that was too long did. */
 static bool swallow_long_line(struct conn *conn, int64_t deadline)
 {
