@@ -73,6 +73,7 @@ int pop3_pass(void *arg, struct slice argument)
 	struct session *session = arg;
 	int next = log_in(session, buf_slice(&session->name), argument);
 
+	conn_forget(&session->visitor->conn);
 	/* PASS is legal right behind USER alone, right or wrong. */
 	forget_name(session);
 	return next;
@@ -124,5 +125,6 @@ int pop3_auth(void *arg, struct slice argument)
 	else
 		reply_refuse(session, REFUSE_MALFORMED);
 	sasl_end(&sasl);
+	conn_forget(&session->visitor->conn);
 	return next;
 }

@@ -161,7 +161,7 @@ int pop3_quit(void *arg, struct slice argument)
 		reply_refuse(session, REFUSE_NOT_REMOVED);
 	} else {
 		session->removed = session->deleted_count;
-		reply_ok(session, "%zu messages deleted; bye", session->removed);
+		reply_ok(session, "bye; %zu deleted", session->removed);
 	}
 	return DIALOG_END;
 }

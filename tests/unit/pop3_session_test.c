@@ -231,7 +231,7 @@ static void quit_deletes_what_is_marked_and_tells_of_it(void **state)
 	role_answer(&writer, ANSWER_OK, SLICE(""));
 	serve(LOGIN "DELE 1\r\nDELE 3\r\nSTAT\r\nQUIT\r\n");
 	assert_true(was_told("+OK 1 1000\r\n"));
-	assert_true(was_told("+OK 2 messages deleted"));
+	assert_true(was_told("+OK bye; 2 deleted"));
 
 	assert_int_equal(channel_receive(&writer.channel, &frame, &e), 1);
 	assert_int_equal(frame.type, REQUEST_DELETE);
@@ -294,6 +294,18 @@ static void the_autologout_says_nothing_and_deletes_nothing(void **state)
 	assert_int_equal(visitor.conn.input, CONN_TIMEOUT);
 	conn_close(&visitor.conn);
 	assert_false(was_asked(&writer));
+}
+
+static void a_password_does_not_stay_behind(void **state)
+{
+	(void)state;
+	directory_grants(1, an_hour_on());
+	client_says(LOGIN "STAT\r\nQUIT\r\n");
+	pop3d_serve(&visitor);
+	assert_non_null(memmem(visitor.conn.in, visitor.conn.in_to, "STAT", 4));
+	assert_null(memmem(visitor.conn.in, visitor.conn.in_to, "rahasia", 7));
+	shutdown(client, SHUT_WR);
+	conn_close(&visitor.conn);
 }
 
 static void nonsense_without_end_ends_the_session(void **state)
@@ -378,6 +390,7 @@ int main(void)
 		SESSION_TEST(quit_needs_no_role_where_nothing_is_deleted),
 		SESSION_TEST(a_session_does_not_outlive_its_ticket),
 		SESSION_TEST(the_autologout_says_nothing_and_deletes_nothing),
+		SESSION_TEST(a_password_does_not_stay_behind),
 		SESSION_TEST(nonsense_without_end_ends_the_session),
 		SESSION_TEST(a_list_of_fifty_thousand_is_whole),
 		SESSION_TEST(no_reply_is_longer_than_512_octets),
