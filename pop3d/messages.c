@@ -163,5 +163,8 @@ int pop3_quit(void *arg, struct slice argument)
 		session->removed = session->deleted_count;
 		reply_ok(session, "bye; %zu deleted", session->removed);
 	}
+	/* Before the answer goes out: who logs in again at once finds the mailbox
+	 * free under `exclusive`. */
+	channel_close(&session->visitor->directory);
 	return DIALOG_END;
 }

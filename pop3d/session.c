@@ -71,7 +71,7 @@ static void account(struct session *session)
 	buf_printf(&detail, "from=%s retrieved=%zu octets=%llu deleted=%zu", visitor->peer,
 		session->retrieved, (unsigned long long)session->retrieved_octets,
 		session->removed);
-	request_event(&visitor->writer, &session->login.ticket, "session", buf_slice(&detail));
+	request_event(&visitor->writer, &session->login.ticket, buf_slice(&detail));
 	buf_free(&detail);
 }
 

@@ -126,7 +126,7 @@ static void refuse_disabled(struct asker *asker)
 static bool is_open(int64_t folder_id)
 {
 	for (const struct asker *a = directory.askers; a; a = a->next)
-		if (a->logged_in && a->folder_id == folder_id)
+		if (a->logged_in && !a->channel->ended && a->folder_id == folder_id)
 			return true;
 	return false;
 }
@@ -196,8 +196,9 @@ static void let_in(struct asker *asker)
 		role_answer_error(asker->channel, &e);
 	} else {
 		asker->logged_in = true;
-		request_login_answer(asker->channel, &login);
+		/* First the master: the client's next connection is a known one's. */
 		tell_login(asker);
+		request_login_answer(asker->channel, &login);
 	}
 	maildrop_free(&login.maildrop);
 }

@@ -9,6 +9,8 @@
 int events_add(struct store *store, const char *kind, int64_t user_id, int64_t entry_id,
 	struct slice detail, struct err *e);
 
+/* What a session did: the detail is its own words. */
+#define EVENT_SESSION "session"
 /* A user's login from an address: detail `from=ADDRESS`. */
 #define EVENT_LOGIN "login"
 /* Calls `each` with the addresses of logins not older than `seconds`; an

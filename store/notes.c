@@ -9,15 +9,11 @@
 /* last_login is kept to the hour: a poll a minute is no reason to write. */
 #define LAST_LOGIN_STEP 3600
 
-void request_event(
-	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail)
+void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail)
 {
 	struct buf body = {0};
 	struct err e;
-	pack_number(&body, ticket != NULL);
-	if (ticket)
-		pack_ticket(&body, ticket);
-	pack_text(&body, kind);
+	pack_ticket(&body, ticket);
 	pack_slice(&body, detail);
 	/* A session whose writer has gone is told at its next request. */
 	channel_send_buf(writer, REQUEST_EVENT, &body, &e);
@@ -50,17 +46,12 @@ static int note_event(struct store *store, const struct frame *frame,
 	const unsigned char key[DIGEST_SIZE], struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
-	struct ticket ticket = {0};
-	char kind[24];
-	bool has_ticket = unpack_number(&in) != 0;
-	if (has_ticket)
-		unpack_ticket(&in, &ticket);
-	unpack_text(&in, kind, sizeof(kind));
+	struct ticket ticket;
+	unpack_ticket(&in, &ticket);
 	struct slice detail = unpack_slice(&in);
-	if (unpack_end(&in, e) < 0 ||
-		(has_ticket && ticket_check(&ticket, key, store_now(store), e) < 0))
+	if (unpack_end(&in, e) < 0 || ticket_check(&ticket, key, store_now(store), e) < 0)
 		return -1;
-	return events_add(store, kind, ticket.user_id, 0, detail, e);
+	return events_add(store, EVENT_SESSION, ticket.user_id, 0, detail, e);
 }
 
 static int note_login(struct store *store, const struct frame *frame, struct err *e)

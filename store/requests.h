@@ -30,7 +30,7 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_FORGET,      /* smtp, lmtp: the pieces sent are for nothing; no answer */
 	REQUEST_DELETE,      /* pop3: ticket, entries */
 	REQUEST_DELETE_MORE, /* pop3: entries of the REQUEST_DELETE to come; no answer */
-	REQUEST_EVENT,       /* anyone: what happened; no answer */
+	REQUEST_EVENT,       /* pop3: what the session did; no answer */
 	REQUEST_TICKET_KEY,  /* directory: the key of the tickets */
 	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
 	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
@@ -115,9 +115,8 @@ void request_forget(struct channel *writer);
 /* Deletes, all or nothing; 0: it is on disk. */
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e);
-/* One way: `kind` and `detail` as events_add(). ticket NULL: about nobody. */
-void request_event(
-	struct channel *writer, const struct ticket *ticket, const char *kind, struct slice detail);
+/* One way: what a session did, as an event about the ticket's user. */
+void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail);
 
 /* For the writer: the fields of a delete or delete-more, the ids appended to *ids as octets. */
 int request_delete_read(

@@ -150,6 +150,13 @@ static int set_pragmas(struct store *store, struct err *e)
 
 /* What a reader has no use for. The first two count for an empty file only, and
  * write to any other. */
+int store_set_sync(struct store *store, enum config_sync sync, struct err *e)
+{
+	store->sync = sync;
+	return db_script(store,
+		sync == SYNC_FULL ? "PRAGMA synchronous = full" : "PRAGMA synchronous = normal", e);
+}
+
 static int set_writing_pragmas(struct store *store, struct err *e)
 {
 	char text[200];

@@ -30,6 +30,8 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
  * that the directory sent; opens no file. Takes them over, closes them never. */
 int store_open_handed(struct store **store, const int fds[3], struct err *e);
 void store_close(struct store *store);
+/* From the next commit on. */
+int store_set_sync(struct store *store, enum config_sync sync, struct err *e);
 
 /* The three descriptors to hand to sessions, opened read-only once and kept as
  * long as the process (closing one would drop SQLite's locks). Call before

@@ -182,7 +182,7 @@ static const struct right {
 	{REQUEST_FORGET, OF_SMTP, NULL, forget},
 	{REQUEST_DELETE, OF_POP3, take_delete, NULL},
 	{REQUEST_DELETE_MORE, OF_POP3, NULL, keep_ids},
-	{REQUEST_EVENT, OF_SMTP | OF_POP3, NULL, keep_unpromised},
+	{REQUEST_EVENT, OF_POP3, NULL, keep_unpromised},
 	{REQUEST_TICKET_KEY, OF_DIRECTORY, NULL, give_ticket_key},
 	{REQUEST_LOGGED_IN, OF_DIRECTORY, NULL, keep_unpromised},
 	{REQUEST_NEW_HASH, OF_DIRECTORY, NULL, keep_unpromised},
@@ -402,6 +402,13 @@ static void closed(struct role_channel *channel)
 	free(asker);
 }
 
+static void configured(const struct config *config)
+{
+	struct err e;
+	if (store_set_sync(writer.store, (enum config_sync)config->sync, &e) < 0)
+		log_failure(LOG_ERROR, "sync-not-set", &e);
+}
+
 static int begin(struct err *e)
 {
 	int lock;
@@ -424,6 +431,7 @@ int writer_run(struct role_birth *birth, struct err *e)
 		.closed = closed,
 		.round_end = end_round,
 		.idle = rest,
+		.configured = configured,
 		.round_frames = ROUND_FRAMES,
 		.round_octets = ROUND_OCTETS};
 	writer.birth = birth;
