@@ -139,7 +139,7 @@ static void start_role(size_t index)
 	int pair[2];
 	pid_t parent = getpid();
 	pid_t pid = -1;
-	role->restart_ms = text_monotonic_ms() + BACKOFF_MOST_MS; /* where it cannot be forked */
+	role->restart_ms = text_monotonic_ms() + role->backoff_ms;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
 		pid = fork();
 		if (pid != 0)
@@ -202,13 +202,10 @@ static void session_ended(size_t index, int status)
 	master.sessions[index] = master.sessions[--master.session_count];
 }
 
-/* False: there are no children any more. Those of a role that has died are
- * ours too. */
-static bool reap(void)
+static void reap(void)
 {
 	int status;
-	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
 		for (size_t i = 0; i < master.procs->role_count; i++)
 			if (master.roles[i].pid == pid)
 				role_ended(i, status);
@@ -218,7 +215,6 @@ static bool reap(void)
 				break;
 			}
 	}
-	return pid == 0;
 }
 
 /* ---- sessions ---- */
@@ -457,10 +453,20 @@ static void serve(void)
 	}
 }
 
-static void wait_for_children(bool all)
+static bool children_left(bool roles)
+{
+	if (!roles)
+		return master.session_count > 0;
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		if (master.roles[i].pid)
+			return true;
+	return false;
+}
+
+static void wait_for_children(bool roles)
 {
 	int64_t deadline = text_monotonic_ms() + DRAIN_MS;
-	while (reap() && (all || master.session_count > 0)) {
+	while (children_left(roles)) {
 		int64_t left = deadline - text_monotonic_ms();
 		if (left <= 0)
 			return;
@@ -469,6 +475,7 @@ static void wait_for_children(bool all)
 		struct signalfd_siginfo info;
 		while (read(master.signals, &info, sizeof(info)) == sizeof(info))
 			continue;
+		reap();
 	}
 }
 
@@ -486,9 +493,13 @@ static void drain(void)
 	wait_for_children(false);
 	for (size_t i = 0; i < master.session_count; i++)
 		kill(master.sessions[i].pid, SIGKILL);
+	/* Where the start has failed nobody was asked anything, and a role may
+	 * wait for one that will never be. */
 	for (size_t i = 0; i < procs->role_count; i++)
-		if (master.roles[i].pid)
+		if (master.roles[i].pid && master.announced)
 			shutdown(master.roles[i].channel.fd, SHUT_RDWR);
+		else if (master.roles[i].pid)
+			kill(master.roles[i].pid, SIGKILL);
 	wait_for_children(true);
 	for (size_t i = 0; i < procs->role_count; i++)
 		if (master.roles[i].pid)
@@ -507,8 +518,7 @@ static int begin(struct procs *procs, struct err *e)
 	sigprocmask(SIG_BLOCK, &handled, &master.mask_before);
 	signal(SIGPIPE, SIG_IGN);
 	master.signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0 ||
-		prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0)
 		return err_set_errno(e, "cannot begin");
 	for (size_t i = 0; i < procs->role_count; i++) {
 		master.roles[i].channel.fd = -1;
