@@ -221,8 +221,9 @@ const struct dialog_command smtpd_commands[] = {
 	{"MAIL",     READY,        0,             0,             ARGUMENT_REQUIRED, run_mail,       NULL},
 	{"RCPT",     SENDER | RECIPIENTS, 0,      0,             ARGUMENT_REQUIRED, run_rcpt,       NULL},
 	{"DATA",     RECIPIENTS,   0,             0,             ARGUMENT_NONE,     data_run,       NULL},
-	/* BDAT in any state: its octets are there and must be stepped over. */
-	{"BDAT",     ANY,          0,             0,             ARGUMENT_REQUIRED, data_run_chunk, "CHUNKING"},
+	/* BDAT in any state: its octets are there and must be stepped over; without
+	 * a length, too, it is the handler that ends the session. */
+	{"BDAT",     ANY,          0,             0,             ARGUMENT_OPTIONAL, data_run_chunk, "CHUNKING"},
 	{"RSET",     ANY,          0,             0,             ARGUMENT_NONE,     run_rset,       NULL},
 	{"NOOP",     ANY,          0,             0,             ARGUMENT_OPTIONAL, run_noop,       NULL},
 	{"QUIT",     ANY,          0,             0,             ARGUMENT_NONE,     run_quit,       NULL},
