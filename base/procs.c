@@ -139,7 +139,7 @@ static void start_role(size_t index)
 	int pair[2];
 	pid_t parent = getpid();
 	pid_t pid = -1;
-	role->restart_ms = text_monotonic_ms() + role->backoff_ms;
+	role->restart_ms = text_monotonic_ms() + BACKOFF_MOST_MS; /* where it cannot be forked */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
 		pid = fork();
 		if (pid != 0)
@@ -202,10 +202,13 @@ static void session_ended(size_t index, int status)
 	master.sessions[index] = master.sessions[--master.session_count];
 }
 
-static void reap(void)
+/* False: there are no children any more. Those of a role that has died are
+ * ours too. */
+static bool reap(void)
 {
 	int status;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (size_t i = 0; i < master.procs->role_count; i++)
 			if (master.roles[i].pid == pid)
 				role_ended(i, status);
@@ -215,6 +218,7 @@ static void reap(void)
 				break;
 			}
 	}
+	return pid == 0;
 }
 
 /* ---- sessions ---- */
@@ -453,20 +457,10 @@ static void serve(void)
 	}
 }
 
-static bool children_left(bool roles)
-{
-	if (!roles)
-		return master.session_count > 0;
-	for (size_t i = 0; i < master.procs->role_count; i++)
-		if (master.roles[i].pid)
-			return true;
-	return false;
-}
-
-static void wait_for_children(bool roles)
+static void wait_for_children(bool all)
 {
 	int64_t deadline = text_monotonic_ms() + DRAIN_MS;
-	while (children_left(roles)) {
+	while (reap() && (all || master.session_count > 0)) {
 		int64_t left = deadline - text_monotonic_ms();
 		if (left <= 0)
 			return;
@@ -475,7 +469,6 @@ static void wait_for_children(bool roles)
 		struct signalfd_siginfo info;
 		while (read(master.signals, &info, sizeof(info)) == sizeof(info))
 			continue;
-		reap();
 	}
 }
 
@@ -518,7 +511,8 @@ static int begin(struct procs *procs, struct err *e)
 	sigprocmask(SIG_BLOCK, &handled, &master.mask_before);
 	signal(SIGPIPE, SIG_IGN);
 	master.signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0)
+	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0 ||
+		prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_set_errno(e, "cannot begin");
 	for (size_t i = 0; i < procs->role_count; i++) {
 		master.roles[i].channel.fd = -1;

@@ -19,6 +19,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define SESSION_FILES  32
+#define SESSION_MEMORY (512u << 20) /* octets of address space: a list of millions fits */
+
 bool sandbox_is_sealed_build(void)
 {
 #ifdef UNSEALED
@@ -26,6 +29,19 @@ bool sandbox_is_sealed_build(void)
 #else
 	return true;
 #endif
+}
+
+/* Lowers a limit for good; it can only be lower already. */
+static void limit(int resource, rlim_t most)
+{
+	struct rlimit now;
+	if (getrlimit(resource, &now) < 0)
+		return;
+	if (now.rlim_cur > most)
+		now.rlim_cur = most;
+	if (now.rlim_max > most)
+		now.rlim_max = most;
+	setrlimit(resource, &now);
 }
 
 /* The leak detector looks for leaks at exit by tracing its own process: it may
@@ -255,8 +271,15 @@ int sandbox_prepare(struct err *e)
 
 int sandbox_seal(enum seal seal, struct err *e)
 {
+	if (seal == SEAL_SESSION) {
+		limit(RLIMIT_NOFILE, SESSION_FILES);
+		limit(RLIMIT_NPROC, 0);
+	}
 #ifdef SANITIZED
 	leaks_unseen = seal != SEAL_STORE_ROLE;
+#else
+	if (seal == SEAL_SESSION)
+		limit(RLIMIT_AS, SESSION_MEMORY);
 #endif
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[seal]) < 0)
 		return err_set_errno(e, "the kernel refuses the seal");
@@ -281,18 +304,6 @@ int sandbox_seal(enum seal seal, struct err *e)
 #endif
 
 /* ---- accounts and limits ---- */
-
-static void limit(int resource, rlim_t most)
-{
-	struct rlimit now;
-	if (getrlimit(resource, &now) < 0)
-		return;
-	if (now.rlim_cur > most)
-		now.rlim_cur = most;
-	if (now.rlim_max > most)
-		now.rlim_max = most;
-	setrlimit(resource, &now);
-}
 
 int sandbox_take_account(const struct sandbox_account *account, pid_t parent, struct err *e)
 {
