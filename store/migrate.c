@@ -27,11 +27,9 @@ static int sync_path(const char *path, int flags, struct err *e)
 static int copy_database(const char *from, const char *to)
 {
 	sqlite3 *source = NULL, *target = NULL;
-	int code =
-		sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL);
+	int code = sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_open_v2(
-			to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL);
+		code = sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE, NULL);
 	sqlite3_backup *backup =
 		code == SQLITE_OK ? sqlite3_backup_init(target, "main", source, "main") : NULL;
 	if (backup) {

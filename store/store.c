@@ -136,7 +136,6 @@ static int set_pragmas(struct store *store, struct err *e)
 {
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_extended_result_codes(store->db, 1);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
 	char text[400];
 	snprintf(text, sizeof text,
@@ -196,7 +195,7 @@ static int set_checkpoints(struct store *store, struct err *e)
 int db_open(struct store *store, struct err *e)
 {
 	char path[CONFIG_PATH_MAX + 40];
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	configure_sqlite();
 	if (store->handed)
 		snprintf(path, sizeof path, "file:%s?readonly_shm=1", HANDED_PATH);
@@ -253,7 +252,6 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 			"%s/store.db does not exist: `officemail init` makes a store", data);
 	if (!exists && create_file(data, e))
 		return -1;
-
 	return finish_opening(store, store_new(data, role, sync), e);
 }
 

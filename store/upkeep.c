@@ -107,7 +107,8 @@ int store_shrink_step(struct store *store, struct err *e)
 
 void store_rest(struct store *store)
 {
-	sqlite3_db_release_memory(store->db);
+	if (store->db)
+		sqlite3_db_release_memory(store->db);
 	malloc_trim(0);
 }
 

@@ -120,6 +120,20 @@ static void a_symbolic_link_is_refused(void **state)
 	unlink(elsewhere);
 }
 
+static void a_link_above_the_directory_is_the_admins_business(void **state)
+{
+	struct test_office *office = *state;
+	char link[80], path[100];
+	struct store *store;
+
+	snprintf(link, sizeof(link), "%s/up", office->data);
+	assert_int_equal(symlink("..", link), 0);
+	snprintf(path, sizeof(path), "%s%s", link, strrchr(office->data, '/'));
+	assert_int_equal(store_open(&store, path, STORE_READER, SYNC_NORMAL, &office->e), 0);
+	store_close(store);
+	unlink(link);
+}
+
 static void what_is_missing_is_said_with_its_mend(void **state)
 {
 	struct test_office *office = *state;
@@ -773,6 +787,7 @@ int main(void)
 		OFFICE_TEST(a_store_is_opened_as_it_was_meant),
 		OFFICE_TEST(files_that_others_can_reach_are_refused),
 		OFFICE_TEST(a_symbolic_link_is_refused),
+		OFFICE_TEST(a_link_above_the_directory_is_the_admins_business),
 		OFFICE_TEST(what_is_missing_is_said_with_its_mend),
 		OFFICE_TEST(a_newer_store_is_refused),
 		OFFICE_TEST(what_is_no_store_is_refused),
