@@ -247,8 +247,11 @@ static void run_session(
 		return;
 	}
 	if (service->tls_first && conn_start_tls(&visitor->conn, visitor->chain, visitor->sign,
-					  visitor, HANDSHAKE_MS) < 0)
+					  visitor, HANDSHAKE_MS) < 0) {
+		log_event(LOG_INFO, "tls-failed", log_text("service", service->name),
+			log_text("from", visitor->peer));
 		return;
+	}
 	service->run(visitor);
 }
 

@@ -189,10 +189,10 @@ static int add_argument_rules(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_code = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	/* abort() after a broken invariant, and nothing else. */
-	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT);
+	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0);
 	/* What fstat(3) is today. */
-	const struct scmp_arg_cmp no_path_2 = SCMP_A2_64(SCMP_CMP_EQ, AT_EMPTY_PATH);
-	const struct scmp_arg_cmp no_path_3 = SCMP_A3_64(SCMP_CMP_EQ, AT_EMPTY_PATH);
+	const struct scmp_arg_cmp no_path_2 = SCMP_A2_64(SCMP_CMP_EQ, AT_EMPTY_PATH, 0);
+	const struct scmp_arg_cmp no_path_3 = SCMP_A3_64(SCMP_CMP_EQ, AT_EMPTY_PATH, 0);
 	return add_rule(filter, SCMP_SYS(mmap), no_code) ||
 	       add_rule(filter, SCMP_SYS(mmap2), no_code) ||
 	       add_rule(filter, SCMP_SYS(mprotect), no_code) ||
