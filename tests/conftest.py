@@ -17,14 +17,24 @@ def workshop():
     shop.remove()
 
 
-@pytest.fixture
-def office(workshop, request):
-    """A furnished office; the test starts it."""
+def opened(workshop, request):
     place = workshop.office()
     yield place
     if hasattr(request.node, "failed_call"):
         print("--- the server's log\n" + place.log_text())
     place.close()
+
+
+@pytest.fixture
+def office(workshop, request):
+    """A furnished office; the test starts it."""
+    yield from opened(workshop, request)
+
+
+@pytest.fixture
+def neighbour(workshop, request):
+    """A second one."""
+    yield from opened(workshop, request)
 
 
 @pytest.fixture

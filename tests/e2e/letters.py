@@ -5,7 +5,7 @@ import re
 
 TRACE = re.compile(
     rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]+\r\n"
-    rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*?[ \t][^\r\n]*; [^\r\n]* [+-]\d{4}\r\n"
+    rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*?[ \t][^\r\n]* [+-]\d{4}\r\n"
 )
 
 
