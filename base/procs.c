@@ -87,22 +87,23 @@ void procs_notify(const char *state)
 
 /* ---- children ---- */
 
-/* Everything of the master's that a child must not hold. */
-static void close_inherited(const struct role_state *but_role)
+static int compare_numbers(const void *a, const void *b)
 {
-	const struct procs *procs = master.procs;
-	for (size_t i = 0; i < procs->service_count; i++)
-		for (size_t j = 0; j < procs->services[i].fd_count; j++)
-			close(procs->services[i].fds[j]);
-	for (size_t i = 0; i < procs->role_count; i++) {
-		struct role_state *role = &master.roles[i];
-		channel_close(&role->channel);
-		if (role != but_role)
-			close(role->listener);
+	return *(const int *)a - *(const int *)b;
+}
+
+/* A child holds what it needs, and nothing else of the master's: above all no
+ * listener, no other's channel, and not the key's file. */
+static void keep_only(int *fds, size_t count)
+{
+	unsigned from = STDERR_FILENO + 1;
+	qsort(fds, count, sizeof(*fds), compare_numbers);
+	for (size_t i = 0; i < count; i++) {
+		if ((unsigned)fds[i] > from)
+			close_range(from, (unsigned)fds[i] - 1, 0);
+		from = (unsigned)fds[i] + 1;
 	}
-	if (master.lifeline[1] >= 0)
-		close(master.lifeline[1]);
-	close(master.signals);
+	close_range(from, ~0u, 0);
 	free(master.sessions);
 }
 
@@ -124,8 +125,7 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 		.listener = master.roles[index].listener,
 		.run_dir = procs->run_dir};
 	channel_open(&birth.master, channel_fd);
-	close_inherited(&master.roles[index]);
-	close(master.lifeline[0]);
+	keep_only((int[]){birth.listener, birth.run_dir, channel_fd}, 3);
 	set_child_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
 		return -1;
@@ -228,7 +228,7 @@ static void run_session(
 {
 	struct procs *procs = master.procs;
 	struct err e;
-	close_inherited(NULL);
+	keep_only((int[]){fd, master.lifeline[0], procs->run_dir}, 3);
 	set_child_signals();
 	tzset();
 	visitor->service = service->name;

@@ -206,6 +206,7 @@ static void let_in(struct asker *asker)
 static void judge(struct asker *asker, bool right)
 {
 	int64_t now = text_monotonic_ms();
+	wipe(asker->user.hash, sizeof(asker->user.hash));
 	if (!right) {
 		logins_found_wrong(&asker->pair, asker->hello.peer, now);
 		refuse_login(asker, ERR_DENIED, "wrong user or password");
@@ -225,7 +226,6 @@ static void hashed(void *arg, bool right, const char *new_hash)
 	if (right && new_hash[0])
 		request_new_hash(&directory.writer, asker->user.id, asker->user.hash, new_hash);
 	judge(asker, right);
-	wipe(asker->user.hash, sizeof(asker->user.hash));
 }
 
 static void check_login(struct asker *asker, struct slice password)

@@ -73,12 +73,11 @@ static void closed(struct role_channel *channel)
 
 /* ---- the master ---- */
 
-static int take_key(const struct frame *frame, struct err *e)
+static int take_key(const struct frame *frame, unsigned char wanted[TLS_KEY_ID_SIZE], struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
-	unsigned char wanted[TLS_KEY_ID_SIZE];
-	char path[CONFIG_PATH_MAX];
-	unpack_fixed(&in, wanted, sizeof(wanted));
+	char path[CONFIG_PATH_MAX + 16];
+	unpack_fixed(&in, wanted, TLS_KEY_ID_SIZE);
 	unpack_text(&in, path, sizeof(path));
 	if (unpack_end(&in, e) < 0)
 		return -1;
@@ -87,7 +86,7 @@ static int take_key(const struct frame *frame, struct err *e)
 	struct tls_key *key;
 	if (tls_key_read(&key, frame->fds[0], path, e) < 0)
 		return -1;
-	if (memcmp(tls_key_id(key), wanted, sizeof(wanted)) != 0) {
+	if (memcmp(tls_key_id(key), wanted, TLS_KEY_ID_SIZE) != 0) {
 		tls_key_free(key);
 		return err_set(e, ERR_INPUT,
 			"%s is not the key of the certificate: give the two files that belong "
@@ -103,17 +102,18 @@ static int take_key(const struct frame *frame, struct err *e)
 static void hear_master(struct frame *frame)
 {
 	struct err e;
-	struct buf why = {0};
+	struct buf answer = {0};
+	unsigned char key_id[TLS_KEY_ID_SIZE];
 	if (frame->type != MASTER_KEY_FILE || frame->fd_count != 1)
 		return;
-	int done = take_key(frame, &e);
+	int done = take_key(frame, key_id, &e);
 	close(frame->fds[0]);
-	if (done < 0)
-		pack_text(&why, e.text);
+	pack_fixed(&answer, key_id, sizeof(key_id));
+	pack_text(&answer, done < 0 ? e.text : "");
 	/* If the master has gone, the loop ends. */
 	channel_send_buf(
-		&keys.birth->master, done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &why, &e);
-	buf_free(&why);
+		&keys.birth->master, done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &answer, &e);
+	buf_free(&answer);
 }
 
 int keys_run(struct role_birth *birth, struct err *e)

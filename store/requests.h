@@ -39,9 +39,9 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_SIGN, /* one a channel */
 
 	/* between the master and a role */
-	MASTER_KEY_FILE,      /* to keys: the key id of a chain, the key's descriptor */
-	MASTER_KEY_TAKEN,     /* from keys: it is the chain's key */
-	MASTER_KEY_REFUSED,   /* from keys: why not */
+	MASTER_KEY_FILE,      /* to keys: a chain's key id, the key's path and descriptor */
+	MASTER_KEY_TAKEN,     /* from keys: that key id, and no text */
+	MASTER_KEY_REFUSED,   /* from keys: that key id, and why */
 	MASTER_KNOWN_ADDRESS, /* from the directory: somebody logged in from there */
 };
 

@@ -51,11 +51,6 @@ static struct {
 	struct buf abandoned; /* struct body_writer: what to free */
 } writer;
 
-static int with_space(struct err *e)
-{
-	return housekeeping_has_space(writer.store, writer.birth->config, e);
-}
-
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
 
 static int append(struct asker *asker, struct slice octets, struct err *e)
@@ -71,7 +66,7 @@ static int take_piece(
 	(void)answer;
 	if (frame->body.len != BODY_PIECE)
 		return err_set(e, ERR_INPUT, "a piece of %zu octets is none", frame->body.len);
-	return with_space(e) < 0 ? -1 : append(asker, frame->body, e);
+	return append(asker, frame->body, e);
 }
 
 static int take_delivery(
@@ -82,9 +77,7 @@ static int take_delivery(
 	if (request_deliver_read(frame, &delivery, &recipients, &rest, e) < 0)
 		return -1;
 	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
-	int done = with_space(e);
-	if (done == 0)
-		done = append(asker, rest, e);
+	int done = append(asker, rest, e);
 	if (done == 0)
 		done = deliver(
 			writer.store, writer.birth->config, &delivery, &asker->body, results, e);
@@ -173,19 +166,20 @@ enum {
 
 static const struct right {
 	unsigned type, services;
+	bool fills; /* needs room on the disk */
 	int (*step)(
 		struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e);
 	void (*at_once)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
-	{REQUEST_PIECE, OF_SMTP, take_piece, NULL},
-	{REQUEST_DELIVER, OF_SMTP, take_delivery, NULL},
-	{REQUEST_FORGET, OF_SMTP, NULL, forget},
-	{REQUEST_DELETE, OF_POP3, take_delete, NULL},
-	{REQUEST_DELETE_MORE, OF_POP3, NULL, keep_ids},
-	{REQUEST_EVENT, OF_POP3, NULL, keep_unpromised},
-	{REQUEST_TICKET_KEY, OF_DIRECTORY, NULL, give_ticket_key},
-	{REQUEST_LOGGED_IN, OF_DIRECTORY, NULL, keep_unpromised},
-	{REQUEST_NEW_HASH, OF_DIRECTORY, NULL, keep_unpromised},
+	{REQUEST_PIECE, OF_SMTP, true, take_piece, NULL},
+	{REQUEST_DELIVER, OF_SMTP, true, take_delivery, NULL},
+	{REQUEST_FORGET, OF_SMTP, false, NULL, forget},
+	{REQUEST_DELETE, OF_POP3, false, take_delete, NULL},
+	{REQUEST_DELETE_MORE, OF_POP3, false, NULL, keep_ids},
+	{REQUEST_EVENT, OF_POP3, false, NULL, keep_unpromised},
+	{REQUEST_TICKET_KEY, OF_DIRECTORY, false, NULL, give_ticket_key},
+	{REQUEST_LOGGED_IN, OF_DIRECTORY, false, NULL, keep_unpromised},
+	{REQUEST_NEW_HASH, OF_DIRECTORY, false, NULL, keep_unpromised},
 };
 
 static const struct right *find_right(const struct asker *asker, unsigned type)
@@ -220,30 +214,35 @@ static void fail_round(const struct err *why)
 	}
 }
 
+static int begin_step(const struct right *right, struct err *e)
+{
+	if (!store_in_transaction(writer.store) && store_begin(writer.store, e) < 0)
+		return -1;
+	/* Before the savepoint: what is purged to make room stays purged. */
+	if (right->fills && housekeeping_has_space(writer.store, writer.birth->config, e) < 0)
+		return -1;
+	return store_savepoint(writer.store, e);
+}
+
 static void take_step(struct role_channel *from, const struct right *right, struct frame *frame)
 {
 	struct asker *asker = from->owner;
 	struct pending *pending = &writer.pending[writer.pending_count++];
+	struct err *e = &pending->error;
 	*pending = (struct pending){.to = from, .deletes = right->type == REQUEST_DELETE};
 	asker->asked = true;
 	asker->before = asker->body;
 	asker->before.header = (struct buf){0};
-	struct err *e = &pending->error;
-	struct err why;
-	if (!store_in_transaction(writer.store) && store_begin(writer.store, &why) < 0) {
-		*e = why;
-		return;
-	}
-	if (store_savepoint(writer.store, e) == 0) {
-		int done = right->step(asker, frame, &pending->body, e);
-		if (done == 0 && store_release(writer.store, e) == 0) {
+	if (begin_step(right, e) == 0) {
+		if (right->step(asker, frame, &pending->body, e) == 0 &&
+			store_release(writer.store, e) == 0) {
 			e->kind = ERR_NONE;
 			return;
 		}
 		store_undo(writer.store);
 	}
 	if (!store_in_transaction(writer.store)) {
-		why = *e;
+		struct err why = *e;
 		fail_round(&why);
 	} else if (!pending->deletes) {
 		undo_message(asker);
@@ -294,9 +293,9 @@ static void take_unpromised(void)
 		struct slice body = channel_cut_frame(&in, &type);
 		take_unpromised_frame(type, body);
 	}
-	const int64_t *ids = (const int64_t *)(const void *)writer.abandoned.at;
-	for (size_t i = 0; i < writer.abandoned.len / sizeof(*ids); i++) {
-		struct body_writer body = {.body_id = ids[i]};
+	const struct body_writer *bodies = (const void *)writer.abandoned.at;
+	for (size_t i = 0; i < writer.abandoned.len / sizeof(*bodies); i++) {
+		struct body_writer body = bodies[i]; /* the list stays until the commit has held */
 		struct err e;
 		if (store_in_transaction(writer.store) && body_abandon(writer.store, &body, &e) < 0)
 			log_failure(LOG_WARNING, "pieces-not-freed", &e);
@@ -315,23 +314,33 @@ static int commit(struct err *e)
 	return 0;
 }
 
+static bool lacked_space(const struct pending *pending)
+{
+	return pending->deletes && pending->error.kind == ERR_SPACE;
+}
+
 /* Deleting must work on a full disk: the ballast makes room for its log. */
 static void delete_again(void)
 {
 	struct err e;
+	size_t wanting = 0;
+	int done = 0;
+	for (size_t i = 0; i < writer.pending_count; i++)
+		wanting += lacked_space(&writer.pending[i]);
+	if (wanting == 0)
+		return;
 	store_ballast_drop(writer.store);
 	if (store_begin(writer.store, &e) < 0)
 		return;
-	int done = 0;
 	for (size_t i = 0; i < writer.pending_count && done == 0; i++)
-		if (writer.pending[i].deletes)
+		if (lacked_space(&writer.pending[i]))
 			done = delete_entries(writer.pending[i].to->owner, &e);
 	if (done < 0 || store_commit(writer.store, &e) < 0) {
 		store_rollback(writer.store);
 		return;
 	}
 	for (size_t i = 0; i < writer.pending_count; i++)
-		if (writer.pending[i].deletes)
+		if (lacked_space(&writer.pending[i]))
 			writer.pending[i].error.kind = ERR_NONE;
 }
 
@@ -367,13 +376,12 @@ static void flush_unpromised(void)
 
 static void end_round(void)
 {
-	struct err e = {0};
+	struct err e;
 	if (store_in_transaction(writer.store) && commit(&e) < 0) {
 		store_rollback(writer.store);
 		fail_round(&e);
 	}
-	if (e.kind == ERR_SPACE)
-		delete_again();
+	delete_again();
 	for (size_t i = 0; i < writer.pending_count; i++)
 		answer(&writer.pending[i]);
 	writer.pending_count = 0;

@@ -39,61 +39,58 @@ static const struct procs_role roles[ROLES] = {
 
 static struct {
 	const struct tls_chain *chain; /* what sessions are born with; NULL: none yet */
+	int key_fd;                    /* its key, for a keys role that is started anew */
 	struct tls_chain *offered;     /* until the keys role has its key */
-	struct stat seen[2];           /* the files as they were when last read */
-} shown;
+	int offered_key_fd;
+	struct stat seen[2]; /* the files as they were when last read */
+} shown = {.key_fd = -1, .offered_key_fd = -1};
 
-/* Reads the chain, and opens the key, which no eye but the keys role's sees. */
-static int read_pair(const struct config *config, int *key_fd, char *key_path, size_t size,
-	struct stat seen[2], struct err *e)
+static void drop_offer(void)
 {
-	struct certificate_paths paths;
-	certificate_find(config, &paths);
-	snprintf(key_path, size, "%s", paths.key);
-	int fd = open(paths.certificate, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(e, "certificate %s", paths.certificate);
-	fstat(fd, &seen[0]);
 	tls_chain_free(shown.offered);
 	shown.offered = NULL;
-	int done = tls_chain_read(&shown.offered, fd, paths.certificate, e);
+	if (shown.offered_key_fd >= 0)
+		close(shown.offered_key_fd);
+	shown.offered_key_fd = -1;
+}
+
+/* Reads the chain, and opens the key, which no eye but the keys role's sees. */
+static int read_pair(const struct certificate_paths *paths, struct err *e)
+{
+	int fd = open(paths->certificate, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(e, "certificate %s", paths->certificate);
+	fstat(fd, &shown.seen[0]);
+	int done = tls_chain_read(&shown.offered, fd, paths->certificate, e);
 	close(fd);
 	if (done < 0)
 		return -1;
-	*key_fd = open(paths.key, O_RDONLY | O_CLOEXEC);
-	if (*key_fd < 0)
-		return err_set_errno(e, "key %s", paths.key);
-	fstat(*key_fd, &seen[1]);
-	if (seen[1].st_mode & S_IRWXO) {
-		close(*key_fd);
+	shown.offered_key_fd = open(paths->key, O_RDONLY | O_CLOEXEC);
+	if (shown.offered_key_fd < 0)
+		return err_set_errno(e, "key %s", paths->key);
+	fstat(shown.offered_key_fd, &shown.seen[1]);
+	if (shown.seen[1].st_mode & S_IRWXO)
 		return err_set(e, ERR_DENIED, "key %s can be read by everybody: chmod 0600 %s",
-			paths.key, paths.key);
-	}
+			paths->key, paths->key);
 	return 0;
 }
 
-/* Offers the pair to the keys role; its answer comes to keys_say(). */
-static int offer_pair(const struct config *config, struct channel *keys, struct err *e)
+static int send_key(struct channel *keys, const struct tls_chain *chain, int key_fd,
+	const char *path, struct err *e)
 {
-	int key_fd;
-	char key_path[CONFIG_PATH_MAX + 16];
 	struct buf body = {0};
-	if (read_pair(config, &key_fd, key_path, sizeof(key_path), shown.seen, e) < 0)
-		return -1;
-	pack_fixed(&body, tls_chain_key_id(shown.offered), TLS_KEY_ID_SIZE);
-	pack_text(&body, key_path);
+	pack_fixed(&body, tls_chain_key_id(chain), TLS_KEY_ID_SIZE);
+	pack_text(&body, path);
 	struct iovec part = {body.at, body.len};
 	int done = channel_send(keys, MASTER_KEY_FILE, &part, 1, &key_fd, 1, e);
 	buf_free(&body);
-	close(key_fd);
 	return done;
 }
 
 /* Without a certificate there is nothing to serve; with one, the old stays. */
 static void refuse_pair(const struct err *e)
 {
-	tls_chain_free(shown.offered);
-	shown.offered = NULL;
+	drop_offer();
 	if (shown.chain) {
 		log_failure(LOG_ERROR, "certificate-refused", e);
 		return;
@@ -102,23 +99,45 @@ static void refuse_pair(const struct err *e)
 	procs_stop(1);
 }
 
-static void keys_say(const struct frame *frame)
+/* Offers the files' pair to the keys role; its answer comes to keys_say(). */
+static void offer_pair(const struct certificate_paths *paths, struct channel *keys)
 {
 	struct err e;
-	if (frame->type == MASTER_KEY_TAKEN && shown.offered) {
-		bool is_new = shown.chain != NULL;
-		tls_chain_free((struct tls_chain *)(uintptr_t)shown.chain);
-		shown.chain = shown.offered;
-		shown.offered = NULL;
-		if (is_new)
-			log_event(LOG_INFO, "certificate",
-				log_number("expires", tls_chain_expires(shown.chain)));
-	} else if (frame->type == MASTER_KEY_REFUSED) {
-		struct unpack in = {.rest = frame->body};
-		e.kind = ERR_INPUT;
-		unpack_text(&in, e.text, sizeof(e.text));
+	drop_offer();
+	if (read_pair(paths, &e) < 0 ||
+		send_key(keys, shown.offered, shown.offered_key_fd, paths->key, &e) < 0)
 		refuse_pair(&e);
-	}
+}
+
+static void show_offered(void)
+{
+	bool is_first = !shown.chain;
+	tls_chain_free((struct tls_chain *)(uintptr_t)shown.chain);
+	if (shown.key_fd >= 0)
+		close(shown.key_fd);
+	shown.chain = shown.offered;
+	shown.key_fd = shown.offered_key_fd;
+	shown.offered = NULL;
+	shown.offered_key_fd = -1;
+	if (!is_first)
+		log_event(LOG_INFO, "certificate",
+			log_number("expires", tls_chain_expires(shown.chain)));
+}
+
+static void keys_say(const struct frame *frame)
+{
+	struct unpack in = {.rest = frame->body};
+	unsigned char key_id[TLS_KEY_ID_SIZE];
+	struct err e = {.kind = ERR_INPUT};
+	unpack_fixed(&in, key_id, sizeof(key_id));
+	unpack_text(&in, e.text, sizeof(e.text));
+	/* An answer about the key of a chain that is shown already is no news. */
+	if (!shown.offered || memcmp(key_id, tls_chain_key_id(shown.offered), sizeof(key_id)) != 0)
+		return;
+	if (frame->type == MASTER_KEY_TAKEN)
+		show_offered();
+	else
+		refuse_pair(&e);
 }
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
@@ -131,7 +150,6 @@ static void watch_certificate(struct procs *procs)
 {
 	struct certificate_paths paths;
 	struct stat now[2];
-	struct err e;
 	struct channel *keys = procs_role_channel(KEYS);
 	certificate_find(procs->config, &paths);
 	/* One that is away for a moment is being replaced. */
@@ -139,17 +157,23 @@ static void watch_certificate(struct procs *procs)
 		return;
 	if (is_same_file(&now[0], &shown.seen[0]) && is_same_file(&now[1], &shown.seen[1]))
 		return;
-	if (offer_pair(procs->config, keys, &e) < 0)
-		refuse_pair(&e);
+	offer_pair(&paths, keys);
 }
 
 /* ---- the master's hooks ---- */
 
 static void role_started(struct procs *procs, size_t role, struct channel *to)
 {
+	struct certificate_paths paths;
 	struct err e;
-	if (role == KEYS && offer_pair(procs->config, to, &e) < 0)
-		refuse_pair(&e);
+	if (role != KEYS)
+		return;
+	certificate_find(procs->config, &paths);
+	/* If it dies again, the next one is told. */
+	if (shown.chain && send_key(to, shown.chain, shown.key_fd, paths.key, &e) < 0)
+		return;
+	if (!shown.chain || shown.offered)
+		offer_pair(&paths, to);
 }
 
 static void role_says(struct procs *procs, size_t role, const struct frame *frame)

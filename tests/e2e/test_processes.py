@@ -53,6 +53,32 @@ def test_a_session_is_sealed_before_and_after_login(served, service):
         assert_sealed(session)
 
 
+def held(pid):
+    """What the descriptors of a process are, but the standard ones."""
+    links = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    return sorted(re.sub(r":\[\d+\]| \(deleted\)", "", text) for fd, text in links.items() if fd > 2)
+
+
+def test_a_session_holds_its_connection_three_channels_and_its_lifeline(served):
+    wire = served.connect("pop3s")
+    wire.line()
+    (session,) = set(served.pids()) - {served.process.pid} - set(roles_of(served))
+    assert held(session) == ["pipe", "socket", "socket", "socket", "socket"]
+
+
+def test_no_process_but_the_master_holds_the_key_s_file_open(served):
+    for pid in served.pids():
+        if pid != served.process.pid:
+            assert not [what for what in held(pid) if what.endswith(".pem")], pid
+
+
+def test_the_password_helpers_hold_one_channel_and_no_store(served):
+    directory, *helpers = sorted(served.named("directory"))
+    for helper in helpers:
+        assert held(helper) == ["socket"]
+    assert any(what.endswith("/store.db") for what in held(directory))
+
+
 def test_every_role_is_sealed(served):
     for pid in roles_of(served):
         assert_sealed(pid)
