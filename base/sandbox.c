@@ -324,6 +324,8 @@ int sandbox_take_account(const struct sandbox_account *account, pid_t parent, st
 int sandbox_keep_master_rights(struct err *e)
 {
 	limit(RLIMIT_CORE, 0);
+	if (prctl(PR_SET_DUMPABLE, DUMPABLE) < 0)
+		return err_set_errno(e, "prctl");
 	if (geteuid() != 0)
 		return 0;
 	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL |

@@ -35,9 +35,9 @@ int sandbox_take_account(const struct sandbox_account *account, pid_t parent, st
 /* The point of no return. */
 int sandbox_seal(enum seal seal, struct err *e);
 
-/* In the master, when all is bound: no core dumps, and where it was started as
- * root it keeps the capabilities to give children their account, to open key
- * files and to end children. */
+/* In the master, when all is bound: no core dumps, no debugger; and where it was
+ * started as root it keeps the capabilities to give children their account, to
+ * open key files and to end children. */
 int sandbox_keep_master_rights(struct err *e);
 
 #endif
