@@ -55,7 +55,8 @@ void store_undo(struct store *store); /* back to the savepoint, and release it *
 int64_t store_now(const struct store *store);
 void store_set_clock(struct store *store, int64_t unix_seconds);
 
-/* Free octets for mail: the file system's and the free pages of the file. */
+/* Free octets for mail: the file system's and the free pages of the file (which
+ * count only while the disk has room for the log). */
 int store_free_space(struct store *store, uint64_t *octets, struct err *e);
 
 /* One server a store: takes DATA/lock for as long as the process lives, or
@@ -72,7 +73,8 @@ int store_server(const char *data, int64_t *pid, struct err *e);
 void store_checkpoint(struct store *store, bool idle);
 /* Gives the memory of SQLite's page cache back, until the next use. */
 void store_rest(struct store *store);
-/* Gives freed pages back in small steps; 1 there is more to do. */
+/* Gives freed pages back in small steps, where they are many or the disk is
+ * short; 1 there is more to do. Not in a transaction. */
 int store_shrink_step(struct store *store, struct err *e);
 /* DATA/ballast: octets given up when a commit finds the disk full, so that
  * deleting goes on. Making it anew does nothing while the disk is short. */

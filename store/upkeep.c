@@ -12,6 +12,8 @@
 
 #define WAL_PASSIVE (4 * 1024 * 1024)
 #define WAL_RESTART (64 * 1024 * 1024)
+#define LOG_ROOM    (16 * 1024 * 1024) /* what log and file may grow between checkpoints */
+#define SHRINK_ROOM (1024 * 1024)
 
 /* ---- one server a store ---- */
 
@@ -83,26 +85,10 @@ int store_free_space(struct store *store, uint64_t *octets, struct err *e)
 	int64_t unused = 0, all = 0;
 	if (disk_free(store, octets, e) || free_pages(store, &unused, &all, e))
 		return -1;
-	*octets += (uint64_t)unused * STORE_PAGE;
+	/* Free pages are of no use when the log that leads to them has no room. */
+	if (*octets >= LOG_ROOM)
+		*octets += (uint64_t)unused * STORE_PAGE;
 	return 0;
-}
-
-int store_shrink_step(struct store *store, struct err *e)
-{
-	uint64_t room = 0;
-	int64_t unused = 0, all = 0;
-	if (disk_free(store, &room, e) || free_pages(store, &unused, &all, e))
-		return -1;
-	/* A step writes nearly as much log as it frees. */
-	if (unused * 4 <= all || room < STORE_BALLAST)
-		return 0;
-	struct query q = db_query(store, SQL("PRAGMA incremental_vacuum(64)"));
-	int got;
-	while ((got = db_next(&q, e)) == 1)
-		;
-	if (got < 0 || free_pages(store, &unused, &all, e))
-		return -1;
-	return unused * 4 > all;
 }
 
 void store_rest(struct store *store)
@@ -145,6 +131,35 @@ void store_checkpoint(struct store *store, bool idle)
 		store->wal_pages = store->wal_tried = 0; /* the next commit starts it anew */
 }
 
+/* Past a quarter of the file, free pages go back; all of them when the disk is
+ * short, as long as there is room for the log of a step, which is nearly as long
+ * as what it frees. */
+static int worth_shrinking(struct store *store, bool *is_short, struct err *e)
+{
+	uint64_t room = 0;
+	int64_t unused = 0, all = 0;
+	if (disk_free(store, &room, e) || free_pages(store, &unused, &all, e))
+		return -1;
+	*is_short = room < 2 * LOG_ROOM;
+	return room >= SHRINK_ROOM && (*is_short ? unused > 0 : unused * 4 > all);
+}
+
+int store_shrink_step(struct store *store, struct err *e)
+{
+	bool is_short = false;
+	int worth = worth_shrinking(store, &is_short, e), got;
+	if (worth != 1)
+		return worth;
+	struct query q = db_query(store, SQL("PRAGMA incremental_vacuum(64)"));
+	while ((got = db_next(&q, e)) == 1)
+		;
+	if (got < 0)
+		return -1;
+	if (is_short) /* the file becomes shorter when the log is emptied */
+		store_checkpoint(store, true);
+	return worth_shrinking(store, &is_short, e);
+}
+
 /* ---- the ballast ---- */
 
 static int open_ballast(const struct store *store, int flags)
@@ -159,6 +174,8 @@ void store_ballast_drop(struct store *store)
 	int fd = open_ballast(store, O_WRONLY | O_TRUNC);
 	if (fd >= 0)
 		close(fd);
+	/* With this room the log gets into the file, and begins anew. */
+	store_checkpoint(store, true);
 }
 
 /* Octets that no file system stores as a hole or compresses. A crash leaves it
@@ -189,7 +206,7 @@ int store_ballast_make(struct store *store, struct err *e)
 	if (fd < 0)
 		return err_set_errno(e, "%s/ballast", store->data);
 	int failed = fstat(fd, &st);
-	if (!failed && st.st_size < STORE_BALLAST && room > 4 * STORE_BALLAST)
+	if (!failed && st.st_size < STORE_BALLAST && room > 2 * STORE_BALLAST)
 		failed = fill_ballast(fd, st.st_size);
 	if (failed)
 		err_set_errno(e, "%s/ballast", store->data);
