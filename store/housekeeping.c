@@ -59,8 +59,11 @@ int housekeeping_step(struct store *store, const struct config *config)
 	int more = purge(store, config, &e);
 	if (more == 0)
 		more = store_shrink_step(store, &e);
-	if (more < 0)
+	if (more < 0) {
 		log_failure(LOG_ERROR, "housekeeping-failed", &e);
+		if (e.kind == ERR_SPACE)
+			store_ballast_drop(store); /* for the next attempt */
+	}
 	if (more > 0)
 		return NEXT_STEP_MS;
 	store_checkpoint(store, true);
