@@ -145,9 +145,12 @@ static size_t decode_word(struct slice text, struct buf *out)
 void header_add_decoded(struct buf *out, struct slice body)
 {
 	struct buf plain = {0};
-	for (size_t i = 0; i < body.len; ++i)
+	/* What folds with a tab had a blank there when it was written. */
+	for (size_t i = 0; i < body.len; ++i) {
+		bool folds = i > 0 && body.at[i - 1] == '\n';
 		if (body.at[i] != '\r' && body.at[i] != '\n')
-			buf_add_char(&plain, body.at[i]);
+			buf_add_char(&plain, folds ? ' ' : body.at[i]);
+	}
 
 	struct slice rest = slice_trim(buf_slice(&plain));
 	bool after_word = false;

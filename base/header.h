@@ -16,7 +16,8 @@ bool header_next(struct slice *header, struct header_field *field);
 /* First field of that name (ASCII case-blind). */
 bool header_find(struct slice header, const char *name, struct header_field *field);
 /* Adds the field's body unfolded, outer blanks trimmed, encoded words in
- * UTF-8, US-ASCII and ISO-8859-1 decoded to UTF-8 (others stay as they are). */
+ * UTF-8, US-ASCII and ISO-8859-1 decoded to UTF-8 (others stay as they are). The
+ * first blank or tab of a fold is a blank. */
 void header_add_decoded(struct buf *out, struct slice body);
 
 #endif

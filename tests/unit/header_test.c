@@ -80,7 +80,7 @@ static void the_first_field_of_a_name_is_found_whatever_its_case(void **state)
 static void a_body_is_unfolded_and_trimmed(void **state)
 {
 	(void)state;
-	assert_decoded(" one\r\n two\r\n\tthree ", "one two\tthree");
+	assert_decoded(" one\r\n two\r\n\tthree\tfour ", "one two three\tfour");
 	assert_decoded("", "");
 	assert_decoded(" \r\n ", "");
 	assert_decoded("  a  b", "a  b");
