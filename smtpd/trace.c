@@ -14,20 +14,40 @@
 
 /* ---- the field we add ---- */
 
-/* A client may call itself anything; only what a host name or an address
- * literal is made of stays as it is, so that no name can look like the end of
- * one and the beginning of the next word. */
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* [192.0.2.1], [IPv6:2001:db8::1] (RFC 5321, 4.1.3). */
+static bool is_literal(struct slice name)
+{
+	if (name.len < 3 || name.len > CLIENT_MAX || name.at[0] != '[' ||
+		name.at[name.len - 1] != ']')
+		return false;
+	for (size_t i = 1; i < name.len - 1; i++)
+		if (!is_letter_or_digit(name.at[i]) && !strchr(".:-", name.at[i]))
+			return false;
+	return true;
+}
+
+/* A client may call itself anything; only what a host name is made of stays as
+ * it is, so that no name can look like the end of one and the beginning of the
+ * next word. "%" and two digits stand for the rest: so it remains an atom,
+ * which is all that may stand there (RFC 5322, 3.6.7). */
 static void add_client(struct buf *out, struct slice name)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789.-_:[]";
 	size_t start = out->len;
-	for (size_t i = 0; i < name.len && out->len - start < CLIENT_MAX - 4; i++) {
-		unsigned char c = (unsigned char)name.at[i];
-		if (c != 0 && strchr(plain, c))
-			buf_add_char(out, (char)c);
+	if (is_literal(name)) {
+		buf_add_slice(out, name);
+		return;
+	}
+	for (size_t i = 0; i < name.len && out->len - start < CLIENT_MAX - 3; i++) {
+		char c = name.at[i];
+		if (is_letter_or_digit(c) || (c != '\0' && strchr(".-_", c)))
+			buf_add_char(out, c);
 		else
-			buf_printf(out, "\\x%02X", c);
+			buf_printf(out, "%%%02X", (unsigned char)c);
 	}
 }
 

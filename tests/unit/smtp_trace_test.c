@@ -62,14 +62,28 @@ static void ipv6_and_unix_peers_are_written_as_such(void **state)
 			     "\tfor <ani@kantor.example>; Mon, 02 Mar 2026 10:00:00 +0700\r\n");
 }
 
+static void an_address_literal_stays_one_and_what_is_none_does_not(void **state)
+{
+	(void)state;
+	struct trace trace = usual;
+	trace.client = SLICE("[IPv6:2001:db8::1]");
+	assert_field(&trace, "Received: from [IPv6:2001:db8::1] ([192.0.2.7])\r\n"
+			     "\tby mail.kantor.example (officemail) with ESMTP id abcDEF123-_x\r\n"
+			     "\tfor <ani@kantor.example>; Mon, 02 Mar 2026 10:00:00 +0700\r\n");
+	trace.client = SLICE("[a]b]");
+	assert_field(&trace, "Received: from %5Ba%5Db%5D ([192.0.2.7])\r\n"
+			     "\tby mail.kantor.example (officemail) with ESMTP id abcDEF123-_x\r\n"
+			     "\tfor <ani@kantor.example>; Mon, 02 Mar 2026 10:00:00 +0700\r\n");
+}
+
 static void nothing_a_client_calls_itself_looks_like_another_word(void **state)
 {
 	(void)state;
 	struct trace trace = usual;
 	trace.client = SLICE("a ([192.0.2.9])\tby us;\r\nX: 1\0\xff%n\\");
 	assert_field(&trace, "Received: from\r\n"
-			     "\ta\\x20\\x28[192.0.2.9]\\x29\\x09by\\x20us\\x3B\\x0D\\x0AX:"
-			     "\\x201\\x00\\xFF\\x25n\\x5C\r\n"
+			     "\ta%20%28%5B192.0.2.9%5D%29%09by%20us%3B%0D%0AX%3A"
+			     "%201%00%FF%25n%5C\r\n"
 			     "\t([192.0.2.7])\r\n"
 			     "\tby mail.kantor.example (officemail) with ESMTP id abcDEF123-_x\r\n"
 			     "\tfor <ani@kantor.example>; Mon, 02 Mar 2026 10:00:00 +0700\r\n");
@@ -197,6 +211,7 @@ int main(void)
 		cmocka_unit_test(the_field_names_client_server_protocol_and_recipient),
 		cmocka_unit_test(several_recipients_are_not_named),
 		cmocka_unit_test(ipv6_and_unix_peers_are_written_as_such),
+		cmocka_unit_test(an_address_literal_stays_one_and_what_is_none_does_not),
 		cmocka_unit_test(nothing_a_client_calls_itself_looks_like_another_word),
 		cmocka_unit_test(lines_stay_short),
 		cmocka_unit_test(received_fields_are_counted_wherever_the_stream_is_cut),
