@@ -603,11 +603,12 @@ static void removed_files_are_not_taken(void **state)
 		close(fds[i]);
 }
 
-#ifndef UNSEALED
-
 /* What a reader of the store takes, and not one call more. */
 static bool seal(void)
 {
+#ifdef UNSEALED
+	return true;
+#else
 	static const int calls[] = {
 		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendmsg),
@@ -647,6 +648,7 @@ static bool seal(void)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		(void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
 	return seccomp_load(filter) == 0;
+#endif
 }
 
 /* The sealed child: gets the descriptors, then numbers: it lists and reads that
@@ -734,8 +736,6 @@ static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 		close(fds[i]);
 }
 
-#endif
-
 /* ---- plans ---- */
 
 /* So that the statements of every module are linked and looked at. */
@@ -808,9 +808,7 @@ int main(void)
 		OFFICE_TEST(freed_pages_count_as_room_and_go_back_in_steps),
 		OFFICE_TEST(the_ballast_is_written_octets_and_can_be_given_up),
 		OFFICE_TEST(removed_files_are_not_taken),
-#ifndef UNSEALED
 		OFFICE_TEST(a_sealed_process_reads_while_the_writer_goes_on),
-#endif
 		OFFICE_TEST(no_statement_scans_a_table_without_saying_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
