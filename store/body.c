@@ -7,6 +7,7 @@
 #include "store/body.h"
 #include "base/digest.h"
 #include "store/db.h"
+#include <assert.h>
 #include <string.h>
 
 #define PIECES_MAX (INT64_C(1) << 20) /* a body: 256 GB */
@@ -88,6 +89,7 @@ int body_append(struct store *store, struct body_writer *writer, struct slice oc
 		if (start_arriving(store, writer, e))
 			return -1;
 	} else {
+		assert(writer->arriving); /* behind a piece that was not full comes nothing */
 		writer->size += octets.len;
 	}
 	return store_piece(store, writer, octets, e);
