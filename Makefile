@@ -83,13 +83,13 @@ run:
 test:
 	tools/setup build test
 	$(MAKE) all units
-	OFFICEMAIL=$(BINARY) $(PYTEST) tests/e2e
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e
 
 test-more:
 	tools/setup build test more
 	$(MAKE) all
 	$(MAKE) SANITIZE=1 all units
-	OFFICEMAIL=build/sanitize/officemail $(PYTEST) tests/e2e
+	OFFICEMAIL=build/sanitize/officemail $(PYTEST) -n 4 tests/e2e
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
 
 lint:

@@ -14,7 +14,7 @@
 
 /* SQLite's page cache, KiB: the writer keeps the indexes of every mailbox in
  * it, a session that streams bodies needs next to none. */
-static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 8192, [STORE_TOOL] = 4096};
+static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 2048, [STORE_TOOL] = 4096};
 #define HANDED_CACHE_KIB 256
 #define TOOL_WAL_PAGES   (64 * 1024 * 1024 / STORE_PAGE)
 

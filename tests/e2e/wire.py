@@ -1,5 +1,6 @@
 """A connection to the server, octet for octet: what a careful client sees."""
 
+import contextlib
 import select
 import socket
 import ssl
@@ -130,7 +131,8 @@ class Wire:
         return bytes(self.received)
 
     def finish_sending(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have ended it already
+            self.sock.shutdown(socket.SHUT_WR)
 
     def close(self):
         self.sock.close()
