@@ -90,6 +90,7 @@ class Workshop:
         self.binary = self.root / "officemail"
         shutil.copy(given, self.binary)
         self.binary.chmod(0o755)
+        self.sanitized = b"__asan_init" in self.binary.read_bytes()
         self.count = 0
         self.template = Office(self, copy=False)
         self.template.furnish()
@@ -105,7 +106,7 @@ class Workshop:
 class Office:
     def __init__(self, workshop, copy=True):
         self.workshop = workshop
-        self.binary = workshop.binary
+        self.binary, self.sanitized = workshop.binary, workshop.sanitized
         workshop.count += 1
         self.dir = workshop.root / str(workshop.count)
         self.data = self.dir / "data"
@@ -288,6 +289,18 @@ class Office:
             except OSError:
                 pass
         return found
+
+    def high_water(self):
+        """The most memory that any of its processes has held, in octets."""
+        most = 0
+        for pid in self.pids():
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue  # it has just ended
+            mark = re.search(r"VmHWM:\s+(\d+) kB", status)  # one that is ending has none
+            most = max(most, int(mark[1]) * 1024 if mark else 0)
+        return most
 
     @staticmethod
     def is_alive(pid):
