@@ -237,13 +237,11 @@ static void run_session(
 	conn_open(&visitor->conn, fd);
 	visitor->conn.lifeline = master.lifeline[0];
 	if (sandbox_take_account(&procs->account, parent, &e) < 0 ||
-		procs->prepare(visitor, procs->run_dir, &e) < 0) {
+		procs->prepare(visitor, procs->run_dir, &e) < 0 || close(procs->run_dir) < 0 ||
+		sandbox_seal(SEAL_SESSION, &e) < 0) {
 		log_failure(LOG_ERROR, "session-not-begun", &e);
-		return;
-	}
-	close(procs->run_dir);
-	if (sandbox_seal(SEAL_SESSION, &e) < 0) {
-		log_failure(LOG_ERROR, "session-not-sealed", &e);
+		if (service->busy)
+			conn_write_text(&visitor->conn, service->busy);
 		return;
 	}
 	if (service->tls_first && conn_start_tls(&visitor->conn, visitor->chain, visitor->sign,

@@ -240,7 +240,7 @@ class Office:
     def kill(self):
         """SIGKILL to the master; returns when all its processes are gone."""
         pids = self.pids()
-        self.allow("no-writer|has gone|helper")  # some see others go before they go themselves
+        self.allow("no-writer|has gone|helper|session-not-begun")  # some see others go before they go themselves
         self.process.kill()
         self._ended()
         wait_until(lambda: not any(self.is_alive(pid) for pid in pids), "all children gone")
