@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SMTP_BUSY "421 4.3.2 too many connections; try again later\r\n"
-#define POP3_BUSY "-ERR [SYS/TEMP] too many connections; try again later\r\n"
+#define SMTP_BUSY "421 4.3.2 the server is busy; try again later\r\n"
+#define POP3_BUSY "-ERR [SYS/TEMP] the server is busy; try again later\r\n"
 
 enum { SMTP, LMTP, POP3, POP3S, SERVICES };
 static struct procs_service services[SERVICES] = {
