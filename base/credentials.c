@@ -54,6 +54,12 @@ static int read_file(struct buf *text, int fd, const char *path, struct err *e)
 			break;
 		text->len += (size_t)got;
 	}
+	/* The decoder takes the CR of a file from Windows for a part of the name. */
+	size_t kept = 0;
+	for (size_t i = 0; i < text->len; i++)
+		if (text->at[i] != '\r')
+			text->at[kept++] = text->at[i];
+	text->len = kept;
 	buf_add_char(text, '\n'); /* the decoder wants one behind the last line */
 	return 0;
 }
@@ -318,13 +324,13 @@ static bool find_key_id(struct tls_key *key)
 	const br_ec_private_key *ec = br_skey_decoder_get_ec(&key->decoder);
 
 	if (rsa != NULL) {
-		br_rsa_compute_modulus modulus = br_rsa_compute_modulus_get_default();
+		/* The faster one of BearSSL has no room for 4096 bits. */
 		unsigned char n[TLS_SIGNATURE_MAX];
-		size_t len = modulus(NULL, rsa);
+		size_t len = br_rsa_i15_compute_modulus(NULL, rsa);
 
 		if (len == 0 || len > sizeof n)
 			return false;
-		id_of_rsa(key->id, n, modulus(n, rsa));
+		id_of_rsa(key->id, n, br_rsa_i15_compute_modulus(n, rsa));
 		return true;
 	}
 	if (ec != NULL && is_supported_curve(ec->curve)) {

@@ -42,8 +42,9 @@ static int file_of(struct slice text)
 static void a_key_is_found_by_its_chain(void **state)
 {
 	static const char *const pairs[][2] = {{"rsa.pem", "rsa.key"}, {"rsa.pem", "rsa_pkcs1.key"},
-		{"ec256.pem", "ec256.key"}, {"ec256.pem", "ec256_sec1.key"},
-		{"ec384.pem", "ec384.key"}, {"ec521.pem", "ec521.key"}, {"chain.pem", "ec256.key"}};
+		{"rsa4096.pem", "rsa4096.key"}, {"ec256.pem", "ec256.key"},
+		{"ec256.pem", "ec256_sec1.key"}, {"ec384.pem", "ec384.key"},
+		{"ec521.pem", "ec521.key"}, {"chain.pem", "ec256.key"}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(pairs); i++) {
@@ -53,6 +54,45 @@ static void a_key_is_found_by_its_chain(void **state)
 		tls_chain_free(chain);
 		tls_key_free(key);
 	}
+}
+
+/* The file as an editor on Windows leaves it. */
+static int with_crlf(const char *name)
+{
+	char octets[8192];
+	struct buf text = {0};
+	int fd = tls_client_open_data(name);
+	ssize_t len = read(fd, octets, sizeof octets);
+
+	assert_in_range(len, 1, sizeof octets - 1);
+	close(fd);
+	for (ssize_t i = 0; i < len; i++) {
+		if (octets[i] == '\n')
+			buf_add_char(&text, '\r');
+		buf_add_char(&text, octets[i]);
+	}
+	fd = file_of(buf_slice(&text));
+	buf_free(&text);
+	return fd;
+}
+
+static void lines_may_end_in_crlf(void **state)
+{
+	struct tls_chain *chain;
+	struct tls_key *key;
+	int chain_fd = with_crlf("chain.pem"), key_fd = with_crlf("ec256.key");
+	size_t count;
+
+	(void)state;
+	assert_int_equal(tls_chain_read(&chain, chain_fd, "cert.pem", &e), 0);
+	assert_int_equal(tls_key_read(&key, key_fd, "key.pem", &e), 0);
+	credentials_certificates(chain, &count);
+	assert_int_equal(count, 2);
+	assert_memory_equal(tls_chain_key_id(chain), tls_key_id(key), TLS_KEY_ID_SIZE);
+	tls_chain_free(chain);
+	tls_key_free(key);
+	close(chain_fd);
+	close(key_fd);
 }
 
 static void keys_of_different_certificates_differ(void **state)
@@ -208,7 +248,8 @@ static struct tls_signing signing_for(const struct tls_key *key, unsigned hash_i
 
 static void keys_sign_sha256_sha384_and_sha512(void **state)
 {
-	static const char *const names[] = {"rsa.key", "ec256.key", "ec384.key", "ec521.key"};
+	static const char *const names[] = {
+		"rsa.key", "rsa4096.key", "ec256.key", "ec384.key", "ec521.key"};
 	unsigned char signature[TLS_SIGNATURE_MAX];
 
 	(void)state;
@@ -253,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_found_by_its_chain),
+		cmocka_unit_test(lines_may_end_in_crlf),
 		cmocka_unit_test(keys_of_different_certificates_differ),
 		cmocka_unit_test(a_chain_keeps_the_order_of_the_file),
 		cmocka_unit_test(the_last_day_is_the_leafs),

@@ -162,7 +162,7 @@ static void every_suite_works_with_its_kind_of_key_and_no_other(void **state)
 
 static void every_kind_of_key_works(void **state)
 {
-	static const char *const names[] = {"rsa", "ec256", "ec384", "ec521"};
+	static const char *const names[] = {"rsa", "rsa4096", "ec256", "ec384", "ec521"};
 
 	for (size_t i = 0; i < COUNT(names); i++) {
 		connect_with(*state, names[i]);
