@@ -77,19 +77,19 @@ units: $(UNITS)
 
 run:
 	@tools/setup build
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s -j2 all
 	@tools/demo
 
 test:
 	tools/setup build test
-	$(MAKE) all units
+	$(MAKE) -j2 all units
 	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e
 
 test-more:
 	tools/setup build test more
-	$(MAKE) all
-	$(MAKE) SANITIZE=1 all units
-	OFFICEMAIL=build/sanitize/officemail $(PYTEST) -n 4 tests/e2e
+	$(MAKE) -j2 all
+	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
+	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
 
 lint:
