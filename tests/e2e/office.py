@@ -117,6 +117,8 @@ class Office:
         self.process = None
         self.lines = []
         self.news = threading.Condition()
+        self.reading = threading.Event()  # cleared: nobody takes the log
+        self.reading.set()
         self.allowed = []  # log lines of error level that the test announced
         self.settings = {
             "office": {
@@ -313,6 +315,7 @@ class Office:
 
     def _read_log(self, pipe):
         for octets in iter(pipe.readline, b""):
+            self.reading.wait()
             with self.news:
                 self.lines.append(octets.decode("ascii", "backslashreplace").rstrip("\n"))
                 self.news.notify_all()

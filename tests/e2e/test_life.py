@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import select
 import signal
+import socket
 import ssl
 import threading
 
@@ -13,7 +15,7 @@ import certificates
 from letters import letter, without_trace
 from office import wait_until
 from test_mail import fetch_all_raw
-from wire import WireError
+from wire import PATIENCE, WireError
 
 ROLES = ("directory", "writer", "keys")
 
@@ -199,6 +201,40 @@ def test_a_second_server_on_the_same_store_is_refused_with_the_pid_of_the_first(
     assert status == 1
     assert str(served.process.pid) in said or any(str(pid) in said for pid in served.pids())
     assert serves(served)
+
+
+def test_a_log_that_nobody_takes_holds_nobody_up_and_what_is_lost_is_told(served):
+    served.reading.clear()
+    for _ in range(60):  # more than a pipe holds
+        wire = served.connect("smtp")
+        wire.line()
+        wire.send(b"EHLO laptop\r\nMAIL FROM:<>\r\n")
+        wire.reply(), wire.reply()
+        for number in range(15):
+            wire.send(f"RCPT TO:<{'nobody' * 9}{number}@kantor.example>\r\n".encode())
+            assert wire.reply()[0] == 550
+    assert serves(served)
+    served.reading.set()
+    log = served.process.stderr
+    wait_until(lambda: not select.select([log], [], [], 0)[0], "all that is in the pipe is taken")
+    wire.send(b"RCPT TO:<nobody@kantor.example>\r\n")
+    assert wire.reply()[0] == 550
+    served.wait_log("log-lost lines=")
+
+
+def test_it_tells_systemd_when_it_is_ready_reloading_and_stopping(office, monkeypatch):
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.settimeout(PATIENCE)
+    listener.bind(str(office.dir / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(office.dir / "notify"))
+    office.start()
+    assert "READY=1" in listener.recv(4096).decode().split("\n")
+    office.hang_up()
+    assert "RELOADING=1" in listener.recv(4096).decode().split("\n")
+    assert "READY=1" in listener.recv(4096).decode().split("\n")
+    office.stop()
+    assert "STOPPING=1" in listener.recv(4096).decode().split("\n")
+    listener.close()
 
 
 def shown_certificate(office):
