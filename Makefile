@@ -90,7 +90,7 @@ test-more:
 	$(MAKE) -j2 all
 	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e
-	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
+	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more tests/crash
 
 lint:
 	tools/setup build test lint
