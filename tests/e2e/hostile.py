@@ -48,8 +48,8 @@ class Smtp:
     def __init__(self, office, service="smtp", hello=None):
         self.wire = office.connect(service)
         self.hello = hello or (b"LHLO penguji.example" if service == "lmtp" else b"EHLO penguji.example")
-        assert self.read().code == 220
-        assert self.ask(self.hello).code == 250
+        answered(self.read(), "220")
+        answered(self.ask(self.hello), "250")
 
     def read(self):
         code, lines = self.wire.reply()
@@ -67,25 +67,24 @@ class Smtp:
 
     def begin(self, *recipients, sender=OUTSIDE):
         """MAIL and RCPT, all taken."""
-        assert self.ask(b"MAIL FROM:<%s>" % sender).code == 250
+        answered(self.ask(b"MAIL FROM:<%s>" % sender), "250")
         for recipient in recipients or (ANI, ):
-            assert self.ask(b"RCPT TO:<%s>" % recipient).code == 250
+            answered(self.ask(b"RCPT TO:<%s>" % recipient), "250")
 
     def data(self, octets):
         """DATA and what stands behind 354, its end included."""
-        assert self.ask(b"DATA").code == 354
+        answered(self.ask(b"DATA"), "354")
         self.send(octets)
         return self.read()
 
     def in_step(self):
         """The next command gets its own answer: 252 comes for VRFY alone."""
-        reply = self.ask(b"VRFY ani")
-        assert reply.code == 252, f"out of step: VRFY was answered {reply}"
+        answered(self.ask(b"VRFY ani"), "252")
 
     def leave(self):
         """Still in step, and nothing behind the answer to QUIT."""
         self.in_step()
-        assert self.ask(b"QUIT").code == 221
+        answered(self.ask(b"QUIT"), "221")
         assert self.wire.at_end(), f"behind 221: {self.wire.pending()!r}"
         self.wire.close()
 
@@ -95,7 +94,7 @@ class Smtp:
         self.wire.close()
 
 
-def refused(reply, *expected):
+def answered(reply, *expected):
     """Is it one of these, written as "550 5.7.1" or "501"?"""
     told = f"{reply.code} {reply.status}"
     assert any(told == one or told.startswith(one + " ") for one in expected), f"got {reply}"
@@ -105,8 +104,7 @@ def deliver(office, octets, *recipients, service="smtp"):
     """Files a message over the wire. octets: undotted, ending in CRLF."""
     session = Smtp(office, service)
     session.begin(*recipients)
-    reply = session.data(re.sub(rb"(?m)^\.", b"..", octets) + b".\r\n")
-    assert reply.code == 250, reply
+    answered(session.data(re.sub(rb"(?m)^\.", b"..", octets) + b".\r\n"), "250")
     session.leave()
 
 
@@ -117,9 +115,11 @@ class Pop3:
     """A session of POP3, greeted; as `name` where one is given, else not logged in."""
     def __init__(self, office, name=None, service="pop3"):
         self.wire = office.connect(service)
-        assert self.wire.line().startswith(b"+OK")
+        greeting = self.read()
+        assert greeting.startswith(b"+OK"), greeting
         if name:
-            assert self.login(f"{name}@kantor.example", PASSWORDS[name]).startswith(b"+OK")
+            told = self.login(f"{name}@kantor.example", PASSWORDS[name])
+            assert told.startswith(b"+OK"), told
 
     def login(self, user, password):
         """USER and PASS; the answer to the second, or to the first where that was no yes."""

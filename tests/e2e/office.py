@@ -317,7 +317,7 @@ class Office:
         for octets in iter(pipe.readline, b""):
             self.reading.wait()
             with self.news:
-                self.lines.append(octets.decode("ascii", "backslashreplace").rstrip("\n"))
+                self.lines.append(octets.decode("latin-1").rstrip("\n"))
                 self.news.notify_all()
         with self.news:
             self.news.notify_all()

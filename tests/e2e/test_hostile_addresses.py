@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hostile import Smtp, deliver, open_house, refused, take, taken
+from hostile import Smtp, answered, deliver, open_house, take, taken
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ RELAY = [
 def test_nothing_is_taken_for_another_domain_or_nobody(office, recipient, sender):
     session = Smtp(office)
     assert session.ask(b"MAIL FROM:<%s>" % sender).code == 250
-    refused(session.ask(b"RCPT TO:<%s>" % recipient), "550 5.7.1", "550 5.1.1", "550 5.1.2", "501 5.1.3",
+    answered(session.ask(b"RCPT TO:<%s>" % recipient), "550 5.7.1", "550 5.1.1", "550 5.1.2", "501 5.1.3",
             "501 5.5.2", "501 5.5.4", "555")
-    refused(session.ask(b"DATA"), "503", "554")
+    answered(session.ask(b"DATA"), "503", "554")
     session.leave()
 
 
@@ -69,7 +69,7 @@ def test_nothing_is_taken_for_another_domain_or_nobody(office, recipient, sender
 def test_each_kind_of_refusal_says_what_it_is(office, recipient, expected):
     session = Smtp(office)
     assert session.ask(b"MAIL FROM:<pak@luar.example>").code == 250
-    refused(session.ask(b"RCPT TO:<%s>" % recipient), expected)
+    answered(session.ask(b"RCPT TO:<%s>" % recipient), expected)
     session.leave()
 
 
@@ -85,8 +85,8 @@ def test_each_kind_of_refusal_says_what_it_is(office, recipient, expected):
 def test_a_rcpt_of_the_wrong_shape_takes_nobody(office, line):
     session = Smtp(office)
     assert session.ask(b"MAIL FROM:<pak@luar.example>").code == 250
-    refused(session.ask(line), "500", "501", "550 5.7.1", "550 5.1.1", "555")
-    refused(session.ask(b"DATA"), "503", "554")
+    answered(session.ask(line), "500", "501", "550 5.7.1", "550 5.1.1", "555")
+    answered(session.ask(b"DATA"), "503", "554")
     session.leave()
 
 
@@ -100,8 +100,8 @@ def test_a_rcpt_of_the_wrong_shape_takes_nobody(office, line):
 ], ids=repr)
 def test_a_mail_of_the_wrong_shape_begins_nothing(office, line):
     session = Smtp(office)
-    refused(session.ask(line), "500", "501", "553", "555")
-    refused(session.ask(b"RCPT TO:<ani@kantor.example>"), "503")
+    answered(session.ask(line), "500", "501", "553", "555")
+    answered(session.ask(b"RCPT TO:<ani@kantor.example>"), "503")
     session.leave()
 
 
@@ -161,7 +161,7 @@ def test_an_octet_beyond_ascii_in_an_address_is_553(office, command, address):
     session = Smtp(office)
     if command.startswith(b"RCPT"):
         assert session.ask(b"MAIL FROM:<pak@luar.example>").code == 250
-    refused(session.ask(command % address), "553 5.6.7")
+    answered(session.ask(command % address), "553 5.6.7")
     session.leave()
     assert taken(office) == []
 
@@ -182,8 +182,8 @@ def test_a_pattern_a_path_or_a_program_is_a_user_that_does_not_exist(office, loc
     assert session.ask(b"MAIL FROM:<pak@luar.example>").code == 250
     if quoted:
         local = b'"' + local.replace(b"\\", b"\\\\") + b'"'
-    refused(session.ask(b"RCPT TO:<%s@kantor.example>" % local), "550 5.1.1", "501 5.1.3")
-    refused(session.ask(b"DATA"), "503", "554")
+    answered(session.ask(b"RCPT TO:<%s@kantor.example>" % local), "550 5.1.1", "501 5.1.3")
+    answered(session.ask(b"DATA"), "503", "554")
     session.leave()
     assert taken(office) == []
 
@@ -200,7 +200,7 @@ def test_a_strange_sender_is_refused_or_mere_text(office, sender):
     session = Smtp(office)
     reply = session.ask(b"MAIL FROM:<%s>" % sender)
     if reply.code != 250:
-        refused(reply, "501", "550", "553")
+        answered(reply, "501", "550", "553")
         session.leave()
         return
     assert session.ask(b"RCPT TO:<ani@kantor.example>").code == 250

@@ -4,7 +4,7 @@ LAST arrived whole."""
 
 import pytest
 
-from hostile import Smtp, open_house, refused, repaired, taken
+from hostile import Smtp, answered, open_house, repaired, taken
 
 LIMIT = 1 << 20
 
@@ -90,7 +90,7 @@ def test_a_length_that_is_none_is_501_and_the_end(office, length, in_transaction
     if in_transaction:
         session.begin()
     session.send(b"BDAT " + length + b"\r\n" + COMMANDS)
-    refused(session.read(), "501", "421")
+    answered(session.read(), "501", "421")
     session.closed()
     assert taken(office) == [] and taken(office, "budi") == []
 
@@ -100,7 +100,7 @@ def test_a_word_that_is_not_last_is_501_and_never_stores(office, rest):
     session = Smtp(office)
     session.begin()
     session.send(b"BDAT 6%s\r\nA: b\r\n" % rest)
-    refused(session.read(), "501")
+    answered(session.read(), "501")
     session.send(b"VRFY x\r\n")  # the length was clear: it may go on, in step, or end
     assert session.wire.at_end() or session.read().code == 252
     assert taken(office) == []
@@ -128,7 +128,7 @@ def test_a_chunk_without_a_transaction_is_swallowed_and_503(office, prelude, las
     for command in prelude:
         session.ask(command)
     session.send(chunk(octets, last))
-    refused(session.read(), "503", "554")
+    answered(session.read(), "503", "554")
     session.leave()
     assert taken(office) == [] and taken(office, "budi") == []
 
@@ -146,7 +146,7 @@ def test_a_message_over_the_limit_is_552_and_in_step(office, count):
             session.closed()
             break
     else:
-        refused(replies[-1], "552", "503", "554")
+        answered(replies[-1], "552", "503", "554")
         assert any(reply.code == 552 for reply in replies)
         session.begin()
         session.leave()
@@ -193,7 +193,7 @@ def test_between_chunks_only_what_belongs_there(office, command, codes):
     session.begin()
     session.send(chunk(b"Subject: a\r\n"))
     assert session.read().code == 250
-    refused(session.ask(command), *codes)
+    answered(session.ask(command), *codes)
     session.send(chunk(b"\r\nend\r\n", last=True))
     assert session.read().code == 250
     session.leave()
@@ -227,7 +227,7 @@ def test_a_nul_in_a_chunk_refuses_the_message(office, chunks):
     for n, octets in enumerate(chunks):
         session.send(chunk(octets, last=n == len(chunks) - 1))
         replies.append(session.read())
-    refused(next(reply for reply in replies if reply.code != 250), "550 5.6.0")
+    answered(next(reply for reply in replies if reply.code != 250), "550 5.6.0")
     assert replies[-1].code >= 500
     session.in_step()
     session.leave()
@@ -241,7 +241,7 @@ def test_a_chunk_behind_last_is_503(office, octets):
     session.send(chunk(b"A: b\r\n\r\n", last=True))
     assert session.read().code == 250
     session.send(chunk(octets, last=True))
-    refused(session.read(), "503")
+    answered(session.read(), "503")
     session.leave()
     assert taken(office) == [b"A: b\r\n\r\n"]
     assert taken(office, "budi") == []
@@ -252,6 +252,6 @@ def test_a_chunk_behind_data_is_503(office):
     session.begin()
     assert session.data(b"A: b\r\n\r\n.\r\n").code == 250
     session.send(chunk(COMMANDS, last=True))
-    refused(session.read(), "503")
+    answered(session.read(), "503")
     session.leave()
     assert taken(office) == [b"A: b\r\n\r\n"]

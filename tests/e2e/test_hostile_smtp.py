@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hostile import (ANI, OUTSIDE, Smtp, deliver, open_house, refused, stored_form, take, taken)
+from hostile import (ANI, OUTSIDE, Smtp, answered, deliver, open_house, stored_form, take, taken)
 from office import HOSTNAME
 
 
@@ -57,7 +57,7 @@ def test_what_follows_a_false_end_is_body(office, service, false_end, pace):
 def test_a_nul_in_a_message_refuses_it_at_its_real_end(office, service, octets):
     session = Smtp(office, service)
     session.begin()
-    refused(session.data(b"Subject: nul\r\n\r\n" + octets + BEHIND + b"\r\n.\r\n"), "550 5.6.0")
+    answered(session.data(b"Subject: nul\r\n\r\n" + octets + BEHIND + b"\r\n.\r\n"), "550 5.6.0")
     session.leave()
     assert taken(office) == [] and taken(office, "budi") == []
 
@@ -65,7 +65,7 @@ def test_a_nul_in_a_message_refuses_it_at_its_real_end(office, service, octets):
 def test_a_nul_in_the_header_refuses_the_message_too(office):
     session = Smtp(office)
     session.begin()
-    refused(session.data(b"Subject: a\0b\r\n\r\n\r\n.\r\n"), "550 5.6.0")
+    answered(session.data(b"Subject: a\0b\r\n\r\n\r\n.\r\n"), "550 5.6.0")
     session.leave()
     assert taken(office) == []
 
@@ -121,7 +121,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=repr)
 def test_a_nul_or_a_bare_cr_in_a_command_refuses_it_whole(office, command, octet):
     session = Smtp(office)
-    refused(session.ask(command % octet), "500", "501")
+    answered(session.ask(command % octet), "500", "501")
     session.leave()
 
 
@@ -134,7 +134,7 @@ def test_a_nul_or_a_bare_cr_in_a_command_refuses_it_whole(office, command, octet
 def test_a_recipient_with_controls_is_no_recipient(office, recipient):
     session = Smtp(office)
     assert session.ask(b"MAIL FROM:<pak@luar.example>").code == 250
-    refused(session.ask(b"RCPT TO:<%s>" % recipient), "500", "501", "550", "553", "555")
+    answered(session.ask(b"RCPT TO:<%s>" % recipient), "500", "501", "550", "553", "555")
     assert session.ask(b"DATA").code >= 500
     session.leave()
     assert taken(office) == []
@@ -146,7 +146,7 @@ def test_a_recipient_with_controls_is_no_recipient(office, recipient):
 ], ids=repr)
 def test_a_sender_with_controls_reaches_no_header(office, sender):
     session = Smtp(office)
-    refused(session.ask(b"MAIL FROM:<%s>" % sender), "500", "501", "553", "555")
+    answered(session.ask(b"MAIL FROM:<%s>" % sender), "500", "501", "553", "555")
     session.leave()
 
 
@@ -195,7 +195,7 @@ LONG_COMMANDS = {
 @pytest.mark.parametrize("command", LONG_COMMANDS.values(), ids=LONG_COMMANDS)
 def test_a_line_past_the_limit_is_500_and_the_session_goes_on(office, command):
     session = Smtp(office)
-    refused(session.ask(command), "500")
+    answered(session.ask(command), "500")
     session.in_step()
     session.begin()
     session.leave()
@@ -210,7 +210,7 @@ def test_ten_megabytes_without_a_line_end_are_refused_in_flat_memory(office):
     session = Smtp(office)
     before = office.high_water()
     session.send(b"x" * 10_000_000)
-    refused(session.read(), "500")
+    answered(session.read(), "500")
     session.send(b"\r\n")
     session.in_step()
     assert office.high_water() - before < memory_allowance(office)
@@ -238,7 +238,7 @@ def test_recipients_past_the_limit_get_452_and_the_others_their_mail(office):
     codes = [session.ask(b"RCPT TO:<ani+%d@kantor.example>" % n) for n in range(1100)]
     assert all(reply.code == 250 for reply in codes[:100])
     for reply in codes[100:]:
-        refused(reply, "452 4.5.3")
+        answered(reply, "452 4.5.3")
     assert session.data(b"Subject: many\r\n\r\n.\r\n").code == 250
     session.leave()
     assert taken(office) == [b"Subject: many\r\n\r\n"]
@@ -250,7 +250,7 @@ def test_recipients_past_the_limit_get_452_and_the_others_their_mail(office):
 ], ids=lambda size: size[:24].decode())
 def test_a_declared_size_that_cannot_be_is_refused_at_mail(office, size):
     session = Smtp(office)
-    refused(session.ask(b"MAIL FROM:<a@luar.example> SIZE=%s" % size), "552", "501", "500")
+    answered(session.ask(b"MAIL FROM:<a@luar.example> SIZE=%s" % size), "552", "501", "500")
     session.leave()
 
 
@@ -260,9 +260,9 @@ def test_a_declared_size_that_cannot_be_is_refused_at_mail(office, size):
     b"FOO=bar", b"SMTPUTF8", b"AUTH=<>", b"RET=FULL", b"ENVID=1", b"<b@luar.example>", b"%n%n",
     b"SI\xc5\xbdE=1"
 ], ids=repr)
-def test_a_parameter_that_is_wrong_or_was_not_offered_is_refused(office, parameter):
+def test_a_parameter_that_is_wrong_or_was_not_offered_is_answered(office, parameter):
     session = Smtp(office)
-    refused(session.ask(b"MAIL FROM:<a@luar.example> " + parameter), "501", "504", "555", "500", "553")
+    answered(session.ask(b"MAIL FROM:<a@luar.example> " + parameter), "501", "504", "555", "500", "553")
     session.leave()
 
 
@@ -270,18 +270,18 @@ def test_a_parameter_that_is_wrong_or_was_not_offered_is_refused(office, paramet
     "parameter",
     [b"NOTIFY=NEVER", b"ORCPT=rfc822;ani@kantor.example", b"FOO", b"SIZE=1", b"<budi@kantor.example>"],
     ids=repr)
-def test_a_parameter_of_rcpt_is_refused(office, parameter):
+def test_a_parameter_of_rcpt_is_answered(office, parameter):
     session = Smtp(office)
     assert session.ask(b"MAIL FROM:<a@luar.example>").code == 250
-    refused(session.ask(b"RCPT TO:<ani@kantor.example> " + parameter), "501", "555")
+    answered(session.ask(b"RCPT TO:<ani@kantor.example> " + parameter), "501", "555")
     assert session.ask(b"DATA").code >= 500
     session.leave()
 
 
-def test_a_body_over_the_limit_is_read_to_its_end_and_refused(office):
+def test_a_body_over_the_limit_is_read_to_its_end_and_answered(office):
     session = Smtp(office)
     session.begin()
-    refused(
+    answered(
         session.data(b"Subject: fat\r\n\r\n" + b"z" * 78 * (24 << 20 // 78) +
                      (b"z" * 78 + b"\r\n") * 330_000 + b".\r\n"), "552 5.3.4")
     session.begin()
@@ -349,10 +349,10 @@ def test_a_message_that_has_come_far_is_no_loop(office, header):
                              "101 hops", "120 hops", "5000 hops", "RECEIVED", "received", "11 times us",
                              "us in capitals", "us in a folded line", "40 times us", "us behind a tab"
                          ])
-def test_a_message_that_goes_in_circles_is_refused(office, header):
+def test_a_message_that_goes_in_circles_is_answered(office, header):
     session = Smtp(office)
     session.begin()
-    refused(session.data(header + b"Subject: loop\r\n\r\n.\r\n"), "554 5.4.6")
+    answered(session.data(header + b"Subject: loop\r\n\r\n.\r\n"), "554 5.4.6")
     session.leave()
     assert taken(office) == []
 
@@ -378,7 +378,7 @@ def test_vrfy_tells_nothing(office, who):
 ], ids=repr)
 def test_a_command_that_is_not_ours_is_500_or_502(office, command):
     session = Smtp(office)
-    refused(session.ask(command), "500", "502")
+    answered(session.ask(command), "500", "502")
     session.leave()
 
 
@@ -389,7 +389,7 @@ def test_the_twentieth_wrong_recipient_is_the_last(office):
         reply = session.ask(b"RCPT TO:<tebakan%d@kantor.example>" % n)
         if reply.code == 421:
             break
-        refused(reply, "550 5.1.1")
+        answered(reply, "550 5.1.1")
     assert reply.code == 421 and 19 <= n <= 21
     session.closed()
 
@@ -486,7 +486,7 @@ def test_a_command_out_of_its_order_is_503(office, commands):
     session = Smtp(office)
     for command in commands[:-1]:
         assert session.ask(command).code == 250
-    refused(session.ask(commands[-1]), "503", "554")
+    answered(session.ask(commands[-1]), "503", "554")
     session.leave()
     assert taken(office) == []
 
@@ -551,9 +551,9 @@ def test_an_unknown_recipient_is_refused_at_once_and_nobody_gets_a_bounce(office
     session = Smtp(office)
     reply = session.ask(b"MAIL FROM:<%s>" % sender)
     if reply.code == 250:
-        refused(session.ask(b"RCPT TO:<tiada@kantor.example>"), "550 5.1.1")
+        answered(session.ask(b"RCPT TO:<tiada@kantor.example>"), "550 5.1.1")
     else:
-        refused(reply, "501", "550", "553")
+        answered(reply, "501", "550", "553")
     session.leave()
     for name in ("ani", "budi", "citra"):
         assert taken(office, name) == []

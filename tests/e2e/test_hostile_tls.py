@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from hostile import Pop3, Smtp, deliver, open_house, refused, take, taken
+from hostile import Pop3, Smtp, answered, deliver, open_house, take, taken
 from office import PASSWORDS, PORTS
 from wire import client_context
 
@@ -53,7 +53,7 @@ def smtp_tls(office):
 def test_octets_behind_starttls_are_554_and_the_end(office, behind):
     session = Smtp(office)
     session.send(b"STARTTLS\r\n" + behind)
-    refused(session.read(), "554")
+    answered(session.read(), "554")
     session.closed()
 
 
@@ -75,7 +75,7 @@ def test_octets_behind_stls_are_an_error_and_the_end(office, behind):
                          ids=repr)
 def test_after_starttls_the_ehlo_is_forgotten(office, command):
     session = over_tls(Smtp(office), b"STARTTLS")
-    refused(session.ask(command), "503")
+    answered(session.ask(command), "503")
     session.leave()
 
 
@@ -86,9 +86,9 @@ def test_after_starttls_the_transaction_is_forgotten(office):
     if reply.code == 220:
         session.wire.start_tls()
         assert session.ask(b"EHLO again").code == 250
-        refused(session.ask(b"DATA"), "503")
+        answered(session.ask(b"DATA"), "503")
     else:
-        refused(reply, "503")
+        answered(reply, "503")
     session.leave()
     assert taken(office) == []
 
@@ -104,11 +104,11 @@ def test_after_stls_the_user_is_forgotten(office):
 
 
 @pytest.mark.parametrize("again", ["smtp", "pop3", "pop3s"])
-def test_tls_within_tls_is_refused(office, again):
+def test_tls_within_tls_is_answered(office, again):
     if again == "smtp":
         session = smtp_tls(office)
         assert "STARTTLS" not in session.ask(b"EHLO again").text
-        refused(session.ask(b"STARTTLS"), "503", "502", "454", "500")
+        answered(session.ask(b"STARTTLS"), "503", "502", "454", "500")
     else:
         session = Pop3(office, service=again)
         if again == "pop3":
@@ -118,7 +118,7 @@ def test_tls_within_tls_is_refused(office, again):
     session.leave()
 
 
-def test_stls_behind_the_login_is_refused(office):
+def test_stls_behind_the_login_is_answered(office):
     session = Pop3(office, "ani")
     session.err(b"STLS")
     session.leave()
@@ -127,7 +127,7 @@ def test_stls_behind_the_login_is_refused(office):
 @pytest.mark.parametrize("argument", [b"x", b"NOOP", b"TLS1.2"], ids=repr)
 def test_starttls_takes_no_argument(office, argument):
     session = Smtp(office)
-    refused(session.ask(b"STARTTLS " + argument), "501")
+    answered(session.ask(b"STARTTLS " + argument), "501")
     session.leave()
 
 
