@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,13 +15,24 @@
 #define LINE_MAX_OCTETS 4096 /* no more than PIPE_BUF: a pipe takes it whole or not at all */
 
 static bool with_priority, is_socket;
-static int64_t lost; /* lines nobody took since the last one that was */
+
+/* Lines nobody took since the last one that was. Most are lost by sessions,
+ * which are gone before the log takes lines again: all processes count in one
+ * place. */
+static atomic_long lost_here;
+static atomic_long *lost = &lost_here;
 
 void log_open(void)
 {
 	struct stat what;
 	const char *journal = getenv("JOURNAL_STREAM");
 	with_priority = journal && *journal;
+	if (lost == &lost_here) {
+		void *shared = mmap(NULL, sizeof *lost, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (shared != MAP_FAILED)
+			lost = shared;
+	}
 	if (fstat(STDERR_FILENO, &what) != 0)
 		return;
 	is_socket = S_ISSOCK(what.st_mode);
@@ -92,16 +105,19 @@ static void end(struct buf *line)
 		line->len = LINE_MAX_OCTETS - 1;
 	buf_add_char(line, '\n');
 
-	if (lost > 0) {
+	long untold = atomic_exchange(lost, 0);
+	bool taken = true;
+	if (untold > 0) {
 		struct buf notice = {0};
 		begin(&notice, LOG_WARNING, "log-lost");
-		buf_printf(&notice, " lines=%lld\n", (long long)lost);
-		if (put(&notice))
-			lost = 0;
+		buf_printf(&notice, " lines=%ld\n", untold);
+		taken = put(&notice);
 		buf_free(&notice);
 	}
-	if (lost > 0 || !put(line))
-		++lost;
+	if (!taken)
+		atomic_fetch_add(lost, untold + 1);
+	else if (!put(line))
+		atomic_fetch_add(lost, 1);
 	buf_free(line);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 /* cmocka.h needs some of the above. */
 #include <cmocka.h>
@@ -144,6 +145,25 @@ static void a_log_that_is_not_read_is_not_waited_for(void **state)
 	assert_null(strstr(read_log(), "log-lost"));
 }
 
+static void what_another_process_lost_is_told_too(void **state)
+{
+	(void)state;
+	char wanted[64];
+	int logged = fill(), taken = 0, status;
+	pid_t child = fork();
+	if (child == 0) {
+		log_event(LOG_INFO, "session", log_number("n", 1));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	read_log();
+	for (const char *at = got; (at = strchr(at, '\n')); ++at)
+		++taken;
+	log_event(LOG_INFO, "again", log_number("n", 1));
+	snprintf(wanted, sizeof(wanted), "log-lost lines=%d\n", logged + 1 - taken);
+	assert_non_null(strstr(read_log(), wanted));
+}
+
 static void the_shell_keeps_a_stderr_that_waits(void **state)
 {
 	(void)state;
@@ -171,6 +191,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_line_is_at_most_4096_octets, into_pipe, restore),
 		cmocka_unit_test_setup_teardown(
 			a_log_that_is_not_read_is_not_waited_for, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			what_another_process_lost_is_told_too, into_pipe, restore),
 		cmocka_unit_test_setup_teardown(
 			the_shell_keeps_a_stderr_that_waits, into_pipe, restore),
 	};
