@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -171,21 +170,3 @@ def test_a_session_is_sealed_and_nobody(served):
             assert not re.search(r"Uid:.*\b0\b", told) and re.search(r"CapEff:\s+0+\n", told), told
     assert any(re.search(r"Seccomp:\s+2", Path(f"/proc/{pid}/status").read_text()) for pid in strangers)
     session.leave()
-
-
-def test_a_server_short_of_descriptors_serves_again_when_they_return(office):
-    """Every slot of the server taken, then given back: nothing is lost."""
-    office.set("limits", "connections", 20)
-    office.set("limits", "connections_per_ip", 0)
-    office.start()
-    held = []
-    for _ in range(60):
-        sock = socket.create_connection(office.place("smtp"), timeout=60)
-        held.append(sock)
-    told = [sock.recv(200) for sock in held]
-    assert any(line.startswith(b"220") for line in told) and any(line.startswith(b"421")
-                                                                 for line in told), told
-    for sock in held:
-        sock.close()
-    office.deliver(b"Subject: after\r\n\r\n")
-    assert taken(office) == [b"Subject: after\r\n\r\n"]
