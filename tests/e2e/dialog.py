@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 
-from office import HOSTNAME
+from office import HOSTNAME, wait_until
 from wire import PATIENCE, WireError
 
 SERVICES = ("pop3", "pop3s", "smtp", "lmtp")
@@ -203,6 +203,10 @@ class Player:
 
     def do_reset(self, step):
         self.wires.pop(self.current).reset()
+
+    def do_gone(self, step):
+        service = step.text.strip()
+        wait_until(lambda: not self.office.named(service), f"no {service} session is left")
 
     def do_finish(self, step):
         self.wire().finish_sending()

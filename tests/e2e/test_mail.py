@@ -7,7 +7,7 @@ import smtplib
 import pytest
 
 from letters import letter, stored_form, without_trace
-from office import PASSWORDS, PORTS
+from office import PASSWORDS, PORTS, wait_until
 from wire import client_context
 
 MB = 1024 * 1024
@@ -82,9 +82,10 @@ def test_exclusive_keeps_a_second_session_out_until_the_first_ends(office):
     second.line()
     second.command("USER ani@kantor.example")
     assert second.command(f"PASS {PASSWORDS['ani']}").startswith("-ERR [IN-USE]")
+    second.command("QUIT")
     first.command("QUIT")
-    assert first.at_end()
-    office.login().command("QUIT")
+    wait_until(lambda: not office.named("pop3"), "both sessions have ended")
+    assert office.login().command("QUIT").startswith("+OK")
 
 
 def test_require_tls_serves_nobody_in_clear_and_everybody_after_stls(office):
