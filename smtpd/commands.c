@@ -87,6 +87,7 @@ static int run_mail(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct params params;
 	uint64_t most = session->visitor->config->max_message;
+	session->refused = true;
 	switch (address_take_path(&argument, ADDRESS_SENDER, session->sender)) {
 	case ADDRESS_NO_PATH:
 		return say_fault(session, REPLY_BAD_ARGUMENT);
@@ -107,6 +108,7 @@ static int run_mail(void *arg, struct slice argument)
 	}
 	if (most > 0 && params.size > most)
 		return say(session, REPLY_TOO_BIG, DIALOG_STAY);
+	session->refused = false;
 	session->declared_size = params.size;
 	if (!session->has_mailed) {
 		session->has_mailed = true;
@@ -157,6 +159,7 @@ static int run_rcpt(void *arg, struct slice argument)
 		session_add_recipient(session, address);
 		return say(session, reply, SESSION_RECIPIENTS);
 	}
+	session->refused = true;
 	/* Who guesses at addresses gets no more than a handful of answers. */
 	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_RECIPIENTS_MAX)
 		reply = REPLY_TOO_MANY_WRONG;
@@ -254,6 +257,8 @@ void smtpd_refuse(void *arg, enum dialog_fault fault, const struct dialog_comman
 	enum reply reply = by_fault[fault];
 	if (fault == DIALOG_WRONG_STATE && session->dialog.state == SESSION_NEW)
 		reply = REPLY_HELLO_FIRST;
+	if (fault == DIALOG_WRONG_STATE && session->refused)
+		session->dialog.faults--;
 	/* The other protocol's hello. */
 	if ((fault == DIALOG_LACKS || fault == DIALOG_FORBIDDEN) &&
 		((command->needs | command->forbids) & SESSION_LMTP))

@@ -187,11 +187,15 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 }
 
 /* One answer for all, as SMTP wants it. Where some have it and others do not,
- * the client is asked to send it again: twice is better than never. */
+ * the client is asked to send it again: twice is better than never. So it is
+ * where only some are refused for good. */
 static enum reply sum_up(const enum err_kind *results, size_t count, size_t filed)
 {
 	if (filed > 0 && filed < count)
 		return REPLY_TRY_LATER;
+	for (size_t i = 0; i < count; i++)
+		if (!reply_is_final(reply_to_error(results[i])))
+			return reply_to_error(results[i]);
 	return reply_to_error(results[0]);
 }
 
@@ -319,7 +323,7 @@ int data_run_chunk(void *arg, struct slice argument)
 		left -= octets.len;
 	}
 	if (session->recipient_count == 0) {
-		session->dialog.faults++;
+		session->dialog.faults += !session->refused;
 		reply_say(session, message->verdict, NULL);
 		data_forget(session);
 		return DIALOG_STAY;

@@ -83,6 +83,7 @@ void session_forget_mail(struct session *session)
 	session->recipient_count = session->recipient_cap = 0;
 	session->sender[0] = '\0';
 	session->declared_size = 0;
+	session->refused = false;
 }
 
 /* ---- the session ---- */
