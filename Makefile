@@ -89,7 +89,7 @@ test-more:
 	tools/setup build test more
 	$(MAKE) -j2 all
 	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
-	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e
+	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more tests/crash
 
 lint:

@@ -1,6 +1,7 @@
 """Addresses: never a relay, never a pattern, never a path, never a program."""
 
 import re
+import sqlite3
 
 import pytest
 
@@ -233,6 +234,37 @@ def test_a_loop_is_refused_by_alias_add(office, lines):
     for line, result in zip(lines, results):
         if result.returncode == 0:
             office.run("alias", "remove", line.split()[0])
+
+
+@pytest.mark.parametrize("rows", [
+    [("putar1", "putar2"), ("putar2", "putar1")],
+    [("sendiri", "sendiri")],
+    [(f"rantai{n}", f"rantai{(n + 1) % 40}") for n in range(40)],
+], ids=["two", "itself", "forty in a ring"])
+def test_a_loop_that_is_in_the_store_all_the_same_ends_and_is_refused(office, rows):
+    whole = [(f"{alias}@kantor.example", f"{target}@kantor.example") for alias, target in rows]
+    db = sqlite3.connect(office.data / "store.db", timeout=30)
+    with db:
+        db.executemany("INSERT INTO aliases (alias, target) VALUES (?, ?)", whole)
+    session = Smtp(office)
+    answered(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
+    answered(session.ask(b"RCPT TO:<%s>" % whole[0][0].encode()), "550 5.4.6")
+    session.leave()
+    # With a way out of the ring its mail comes once, or is refused as well.
+    with db:
+        db.execute("INSERT INTO aliases (alias, target) VALUES (?, ?)", (whole[-1][0], "ani@kantor.example"))
+    session = Smtp(office)
+    answered(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
+    reply = session.ask(b"RCPT TO:<%s>" % whole[0][0].encode())
+    if reply.code == 250:
+        answered(session.data(b"Subject: ring\r\n\r\n.\r\n"), "250")
+    else:
+        answered(reply, "550 5.4.6")
+    session.leave()
+    assert len(taken(office)) == (1 if reply.code == 250 else 0)
+    with db:
+        db.executemany("DELETE FROM aliases WHERE alias = ?", [row[:1] for row in whole])
+    db.close()
 
 
 def test_a_list_that_holds_itself_among_others_still_delivers_once(office):
