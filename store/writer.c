@@ -49,6 +49,7 @@ static struct {
 	struct buf unpromised; /* frames, as they came */
 	int64_t unpromised_since_ms;
 	struct buf abandoned; /* struct body_writer: what to free */
+	bool reconfigured;    /* settings have come since the last round */
 } writer;
 
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
@@ -374,6 +375,15 @@ static void flush_unpromised(void)
 	}
 }
 
+/* Not amid a transaction: SQLite would not have it. */
+static void take_config(void)
+{
+	struct err e;
+	writer.reconfigured = false;
+	if (store_set_sync(writer.store, (enum config_sync)writer.birth->config->sync, &e) < 0)
+		log_failure(LOG_ERROR, "sync-not-set", &e);
+}
+
 static void end_round(void)
 {
 	struct err e;
@@ -386,6 +396,8 @@ static void end_round(void)
 		answer(&writer.pending[i]);
 	writer.pending_count = 0;
 	flush_unpromised();
+	if (writer.reconfigured)
+		take_config();
 	store_checkpoint(writer.store, false);
 }
 
@@ -412,9 +424,8 @@ static void closed(struct role_channel *channel)
 
 static void configured(const struct config *config)
 {
-	struct err e;
-	if (store_set_sync(writer.store, (enum config_sync)config->sync, &e) < 0)
-		log_failure(LOG_ERROR, "sync-not-set", &e);
+	(void)config;
+	writer.reconfigured = true;
 }
 
 static int begin(struct err *e)

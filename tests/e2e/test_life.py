@@ -13,7 +13,7 @@ import pytest
 
 import certificates
 from letters import letter, without_trace
-from office import wait_until
+from office import dotted, wait_until
 from test_mail import fetch_all_raw
 from wire import PATIENCE, WireError
 
@@ -79,6 +79,21 @@ def test_sighup_takes_new_settings_without_ending_sessions(served):
     served.hang_up()
     wait_until(lambda: b"SIZE 123456" in ehlo(served), "the new size is announced")
     assert pop.command("NOOP").startswith("+OK")
+
+
+def test_settings_that_come_together_with_a_message_are_taken(served):
+    """The writer finds both when it wakes."""
+    wire = served.connect("lmtp")
+    wire.send(b"LHLO penguji.example\r\nMAIL FROM:<>\r\nRCPT TO:<ani@kantor.example>\r\nDATA\r\n")
+    assert [wire.reply()[0] for _ in range(5)] == [220, 250, 250, 250, 354]
+    [writer] = served.named("writer")
+    os.kill(writer, signal.SIGSTOP)
+    wire.send(dotted(letter()))
+    served.set("store", "sync", "normal")
+    served.hang_up()
+    served.wait_log("reloaded")
+    os.kill(writer, signal.SIGCONT)
+    assert wire.reply()[0] == 250
 
 
 def test_sighup_with_a_faulty_file_keeps_the_old_settings_and_says_so(served):
