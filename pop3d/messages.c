@@ -75,7 +75,7 @@ int pop3_list(void *arg, struct slice argument)
 		return DIALOG_STAY;
 	}
 	reply_ok(session, "%zu messages (%llu octets)", count_left(session), size_left(session));
-	for (i = 0; i < maildrop->count; ++i) {
+	for (i = 0; i < maildrop->count; i++) {
 		if (!messages_are_marked(session->deleted, i))
 			reply_line(session, "%zu %llu", i + 1,
 				(unsigned long long)maildrop->items[i].size);
@@ -97,7 +97,7 @@ int pop3_uidl(void *arg, struct slice argument)
 		return DIALOG_STAY;
 	}
 	reply_ok(session, "unique ids follow");
-	for (i = 0; i < maildrop->count; ++i) {
+	for (i = 0; i < maildrop->count; i++) {
 		if (!messages_are_marked(session->deleted, i))
 			reply_line(session, "%zu %s", i + 1, maildrop_uidl(maildrop, i));
 	}
@@ -113,7 +113,7 @@ int pop3_dele(void *arg, struct slice argument)
 	if (!messages_find(session, slice_trim(argument), &i))
 		return DIALOG_STAY;
 	messages_mark(session, &session->deleted, i);
-	++session->deleted_count;
+	session->deleted_count++;
 	session->deleted_size += session->login.maildrop.items[i].size;
 	reply_ok(session, "message %zu will be deleted at QUIT", i + 1);
 	return DIALOG_STAY;
@@ -139,7 +139,7 @@ static int remove_deleted(struct session *session, struct err *e)
 	int64_t *ids = must_alloc(session->deleted_count * sizeof *ids);
 	size_t count = 0;
 
-	for (size_t i = 0; i < maildrop->count; ++i) {
+	for (size_t i = 0; i < maildrop->count; i++) {
 		if (messages_are_marked(session->deleted, i))
 			ids[count++] = maildrop->items[i].id;
 	}

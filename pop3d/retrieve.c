@@ -43,7 +43,7 @@ static size_t extent_take(struct extent *extent, struct slice octets)
 		}
 		extent->line_length += line + 1;
 		if (extent->in_body)
-			--extent->lines_left;
+			extent->lines_left--;
 		else
 			extent->in_body = extent->line_length == strlen("\r\n");
 		extent->line_length = 0;
@@ -151,7 +151,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 		conn_write(conn, SLICE("\r\n"));
 	reply_end(session);
 	if (extent->all && conn->output == CONN_OPEN) {
-		++session->retrieved;
+		session->retrieved++;
 		session->retrieved_octets += size;
 	}
 out:
@@ -174,7 +174,7 @@ int pop3_retr(void *arg, struct slice argument)
 /* Digits without end: any count past the last line is all lines. */
 static bool read_count(struct slice text, uint64_t *count)
 {
-	for (size_t i = 0; i < text.len; ++i) {
+	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] < '0' || text.at[i] > '9')
 			return false;
 	}

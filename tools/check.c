@@ -27,7 +27,7 @@ __attribute__((format(printf, 1, 2))) static void finding(const char *format, ..
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
-	++findings;
+	findings++;
 }
 
 /* ---- ports ---- */
@@ -37,9 +37,9 @@ static void check_listeners(const struct config *config, bool served)
 {
 	const char *const lists[] = {config->smtpd_listen, config->pop3d_listen,
 		config->pop3d_listen_tls, config->smtpd_lmtp[0] == '/' ? "" : config->smtpd_lmtp};
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); ++i) {
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		struct slice word;
-		for (size_t n = 0; config_word(lists[i], n, &word); ++n) {
+		for (size_t n = 0; config_word(lists[i], n, &word); n++) {
 			char one[CONFIG_LIST_MAX];
 			int fds[LISTENERS_MAX];
 			size_t count = 0;
@@ -165,7 +165,7 @@ static bool is_ours(const struct config *config, struct slice address)
 static int check_user(const struct user *user, void *arg)
 {
 	struct people *people = arg;
-	++people->users;
+	people->users++;
 	if (!is_ours(people->config, slice_of(user->address)))
 		finding("user %s: the domain is not among [office] domains, so no mail arrives; "
 			"add it there, or `officemail user rename`",
@@ -182,7 +182,7 @@ static int note_alias(const struct alias *alias, void *arg)
 			alias->alias, alias->alias);
 	if (slice_equal(slice_of(alias->alias), slice_of(people->config->postmaster)))
 		people->postmaster_is_alias = true;
-	for (size_t i = 0; i < alias->count; ++i) {
+	for (size_t i = 0; i < alias->count; i++) {
 		buf_add(&people->targets, alias->alias, strlen(alias->alias) + 1);
 		buf_add(&people->targets, alias->targets[i], strlen(alias->targets[i]) + 1);
 	}

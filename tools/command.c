@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the usage as a grammar ---- */
 
@@ -46,7 +47,7 @@ static bool next_item(struct usage *usage, struct item *item)
 	if (slice_has_prefix(word, SLICE("["))) {
 		word = slice_from(word, 1);
 		usage->bracket = true;
-		++usage->group;
+		usage->group++;
 	}
 	bool closes = cut_end(&word, SLICE("]"));
 	*item = (struct item){
@@ -92,7 +93,7 @@ int command_misuse(struct command_line *line, struct err *e, const char *format,
 
 static const char *given(const struct command_line *line, struct slice name)
 {
-	for (size_t i = 0; i < line->option_count; ++i)
+	for (size_t i = 0; i < line->option_count; i++)
 		if (slice_equal(line->options[i].name, name))
 			return line->options[i].value;
 	return NULL;
@@ -115,7 +116,7 @@ static int take_option(
 		return command_misuse(line, e, "there is no option %s here", text);
 	if (given(line, name))
 		return command_misuse(line, e, "%.*s is given twice", (int)name.len, name.at);
-	for (size_t i = 0; i < line->option_count; ++i)
+	for (size_t i = 0; i < line->option_count; i++)
 		if (item.group > 0 && find_option(line->command, line->options[i].name, &other) &&
 			other.group == item.group)
 			return command_misuse(line, e, "%.*s and %.*s exclude each other",
@@ -148,7 +149,7 @@ static int check_counts(struct command_line *line, struct err *e)
 				line, e, "%.*s is missing", (int)item.name.len, item.name.at);
 		if (item.option)
 			continue;
-		++most;
+		most++;
 		least += item.required;
 		unlimited |= item.repeats;
 		if (item.required && least > line->count)
@@ -201,17 +202,56 @@ int office_read(const struct command_line *line, struct config *config, struct e
 int office_open(
 	struct office *office, const struct command_line *line, enum store_role role, struct err *e)
 {
-	office->store = NULL;
 	if (office_read(line, &office->config, e) < 0 || account_assume(office->config.user, e) < 0)
 		return -1;
-	return store_open(&office->store, office->config.data, role,
+	int result = store_open(&office->store, office->config.data, role,
 		(enum config_sync)office->config.sync, e);
+	if (result < 0)
+		account_resume();
+	return result;
 }
 
 void office_close(struct office *office)
 {
-	if (office->store)
-		store_close(office->store);
-	office->store = NULL;
+	store_close(office->store);
 	account_resume();
+}
+
+int office_begin(struct office *office, const struct command_line *line, struct err *e)
+{
+	if (office_open(office, line, STORE_TOOL, e) < 0)
+		return -1;
+	if (store_begin(office->store, e) == 0)
+		return 0;
+	office_close(office);
+	return -1;
+}
+
+static int end_transaction(struct store *store, int result, struct err *e)
+{
+	if (result >= 0)
+		return store_commit(store, e) < 0 ? -1 : result;
+	store_rollback(store);
+	return -1;
+}
+
+int office_end(struct office *office, int result, struct err *e)
+{
+	result = end_transaction(office->store, result, e);
+	office_close(office);
+	return result;
+}
+
+int office_in_steps(struct office *office,
+	int (*step)(struct office *office, void *arg, struct err *e), void *arg, struct err *e)
+{
+	static const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
+	for (;;) {
+		if (store_begin(office->store, e) < 0)
+			return -1;
+		int result = end_transaction(office->store, step(office, arg, e), e);
+		if (result != 1)
+			return result;
+		nanosleep(&pause, NULL);
+	}
 }

@@ -51,7 +51,7 @@ int command_misuse(struct command_line *line, struct err *e, const char *format,
 int command_parse(
 	struct command_line *line, const char *const *words, const char **arguments, struct err *e);
 
-/* ---- what most commands begin with ---- */
+/* ---- what most commands begin and end with ---- */
 
 struct office {
 	struct config config;
@@ -61,10 +61,20 @@ struct office {
 /* Finds and reads office.ini; says every fault on stderr. */
 int office_read(const struct command_line *line, struct config *config, struct err *e);
 /* Reads office.ini, takes the office's account where root calls, and opens the
- * store. office_close() accepts what failed to open. */
+ * store. After a failure nothing is open. */
 int office_open(struct office *office, const struct command_line *line, enum store_role role,
 	struct err *e);
 void office_close(struct office *office);
+/* For commands that write: opens it with a transaction begun. */
+int office_begin(struct office *office, const struct command_line *line, struct err *e);
+/* Their end: commits if `result` is 0, else rolls back; closes. Returns
+ * `result`, or -1 if it cannot be committed. */
+int office_end(struct office *office, int result, struct err *e);
+/* For long ones: calls `step` as long as it returns 1 for "there is more", each
+ * time in a transaction of its own, between which the server's writer gets its
+ * turn. */
+int office_in_steps(struct office *office,
+	int (*step)(struct office *office, void *arg, struct err *e), void *arg, struct err *e);
 
 /* ---- the commands ---- */
 

@@ -117,7 +117,7 @@ static const char *answer(const char *section, const char *key, void *arg)
 		{"pop3d", "listen", setup->unprivileged ? "127.0.0.1:2110" : NULL},
 		{"pop3d", "listen_tls", setup->unprivileged ? "127.0.0.1:2995" : NULL},
 	};
-	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); ++i)
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
 		if (strcmp(section, answers[i].section) == 0 && strcmp(key, answers[i].key) == 0)
 			return answers[i].value;
 	return NULL;
@@ -149,7 +149,7 @@ static int write_office_ini(struct command_line *line, struct setup *setup, stru
 	/* Holds no secret, and the office's account must be able to read it. */
 	int result = file_write_new(setup->file, 0644, (struct slice){text, len}, e);
 	free(text);
-	++setup->made;
+	setup->made++;
 	return result;
 }
 
@@ -160,7 +160,7 @@ static int make_data_directory(const struct config *config, struct setup *setup,
 	int made = file_make_directory(config->data, 0700, e);
 	if (made <= 0)
 		return made;
-	++setup->made;
+	setup->made++;
 	if (setup->unprivileged)
 		return 0;
 	if (account_find(config->user, &uid, &gid, e) < 0)

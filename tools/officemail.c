@@ -71,7 +71,7 @@ static void print_usage(FILE *out, const struct command *command)
 static void print_commands(FILE *out)
 {
 	fputs("usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n\n", out);
-	for (size_t i = 0; i < COMMANDS; ++i)
+	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`officemail help COMMAND` says what a command takes. Without -c, office.ini is\n"
 	      "$OFFICEMAIL_CONFIG, ./office.ini or /etc/officemail/office.ini.\n",
@@ -82,7 +82,7 @@ static void print_commands(FILE *out)
 static bool has_name(const struct command *command, const char *const *words, bool exactly)
 {
 	struct slice name = slice_of(command->name);
-	for (; *words && name.len > 0; ++words)
+	for (; *words && name.len > 0; words++)
 		if (!slice_equal(slice_cut(&name, ' '), slice_of(*words)))
 			return false;
 	return name.len == 0 ? exactly || !*words : !exactly;
@@ -91,7 +91,7 @@ static bool has_name(const struct command *command, const char *const *words, bo
 /* The command that the words begin with; *words goes on behind its name. */
 static const struct command *find(const char *const **words)
 {
-	for (size_t i = 0; i < COMMANDS; ++i) {
+	for (size_t i = 0; i < COMMANDS; i++) {
 		if (has_name(&commands[i], *words, true)) {
 			*words += 1 + (strchr(commands[i].name, ' ') != NULL);
 			return &commands[i];
@@ -103,10 +103,10 @@ static const struct command *find(const char *const **words)
 static size_t print_matching(FILE *out, const char *const *words, bool with_help)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < COMMANDS; ++i) {
+	for (size_t i = 0; i < COMMANDS; i++) {
 		if (!has_name(&commands[i], words, false))
 			continue;
-		++count;
+		count++;
 		print_usage(out, &commands[i]);
 		if (with_help)
 			fprintf(out, "       %s\n", commands[i].help);

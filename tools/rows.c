@@ -11,7 +11,7 @@ void rows_begin(struct rows *rows, const char *const *columns, bool json)
 {
 	*rows = (struct rows){.columns = columns, .json = json};
 	while (columns[rows->column_count])
-		++rows->column_count;
+		rows->column_count++;
 	assert(rows->column_count > 0 && rows->column_count <= ROWS_COLUMNS_MAX);
 }
 
@@ -58,7 +58,7 @@ static size_t decode_character(struct slice text, uint32_t *code)
 	if (len == 0 || first > 0xF4 || len > text.len)
 		return 0;
 	*code = len == 1 ? first : first & (0x7Fu >> len);
-	for (size_t i = 1; i < len; ++i) {
+	for (size_t i = 1; i < len; i++) {
 		unsigned char next = (unsigned char)text.at[i];
 		if ((next & 0xC0) != 0x80)
 			return 0;
@@ -84,7 +84,7 @@ static void add_plain(struct buf *out, struct slice text)
 			buf_add(out, text.at, len);
 		} else {
 			len = len > 0 ? len : 1;
-			for (size_t i = 0; i < len; ++i) {
+			for (size_t i = 0; i < len; i++) {
 				buf_add_text(out, "\\x");
 				text_add_hex(out, text.at + i, 1);
 			}
@@ -170,7 +170,7 @@ void rows_texts(struct rows *rows, const char *const *texts, size_t count)
 {
 	if (rows->json)
 		buf_add_char(&rows->text, '[');
-	for (size_t i = 0; i < count; ++i) {
+	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			buf_add_text(&rows->text, ", ");
 		if (rows->json)
@@ -187,7 +187,7 @@ void rows_numbers(struct rows *rows, const int64_t *numbers, size_t count)
 {
 	if (rows->json)
 		buf_add_char(&rows->text, '[');
-	for (size_t i = 0; i < count; ++i)
+	for (size_t i = 0; i < count; i++)
 		buf_printf(&rows->text, "%s%" PRId64, i > 0 ? ", " : "", numbers[i]);
 	if (rows->json)
 		buf_add_char(&rows->text, ']');
@@ -205,7 +205,7 @@ static void put(FILE *out, struct slice text)
 static int width_of(struct slice text)
 {
 	int width = 0;
-	for (size_t i = 0; i < text.len; ++i)
+	for (size_t i = 0; i < text.len; i++)
 		width += ((unsigned char)text.at[i] & 0xC0) != 0x80;
 	return width;
 }
@@ -214,7 +214,7 @@ static int width_of(struct slice text)
 static struct slice heading(const char *name, bool upper, char text[64])
 {
 	size_t len = strnlen(name, 63);
-	for (size_t i = 0; i < len; ++i) {
+	for (size_t i = 0; i < len; i++) {
 		bool letter = name[i] >= 'a' && name[i] <= 'z';
 		text[i] = name[i] == '_' ? ' ' : (char)(letter && upper ? name[i] - 32 : name[i]);
 	}
@@ -223,7 +223,7 @@ static struct slice heading(const char *name, bool upper, char text[64])
 
 static void put_object(const struct rows *rows, size_t row, FILE *out)
 {
-	for (size_t i = 0; i < rows->column_count; ++i) {
+	for (size_t i = 0; i < rows->column_count; i++) {
 		fprintf(out, "%s\"%s\": ", i > 0 ? ", " : "{", rows->columns[i]);
 		put(out, cell_at(rows, row * rows->column_count + i));
 	}
@@ -248,16 +248,16 @@ static void put_table(const struct rows *rows, FILE *out)
 	int widths[ROWS_COLUMNS_MAX];
 	char name[64];
 	size_t cells = cell_count(rows), columns = rows->column_count;
-	for (size_t i = 0; i < columns; ++i)
+	for (size_t i = 0; i < columns; i++)
 		widths[i] = (int)strlen(rows->columns[i]);
-	for (size_t i = 0; i < cells; ++i) {
+	for (size_t i = 0; i < cells; i++) {
 		int width = width_of(cell_at(rows, i));
 		if (width > widths[i % columns])
 			widths[i % columns] = width;
 	}
-	for (size_t i = 0; i < columns; ++i)
+	for (size_t i = 0; i < columns; i++)
 		put_cell(rows, i, heading(rows->columns[i], true, name), widths[i], out);
-	for (size_t i = 0; i < cells; ++i)
+	for (size_t i = 0; i < cells; i++)
 		put_cell(rows, i % columns, cell_at(rows, i), widths[i % columns], out);
 }
 
@@ -270,7 +270,7 @@ void rows_print(const struct rows *rows, FILE *out)
 		return;
 	}
 	fputs("[", out);
-	for (size_t i = 0; i < count; ++i) {
+	for (size_t i = 0; i < count; i++) {
 		fputs(i > 0 ? ",\n " : "", out);
 		put_object(rows, i, out);
 	}
@@ -287,10 +287,10 @@ void rows_print_one(const struct rows *rows, FILE *out)
 		fputs("\n", out);
 		return;
 	}
-	for (size_t i = 0; i < rows->column_count; ++i)
+	for (size_t i = 0; i < rows->column_count; i++)
 		if ((int)strlen(rows->columns[i]) > width)
 			width = (int)strlen(rows->columns[i]);
-	for (size_t i = 0; i < rows->column_count; ++i) {
+	for (size_t i = 0; i < rows->column_count; i++) {
 		put(out, heading(rows->columns[i], false, name));
 		fprintf(out, "%*s", width - (int)strlen(rows->columns[i]) + 2, "");
 		put(out, cell_at(rows, i));

@@ -24,7 +24,7 @@ struct totals {
 static int count_user(const struct user *user, void *arg)
 {
 	struct totals *totals = arg;
-	++totals->users;
+	totals->users++;
 	totals->enabled += user->enabled;
 	totals->messages += user->messages;
 	totals->size += user->used;
@@ -61,7 +61,7 @@ static bool read_process(const char *pid, struct process *process)
 static bool is_role(const char *name)
 {
 	static const char *const roles[] = {"directory", "writer", "keys"};
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); ++i)
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(name, roles[i]) == 0)
 			return true;
 	return false;
@@ -86,7 +86,7 @@ static int64_t count_sessions(int64_t writer, long *master)
 		if (isdigit((unsigned char)entry->d_name[0]) &&
 			read_process(entry->d_name, &process) && process.parent == *master &&
 			!is_role(process.name))
-			++count;
+			count++;
 	closedir(proc);
 	return count;
 }
@@ -123,9 +123,9 @@ static void draw_chart(struct buf *out, const int64_t hours[24])
 {
 	static const char *const bars[] = {"·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 	int64_t most = 1;
-	for (size_t i = 0; i < 24; ++i)
+	for (size_t i = 0; i < 24; i++)
 		most = hours[i] > most ? hours[i] : most;
-	for (size_t i = 0; i < 24; ++i)
+	for (size_t i = 0; i < 24; i++)
 		buf_add_text(out, bars[hours[i] > 0 ? 1 + hours[i] * 7 / most : 0]);
 }
 
@@ -133,7 +133,7 @@ static void add_deliveries(struct rows *rows, const struct event_totals *events)
 {
 	struct buf chart = {0};
 	int64_t count = 0, size = 0;
-	for (size_t i = 0; i < 24; ++i) {
+	for (size_t i = 0; i < 24; i++) {
 		count += events->delivered[i];
 		size += events->delivered_size[i];
 	}
@@ -202,9 +202,9 @@ static int print_status(struct office *office, bool json, struct err *e)
 int command_status(struct command_line *line, struct err *e)
 {
 	struct office office;
-	int result = office_open(&office, line, STORE_READER, e);
-	if (result == 0)
-		result = print_status(&office, command_option(line, "--json") != NULL, e);
+	if (office_open(&office, line, STORE_READER, e) < 0)
+		return -1;
+	int result = print_status(&office, command_option(line, "--json") != NULL, e);
 	office_close(&office);
 	return result;
 }

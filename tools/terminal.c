@@ -59,7 +59,7 @@ int terminal_read_secret(struct buf *line, struct err *e)
 {
 	int found = read_line(line, SECRET_MAX, NULL, e);
 	if (line->len > 0 && line->at[line->len - 1] == '\r')
-		--line->len;
+		line->len--;
 	return check_secret(line, found, e);
 }
 
@@ -76,10 +76,10 @@ static int ask_hidden(const char *question, struct buf *answer, struct err *e)
 		return err_set_errno(e, "cannot switch the terminal's echo off");
 	interrupted = 0;
 	sigemptyset(&blocked);
-	for (size_t i = 0; i < 2; ++i)
+	for (size_t i = 0; i < 2; i++)
 		sigaddset(&blocked, ending[i]);
 	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
-	for (size_t i = 0; i < 2; ++i)
+	for (size_t i = 0; i < 2; i++)
 		sigaction(ending[i], &note, &before[i]);
 	hidden = was;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
@@ -90,7 +90,7 @@ static int ask_hidden(const char *question, struct buf *answer, struct err *e)
 	fputs("\n", stderr);
 
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-	for (size_t i = 0; i < 2; ++i)
+	for (size_t i = 0; i < 2; i++)
 		sigaction(ending[i], &before[i], NULL);
 	sigprocmask(SIG_SETMASK, &open_mask, NULL);
 	return check_secret(answer, found, e);

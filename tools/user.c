@@ -3,7 +3,6 @@
 #include "store/addresses.h"
 #include "store/password.h"
 #include "tools/people.h"
-#include "tools/rows.h"
 #include "tools/terminal.h"
 #include <string.h>
 #include <time.h>
@@ -14,7 +13,6 @@ static int read_hash(char hash[HASH_MAX], struct err *e)
 {
 	struct buf line = {0};
 	int result = terminal_read_secret(&line, e);
-
 	if (result == 0 && !password_hash_is_known(buf_text(&line)))
 		result = err_set(e, ERR_INPUT,
 			"this is no crypt(3) string that can be checked here: it looks like "
@@ -32,7 +30,6 @@ static int take_password(const struct command_line *line, char hash[HASH_MAX],
 {
 	struct buf password = {0};
 	int result = 0;
-
 	*generated = '\0';
 	if (command_option(line, "--hash-stdin"))
 		return read_hash(hash, e);
@@ -50,28 +47,18 @@ static int take_password(const struct command_line *line, char hash[HASH_MAX],
 	return result;
 }
 
-/* Alone on stdout, for scripts. */
-static void print_generated(char generated[PASSWORD_GENERATED_MAX])
-{
-	if (*generated)
-		puts(generated);
-	wipe(generated, PASSWORD_GENERATED_MAX);
-}
-
 /* ---- add, passwd ---- */
 
 static int read_quota(struct command_line *line, const char *text, int64_t *quota, struct err *e)
 {
 	uint64_t octets;
-
 	*quota = QUOTA_DEFAULT;
 	if (!text || strcmp(text, "default") == 0)
 		return 0;
 	if (!text_to_size(slice_of(text), &octets) || octets > INT64_MAX)
 		return command_misuse(line, e,
-			"%s is no size: give octets, 500M or 2G, 0 for no limit, or \"default\" "
-			"for "
-			"that of office.ini",
+			"%s is no size: give octets, 500M or 2G, 0 for no limit, or "
+			"\"default\" for that of office.ini",
 			text);
 	*quota = (int64_t)octets;
 	return 0;
@@ -82,11 +69,9 @@ static int check_new(struct office *office, const char *text, struct err *e)
 {
 	struct address address;
 	struct user user;
-	int found;
-
 	if (addresses_read_ours(&address, &office->config, slice_of(text), e) < 0)
 		return -1;
-	found = users_find(office->store, slice_of(text), &user, e);
+	int found = users_find(office->store, slice_of(text), &user, e);
 	if (found == 1)
 		return err_set(e, ERR_EXISTS, "there is a user %s already", user.address);
 	return found;
@@ -94,51 +79,45 @@ static int check_new(struct office *office, const char *text, struct err *e)
 
 int command_user_add(struct command_line *line, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	const char *address = line->arguments[0];
 	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
 	int64_t quota;
-	int result = read_quota(line, command_option(line, "--quota"), &quota, e);
-
-	if (result == 0)
-		result = office_open(&office, line, STORE_TOOL, e);
-	if (result == 0)
-		result = check_new(&office, address, e);
+	if (read_quota(line, command_option(line, "--quota"), &quota, e) < 0 ||
+		office_open(&office, line, STORE_TOOL, e) < 0)
+		return -1;
+	int result = check_new(&office, address, e);
 	if (result == 0)
 		result = take_password(line, hash, generated, e);
 	if (result == 0)
 		result = store_begin(office.store, e);
 	if (result == 0)
-		result = people_end(office.store,
-			users_add(office.store, &office.config, slice_of(address), hash, quota, e),
-			e);
-	if (result == 0)
-		print_generated(generated);
+		result = users_add(office.store, &office.config, slice_of(address), hash, quota, e);
+	result = office_end(&office, result, e);
+	if (result == 0 && *generated)
+		puts(generated);
 	wipe(hash, sizeof(hash));
 	wipe(generated, sizeof(generated));
-	office_close(&office);
 	return result;
 }
 
 int command_user_passwd(struct command_line *line, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	struct user user;
 	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
-	int result = people_open(&office, line, STORE_TOOL, &user, e);
-
-	if (result == 0)
-		result = take_password(line, hash, generated, e);
+	if (people_open(&office, &user, line, STORE_TOOL, e) < 0)
+		return -1;
+	int result = take_password(line, hash, generated, e);
 	if (result == 0)
 		result = store_begin(office.store, e);
 	if (result == 0)
-		result =
-			people_end(office.store, users_set_hash(office.store, user.id, hash, e), e);
-	if (result == 0)
-		print_generated(generated);
+		result = users_set_hash(office.store, user.id, hash, e);
+	result = office_end(&office, result, e);
+	if (result == 0 && *generated)
+		puts(generated);
 	wipe(hash, sizeof(hash));
 	wipe(generated, sizeof(generated));
-	office_close(&office);
 	return result;
 }
 
@@ -155,32 +134,31 @@ struct listing {
 static int add_row(const struct user *user, void *arg)
 {
 	struct listing *listing = arg;
+	struct rows *rows = &listing->rows;
 	uint64_t quota =
 		user->quota == QUOTA_DEFAULT ? listing->office.config.quota : (uint64_t)user->quota;
-
-	rows_text(&listing->rows, user->address);
-	rows_bool(&listing->rows, user->enabled);
-	if (quota == 0 && !listing->rows.json)
-		rows_text(&listing->rows, "no limit");
+	rows_text(rows, user->address);
+	rows_bool(rows, user->enabled);
+	if (quota == 0 && !rows->json)
+		rows_text(rows, "no limit");
 	else
-		rows_size(&listing->rows, quota);
-	rows_size(&listing->rows, (uint64_t)user->used);
-	rows_number(&listing->rows, user->messages);
+		rows_size(rows, quota);
+	rows_size(rows, (uint64_t)user->used);
+	rows_number(rows, user->messages);
 	if (user->last_login)
-		rows_time(&listing->rows, user->last_login);
+		rows_time(rows, user->last_login);
 	else
-		rows_null(&listing->rows, "never");
+		rows_null(rows, "never");
 	return 0;
 }
 
 int command_user_list(struct command_line *line, struct err *e)
 {
-	struct listing listing = {.office.store = NULL};
-	int result = office_open(&listing.office, line, STORE_READER, e);
-
+	struct listing listing;
+	if (office_open(&listing.office, line, STORE_READER, e) < 0)
+		return -1;
 	rows_begin(&listing.rows, columns, command_option(line, "--json") != NULL);
-	if (result == 0)
-		result = users_each(listing.office.store, add_row, &listing, e);
+	int result = users_each(listing.office.store, add_row, &listing, e);
 	if (result == 0)
 		rows_print(&listing.rows, stdout);
 	rows_free(&listing.rows);
@@ -190,35 +168,27 @@ int command_user_list(struct command_line *line, struct err *e)
 
 int command_user_show(struct command_line *line, struct err *e)
 {
-	struct listing listing = {.office.store = NULL};
+	struct listing listing;
 	struct user user;
-	int result = people_open(&listing.office, line, STORE_READER, &user, e);
-
+	if (people_open(&listing.office, &user, line, STORE_READER, e) < 0)
+		return -1;
 	rows_begin(&listing.rows, columns, command_option(line, "--json") != NULL);
-	if (result == 0) {
-		add_row(&user, &listing);
-		rows_print_one(&listing.rows, stdout);
-	}
+	add_row(&user, &listing);
+	rows_print_one(&listing.rows, stdout);
 	rows_free(&listing.rows);
 	office_close(&listing.office);
-	return result;
+	return 0;
 }
 
 /* ---- enable, disable, quota, rename ---- */
 
 static int set_enabled(struct command_line *line, bool enabled, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	struct user user;
-	int result = people_open(&office, line, STORE_TOOL, &user, e);
-
-	if (result == 0)
-		result = store_begin(office.store, e);
-	if (result == 0)
-		result = people_end(
-			office.store, users_set_enabled(office.store, user.id, enabled, e), e);
-	office_close(&office);
-	return result;
+	if (people_begin(&office, &user, line, e) < 0)
+		return -1;
+	return office_end(&office, users_set_enabled(office.store, user.id, enabled, e), e);
 }
 
 int command_user_enable(struct command_line *line, struct err *e)
@@ -233,49 +203,35 @@ int command_user_disable(struct command_line *line, struct err *e)
 
 int command_user_quota(struct command_line *line, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	struct user user;
 	int64_t quota;
-	int result = read_quota(line, line->arguments[1], &quota, e);
-
-	if (result == 0)
-		result = people_open(&office, line, STORE_TOOL, &user, e);
-	if (result == 0)
-		result = store_begin(office.store, e);
-	if (result == 0)
-		result = people_end(
-			office.store, users_set_quota(office.store, user.id, quota, e), e);
-	office_close(&office);
-	return result;
+	if (read_quota(line, line->arguments[1], &quota, e) < 0 ||
+		people_begin(&office, &user, line, e) < 0)
+		return -1;
+	return office_end(&office, users_set_quota(office.store, user.id, quota, e), e);
 }
 
 int command_user_rename(struct command_line *line, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	struct user user;
-	int result = people_open(&office, line, STORE_TOOL, &user, e);
-
-	if (result == 0)
-		result = store_begin(office.store, e);
-	if (result == 0)
-		result = people_end(office.store,
-			users_rename(office.store, &office.config, user.id,
-				slice_of(line->arguments[1]), e),
-			e);
-	office_close(&office);
-	return result;
+	if (people_begin(&office, &user, line, e) < 0)
+		return -1;
+	int result = users_rename(
+		office.store, &office.config, user.id, slice_of(line->arguments[1]), e);
+	return office_end(&office, result, e);
 }
 
 /* ---- remove ---- */
 
-/* Says how many messages go, and asks unless --yes. 1: go on. */
+/* Says how many messages go, and asks unless --yes. A no is ERR_INTERRUPTED. */
 static int confirm_removal(const struct command_line *line, const struct config *config,
 	const struct user *user, struct err *e)
 {
 	struct buf question = {0};
 	char until[TEXT_DATE_MAX];
 	int result = 1;
-
 	buf_printf(&question, "%s and %lld message%s go; they can be restored until %s",
 		user->address, (long long)user->messages, user->messages == 1 ? "" : "s",
 		text_of_time(until, time(NULL) + config->keep_deleted));
@@ -286,25 +242,26 @@ static int confirm_removal(const struct command_line *line, const struct config 
 		result = terminal_confirm(buf_text(&question), e);
 	}
 	buf_free(&question);
-	return result;
+	if (result == 0)
+		err_set(e, ERR_INTERRUPTED, "%s stays; nothing was changed", user->address);
+	return result == 1 ? 0 : -1;
+}
+
+static int remove_some(struct office *office, void *arg, struct err *e)
+{
+	const struct user *user = arg;
+	return users_remove(office->store, user->id, e);
 }
 
 int command_user_remove(struct command_line *line, struct err *e)
 {
-	struct office office = {.store = NULL};
+	struct office office;
 	struct user user;
-	int result = people_open(&office, line, STORE_TOOL, &user, e);
-
+	if (people_open(&office, &user, line, STORE_TOOL, e) < 0)
+		return -1;
+	int result = confirm_removal(line, &office.config, &user, e);
 	if (result == 0)
-		result = confirm_removal(line, &office.config, &user, e);
-	if (result == 0)
-		result = err_set(e, ERR_INTERRUPTED, "%s stays; nothing was changed", user.address);
-	while (result == 1) {
-		result = store_begin(office.store, e);
-		if (result == 0)
-			result = people_end_step(
-				office.store, users_remove(office.store, user.id, e), e);
-	}
+		result = office_in_steps(&office, remove_some, &user, e);
 	office_close(&office);
 	return result;
 }
