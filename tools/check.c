@@ -57,13 +57,20 @@ static void check_listeners(const struct config *config, bool served)
 
 /* ---- certificate ---- */
 
-static int open_pem(const char *path)
+static int open_pem(const struct config *config, const char *path)
 {
 	int fd = account_open(path, O_RDONLY, 0);
-	if (fd < 0)
-		finding("%s: %s%s", path, strerror(errno),
-			errno == EACCES && geteuid() == getuid() ? "; ask again as root" : "");
-	return fd;
+	if (fd >= 0)
+		return fd;
+	if (errno == EACCES && getuid() != 0)
+		finding("%s: %s; ask again as root", path, strerror(errno));
+	else if (errno == ENOENT && !*config->tls_certificate)
+		finding("%s: %s; where neither it nor the other of the pair is there, the "
+			"server makes both when it starts",
+			path, strerror(errno));
+	else
+		finding("%s: %s; mend [tls] in %s", path, strerror(errno), config->file);
+	return -1;
 }
 
 static void check_chain(const struct config *config, const struct tls_chain *chain,
@@ -107,14 +114,14 @@ static void check_certificate(const struct config *config)
 	struct tls_chain *chain = NULL;
 	struct err e;
 	certificate_find(config, &paths);
-	int fd = open_pem(paths.certificate);
+	int fd = open_pem(config, paths.certificate);
 	if (fd >= 0 && tls_chain_read(&chain, fd, paths.certificate, &e) < 0)
 		finding("%s", e.text);
 	if (chain)
 		check_chain(config, chain, &paths);
 	if (fd >= 0)
 		close(fd);
-	fd = open_pem(paths.key);
+	fd = open_pem(config, paths.key);
 	if (fd >= 0) {
 		check_key(fd, chain, &paths);
 		close(fd);
@@ -130,7 +137,9 @@ static bool check_data(const struct config *config)
 {
 	struct stat what;
 	if (lstat(config->data, &what) != 0) {
-		finding("%s: %s; `officemail init` makes it", config->data, strerror(errno));
+		finding("%s: %s; %s", config->data, strerror(errno),
+			errno == ENOENT ? "`officemail init` makes it"
+					: "mend the rights of the directories above");
 		return false;
 	}
 	if (!S_ISDIR(what.st_mode)) {

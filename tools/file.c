@@ -37,16 +37,29 @@ int file_write_new(const char *path, mode_t mode, struct slice content, struct e
 	return result;
 }
 
+/* How much of the path names the directory above; 0: there is none to make. */
+static size_t length_above(const char *path)
+{
+	size_t len = strlen(path);
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	return len;
+}
+
 int file_make_directory(const char *path, mode_t mode, struct err *e)
 {
 	char above[CONFIG_PATH_MAX];
 	struct stat what;
+	size_t len = length_above(path);
 	if (mkdir(path, mode) == 0)
 		return chmod(path, mode) == 0 ? 1
 					      : err_set_errno(e, "cannot set the mode of %s", path);
-	const char *slash = strrchr(path, '/');
-	if (errno == ENOENT && slash && slash > path && (size_t)(slash - path) < sizeof(above)) {
-		snprintf(above, sizeof(above), "%.*s", (int)(slash - path), path);
+	if (errno == ENOENT && len > 0 && len < sizeof(above)) {
+		snprintf(above, sizeof(above), "%.*s", (int)len, path);
 		if (file_make_directory(above, 0755, e) < 0)
 			return -1;
 		return file_make_directory(path, mode, e);

@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include <sys/types.h>
 
-/* Writes a file that was not there: whole and on disk under its name, or not
- * at all. ERR_EXISTS. */
+/* Writes a file that was not there; its octets are on disk before it gets its
+ * name. ERR_EXISTS. */
 int file_write_new(const char *path, mode_t mode, struct slice content, struct err *e);
 /* Makes the directory and those above it. 1 made, 0 there already. */
 int file_make_directory(const char *path, mode_t mode, struct err *e);

@@ -58,7 +58,6 @@ static int choose_names(struct command_line *line, struct setup *setup, struct e
 static int choose_places(struct command_line *line, struct setup *setup, struct err *e)
 {
 	const char *dir = command_option(line, "--dir");
-	char *whole = NULL;
 	if (!dir && !setup->unprivileged) {
 		snprintf(setup->file, sizeof(setup->file), "/etc/officemail/office.ini");
 		snprintf(setup->data, sizeof(setup->data), "/var/lib/officemail");
@@ -66,7 +65,7 @@ static int choose_places(struct command_line *line, struct setup *setup, struct 
 		dir = dir ? dir : ".";
 		if (file_make_directory(dir, 0755, e) < 0)
 			return -1;
-		whole = realpath(dir, NULL);
+		char *whole = realpath(dir, NULL);
 		if (!whole || strlen(whole) > CONFIG_PATH_MAX - 16 || strchr(whole, ';') ||
 			strpbrk(whole, "\r\n")) {
 			free(whole);
@@ -242,7 +241,8 @@ static int add_first_user(struct office *office, const char *user,
 		done = deliver_welcome(store, &office->config, user, e);
 	if (done == 0)
 		done = store_commit(store, e);
-	store_rollback(store);
+	if (done < 0)
+		store_rollback(store);
 	wipe(hash, sizeof(hash));
 	return done;
 }

@@ -114,28 +114,28 @@ static size_t print_matching(FILE *out, const char *const *words, bool with_help
 	return count;
 }
 
-int command_help(struct command_line *line, struct err *e)
-{
-	if (line->count == 0)
-		print_commands(stdout);
-	else if (print_matching(stdout, line->arguments, true) == 0)
-		return command_misuse(line, e, "there is no command %s", line->arguments[0]);
-	return 0;
-}
-
 /* No command has that name: what comes nearest, on stderr. */
-static int unknown(const char *const *words)
+static void print_nearest(const char *const *words)
 {
 	const char *const first[] = {words[0], NULL};
-	if (!words[0]) {
+	if (words[0])
+		fprintf(stderr, "officemail: there is no command %s%s%s\n", words[0],
+			words[1] ? " " : "", words[1] ? words[1] : "");
+	if (!words[0] || print_matching(stderr, first, false) == 0)
 		print_commands(stderr);
-		return 2;
+}
+
+int command_help(struct command_line *line, struct err *e)
+{
+	(void)e;
+	if (line->count == 0) {
+		print_commands(stdout);
+	} else if (print_matching(stdout, line->arguments, true) == 0) {
+		print_nearest(line->arguments);
+		line->misused = true;
+		return -1;
 	}
-	fprintf(stderr, "officemail: there is no command %s%s%s\n", words[0], words[1] ? " " : "",
-		words[1] ? words[1] : "");
-	if (print_matching(stderr, first, false) == 0)
-		print_commands(stderr);
-	return 2;
+	return 0;
 }
 
 static int run(struct command_line *line, const char *const *words, const char **arguments)
@@ -197,8 +197,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	line.command = find(&words);
-	if (!line.command)
-		return unknown(words);
+	if (!line.command) {
+		print_nearest(words);
+		return 2;
+	}
 	const char **arguments = must_alloc(((size_t)argc + 1) * sizeof(*arguments));
 	int status = run(&line, words, arguments);
 	free(arguments);

@@ -26,8 +26,12 @@ static int read_line(struct buf *line, size_t limit, const sigset_t *signals, st
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 	char octet;
 	for (;;) {
-		if (signals && ppoll(&in, 1, NULL, signals) < 0 && interrupted)
-			return err_set(e, ERR_INTERRUPTED, "interrupted; nothing was changed");
+		if (signals && ppoll(&in, 1, NULL, signals) < 0) {
+			if (interrupted)
+				return err_set(
+					e, ERR_INTERRUPTED, "interrupted; nothing was changed");
+			continue;
+		}
 		ssize_t got = read(STDIN_FILENO, &octet, 1);
 		if (got < 0 && errno == EINTR)
 			continue;

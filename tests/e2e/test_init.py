@@ -81,6 +81,15 @@ def test_it_overwrites_no_office_ini(bare):
         bare.login("ani")
 
 
+def test_a_data_directory_is_made_with_those_above_it_and_is_the_servers_alone(bare):
+    bare.dir.mkdir(mode=0o755)
+    bare.set("office", "data", f"{bare.dir}/some/where//")
+    bare.run("init", "--domain", "kantor.example")
+    made = (bare.dir / "some/where").stat()
+    assert made.st_mode & 0o777 == 0o700
+    assert made.st_uid == (bare.dir / "some/where/store.db").stat().st_uid
+
+
 def test_a_wrong_domain_or_user_is_usage(bare):
     for arguments in (["--domain", "not a domain"], ["--domain", "kantor.example", "--user", "ani@elsewhere.example"],
                       []):
