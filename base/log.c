@@ -62,6 +62,11 @@ struct log_value log_number(const char *key, int64_t number)
 	return (struct log_value){.key = key, .type = LOG_NUMBER, .number = number};
 }
 
+struct log_value log_reason(const char *sentence)
+{
+	return (struct log_value){.key = "reason", .type = LOG_SENTENCE, .text = sentence};
+}
+
 /* Escapes what text_add_escaped() escapes, the backslash, the quote, and
  * outside quotes the blank. */
 static void add_value(struct buf *line, struct slice value, bool quoted)
@@ -129,13 +134,22 @@ void log_values(
 	begin(&line, level, event);
 	for (size_t i = 0; i < count; ++i) {
 		buf_printf(&line, " %s=", values[i].key);
-		if (values[i].type == LOG_NUMBER)
+		switch (values[i].type) {
+		case LOG_TEXT:
+			add_value(&line, slice_of(values[i].text), false);
+			break;
+		case LOG_SLICE:
+			add_value(&line, values[i].slice, false);
+			break;
+		case LOG_NUMBER:
 			buf_printf(&line, "%lld", (long long)values[i].number);
-		else
-			add_value(&line,
-				values[i].type == LOG_TEXT ? slice_of(values[i].text)
-							   : values[i].slice,
-				false);
+			break;
+		case LOG_SENTENCE:
+			buf_add_char(&line, '"');
+			add_value(&line, slice_of(values[i].text), true);
+			buf_add_char(&line, '"');
+			break;
+		}
 	}
 	end(&line);
 	errno = code;
@@ -143,10 +157,5 @@ void log_values(
 
 void log_failure(enum log_level level, const char *event, const struct err *e)
 {
-	struct buf line = {0};
-	begin(&line, level, event);
-	buf_add_text(&line, " reason=\"");
-	add_value(&line, slice_of(e->text), true);
-	buf_add_char(&line, '"');
-	end(&line);
+	log_event(level, event, log_reason(e->text));
 }

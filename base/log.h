@@ -21,7 +21,7 @@ void log_open(void);
 /* A value; the constructors below make one for each type. */
 struct log_value {
 	const char *key;
-	enum { LOG_TEXT, LOG_SLICE, LOG_NUMBER } type;
+	enum { LOG_TEXT, LOG_SLICE, LOG_NUMBER, LOG_SENTENCE } type;
 	const char *text;
 	struct slice slice;
 	int64_t number;
@@ -29,6 +29,7 @@ struct log_value {
 struct log_value log_text(const char *key, const char *text);
 struct log_value log_slice(const char *key, struct slice text);
 struct log_value log_number(const char *key, int64_t number);
+struct log_value log_reason(const char *sentence); /* a sentence, in quotes */
 
 void log_values(
 	enum log_level level, const char *event, const struct log_value *values, size_t count);

@@ -149,7 +149,7 @@ static void start_role(size_t index)
 	}
 	if (pid < 0) {
 		log_event(LOG_ERROR, "fork-failed", log_text("role", procs->roles[index].name),
-			log_text("reason", strerror(errno)));
+			log_reason(strerror(errno)));
 		return;
 	}
 	if (pid == 0) {
@@ -303,7 +303,7 @@ static void start_session(
 	pid_t pid = fork();
 	if (pid < 0) {
 		log_event(LOG_ERROR, "fork-failed", log_text("service", service->name),
-			log_text("reason", strerror(errno)));
+			log_reason(strerror(errno)));
 		turn_away(service, fd, visitor.peer);
 		return;
 	}
@@ -332,7 +332,7 @@ static void accept_clients(const struct procs_service *service, int listener)
 			continue;
 		if (errno != EAGAIN) {
 			log_event(LOG_ERROR, "accept-failed", log_text("service", service->name),
-				log_text("reason", strerror(errno)));
+				log_reason(strerror(errno)));
 			master.accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
 		}
 		return;
@@ -443,7 +443,7 @@ static void serve(void)
 					.fd = accepting ? procs->services[i].fds[j] : -1,
 					.events = POLLIN};
 		if (poll(fds, count, (int)next_duty_ms(now)) < 0 && errno != EINTR)
-			log_event(LOG_ERROR, "poll-failed", log_text("reason", strerror(errno)));
+			log_event(LOG_ERROR, "poll-failed", log_reason(strerror(errno)));
 		struct pollfd *at = fds;
 		if ((at++)->revents)
 			take_signals();

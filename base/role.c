@@ -149,7 +149,7 @@ void role_refuse(struct role_channel *from, const char *why)
 {
 	if (!from->ended)
 		log_event(LOG_ERROR, "channel-refused", log_text("role", from->role->program->name),
-			log_text("reason", why));
+			log_reason(why));
 	from->ended = true;
 }
 
@@ -163,7 +163,7 @@ static void accept_channels(struct role *role)
 			continue;
 		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
 			log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
-				log_text("reason", strerror(errno)));
+				log_reason(strerror(errno)));
 		if (fd < 0)
 			return;
 		struct role_channel *channel = must_alloc(sizeof(*channel));

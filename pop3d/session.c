@@ -79,7 +79,7 @@ void session_log_failure(struct session *session, const char *event, const struc
 {
 	log_event(LOG_ERROR, event, log_text("service", session->visitor->service),
 		log_text("user", session->login.user), log_text("from", session->visitor->peer),
-		log_text("reason", e->text));
+		log_reason(e->text));
 }
 
 void pop3d_serve(struct visitor *visitor)

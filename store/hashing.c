@@ -126,7 +126,7 @@ static void hear_helper(void *arg)
 		return;
 	struct job *job = hashing.doing[helper];
 	if (got <= 0 || !job) {
-		log_event(LOG_ERROR, "hashing-failed", log_text("reason", "a helper has died"));
+		log_event(LOG_ERROR, "hashing-failed", log_reason("a helper has died"));
 		exit(1);
 	}
 	struct unpack in = {.rest = frame.body};
