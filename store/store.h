@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include <stdint.h>
+#include <sys/types.h>
 
 struct store;
 
@@ -60,10 +61,10 @@ void store_set_clock(struct store *store, int64_t unix_seconds);
 int store_free_space(struct store *store, uint64_t *octets, struct err *e);
 
 /* One server a store: takes DATA/lock for as long as the process lives, or
- * until *fd is closed. ERR_IN_USE names the process that holds it. A fork does
- * not inherit it. */
-int store_lock(int *fd, const char *data, struct err *e);
-/* Who holds it: *pid, 0 if nobody does (or this process itself). */
+ * until *fd is closed, in the name of the process `server`. ERR_IN_USE says in
+ * whose name it is held. A fork does not inherit it. */
+int store_lock(int *fd, const char *data, pid_t server, struct err *e);
+/* In whose name it is held: *pid, 0 if nobody does (or this process itself). */
 int store_server(const char *data, int64_t *pid, struct err *e);
 
 /* ---- housekeeping of the writer (upkeep.c) ---- */

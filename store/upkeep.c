@@ -24,20 +24,23 @@ static int open_lock(const char *data, int flags)
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-int store_lock(int *fd, const char *data, struct err *e)
+/* The lock begins at the octet that is the server's pid and never ends, so that
+ * whoever finds it held can name the server, and not one of its processes. */
+int store_lock(int *fd, const char *data, pid_t server, struct err *e)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = server};
 	*fd = open_lock(data, O_RDWR | O_CREAT);
 	if (*fd < 0)
 		return err_set_errno(e, "%s/lock", data);
 	if (fcntl(*fd, F_SETLK, &lock) == 0)
 		return 0;
 	bool held = errno == EACCES || errno == EAGAIN;
+	lock.l_start = 0;
 	if (!held)
 		err_set_errno(e, "%s/lock", data);
 	else if (fcntl(*fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 		err_set(e, ERR_IN_USE, "%s is served by process %ld: stop that one first", data,
-			(long)lock.l_pid);
+			(long)lock.l_start);
 	else
 		err_set(e, ERR_IN_USE, "%s is served by another process: stop that one first",
 			data);
@@ -57,7 +60,7 @@ int store_server(const char *data, int64_t *pid, struct err *e)
 	if (failed)
 		err_set_errno(e, "%s/lock", data);
 	else if (lock.l_type != F_UNLCK)
-		*pid = lock.l_pid;
+		*pid = lock.l_start;
 	close(fd);
 	return failed ? -1 : 0;
 }

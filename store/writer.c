@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROUND_FRAMES    64
 #define ROUND_OCTETS    (4u * 1024 * 1024)
@@ -433,7 +434,7 @@ static int begin(struct err *e)
 	int lock;
 	const struct config *config = writer.birth->config;
 	digest_random(writer.ticket_key, sizeof(writer.ticket_key));
-	if (store_lock(&lock, config->data, e) < 0 ||
+	if (store_lock(&lock, config->data, getppid(), e) < 0 ||
 		store_open(&writer.store, config->data, STORE_WRITER,
 			(enum config_sync)config->sync, e) < 0 ||
 		store_begin(writer.store, e) < 0)

@@ -40,7 +40,7 @@ struct process {
 
 static bool read_process(const char *pid, struct process *process)
 {
-	char path[64], text[256];
+	char path[300], text[256];
 	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
@@ -67,28 +67,25 @@ static bool is_role(const char *name)
 	return false;
 }
 
-/* The sessions of the server whose writer is `writer`: the master's children
- * that are no roles. UNKNOWN where /proc does not tell. */
-static int64_t count_sessions(int64_t writer, long *master)
+/* The children of the server that are no roles. UNKNOWN where /proc does not
+ * tell. */
+static int64_t count_sessions(int64_t server)
 {
-	char pid[24];
 	struct process process;
 	int64_t count = 0;
+	bool seen = false;
 	DIR *proc = opendir("/proc");
-	snprintf(pid, sizeof(pid), "%lld", (long long)writer);
-	if (!proc || !read_process(pid, &process)) {
-		if (proc)
-			closedir(proc);
+	if (!proc)
 		return UNKNOWN;
+	for (struct dirent *entry; (entry = readdir(proc));) {
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+			!read_process(entry->d_name, &process) || process.parent != server)
+			continue;
+		seen = true;
+		count += !is_role(process.name);
 	}
-	*master = process.parent;
-	for (struct dirent *entry; (entry = readdir(proc));)
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-			read_process(entry->d_name, &process) && process.parent == *master &&
-			!is_role(process.name))
-			count++;
 	closedir(proc);
-	return count;
+	return seen ? count : UNKNOWN;
 }
 
 /* ---- the other figures ---- */
@@ -166,15 +163,12 @@ static int print_status(struct office *office, bool json, struct err *e)
 	struct event_totals events = {0};
 	struct rows rows;
 	uint64_t disk_free;
-	int64_t writer, sessions = UNKNOWN;
-	long master = UNKNOWN;
+	int64_t server;
 	if (users_each(office->store, count_user, &totals, e) < 0 ||
 		events_totals(office->store, &events, e) < 0 ||
 		store_free_space(office->store, &disk_free, e) < 0 ||
-		store_server(office->config.data, &writer, e) < 0)
+		store_server(office->config.data, &server, e) < 0)
 		return -1;
-	if (writer > 0)
-		sessions = count_sessions(writer, &master);
 	int64_t expires = certificate_expires(&office->config);
 
 	rows_begin(&rows, columns, json);
@@ -185,11 +179,11 @@ static int print_status(struct office *office, bool json, struct err *e)
 	rows_size(&rows, file_size(&office->config));
 	rows_size(&rows, disk_free);
 	add_deliveries(&rows, &events);
-	if (writer > 0)
-		add_number(&rows, master);
+	if (server > 0)
+		rows_number(&rows, server);
 	else
 		rows_null(&rows, "not running");
-	add_number(&rows, sessions);
+	add_number(&rows, server > 0 ? count_sessions(server) : UNKNOWN);
 	if (expires == UNKNOWN)
 		rows_null(&rows, "-");
 	else
