@@ -60,9 +60,10 @@ int file_make_directory(const char *path, mode_t mode, struct err *e)
 					      : err_set_errno(e, "cannot set the mode of %s", path);
 	if (errno == ENOENT && len > 0 && len < sizeof(above)) {
 		snprintf(above, sizeof(above), "%.*s", (int)len, path);
-		if (file_make_directory(above, 0755, e) < 0)
-			return -1;
-		return file_make_directory(path, mode, e);
+		int made = file_make_directory(above, 0755, e);
+		if (made != 0)
+			return made < 0 ? -1 : file_make_directory(path, mode, e);
+		errno = ENOENT; /* what is above is there, and lets nothing be made in it: /proc */
 	}
 	if (errno == EEXIST && stat(path, &what) == 0) {
 		if (S_ISDIR(what.st_mode))

@@ -90,6 +90,12 @@ def test_a_data_directory_is_made_with_those_above_it_and_is_the_servers_alone(b
     assert made.st_uid == (bare.dir / "some/where/store.db").stat().st_uid
 
 
+def test_a_directory_where_none_can_be_made_is_said(bare):
+    result = bare.command("init", "--domain", "kantor.example", "--dir", "/proc/office", config=False)
+    assert result.returncode == 1
+    assert "cannot make the directory /proc/office" in result.stderr.decode()
+
+
 def test_a_wrong_domain_or_user_is_usage(bare):
     for arguments in (["--domain", "not a domain"], ["--domain", "kantor.example", "--user", "ani@elsewhere.example"],
                       []):
