@@ -236,7 +236,10 @@ int aliases_remove(struct store *store, struct slice text, const struct slice *t
 		if (delete_all(store, &alias, e) < 0)
 			return -1;
 		if (db_changes(store) == 0)
-			return err_set(e, ERR_MISSING, "there is no alias %s", alias.text);
+			return err_set(e, ERR_MISSING,
+				"there is no alias %s: `officemail alias list` shows which there "
+				"are",
+				alias.text);
 		return 0;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -244,8 +247,10 @@ int aliases_remove(struct store *store, struct slice text, const struct slice *t
 			delete_one(store, &alias, &target, e) < 0)
 			return -1;
 		if (db_changes(store) == 0)
-			return err_set(
-				e, ERR_MISSING, "%s does not lead to %s", alias.text, target.text);
+			return err_set(e, ERR_MISSING,
+				"%s does not lead to %s: `officemail alias list` shows where it "
+				"leads",
+				alias.text, target.text);
 	}
 	if (delete_if_alone(store, &alias, e) < 0)
 		return -1;

@@ -29,8 +29,8 @@ static int check_ours(const char *path, const struct stat *st, mode_t kind, stru
 			kind == S_IFDIR ? "directory" : "file");
 	if (st->st_uid != geteuid())
 		return err_set(e, ERR_DENIED,
-			"%s belongs to account %u, and this runs as %u: chown it, or run as its "
-			"owner",
+			"%s belongs to account %u, and this runs as %u: run it as root or as "
+			"its owner, or chown it",
 			path, (unsigned)st->st_uid, (unsigned)geteuid());
 	if (st->st_mode & 077)
 		return err_set(e, ERR_DENIED, "%s can be read or written by others: chmod %s it",

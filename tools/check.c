@@ -300,9 +300,9 @@ int command_check(struct command_line *line, struct err *e)
 		account_resume();
 	}
 	if (result == 0 && findings > 0)
-		result = err_set(
-			e, ERR_INPUT, "%u thing%s to mend", findings, findings == 1 ? "" : "s");
+		result = err_set(e, ERR_INPUT, "%s: %u thing%s to mend", config.file, findings,
+			findings == 1 ? "" : "s");
 	if (result == 0)
-		puts("nothing is wrong");
+		printf("%s: nothing is wrong\n", config.file);
 	return result;
 }

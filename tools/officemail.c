@@ -155,6 +155,7 @@ static int run(struct command_line *line, const char *const *words, const char *
 		result = err_set_errno(&e, "cannot write what was asked for");
 	if (result == 0)
 		return 0;
+	fflush(stdout); /* what was found comes before what it comes to */
 	if (*e.text)
 		fprintf(stderr, "officemail: %s\n", e.text);
 	if (!line->misused)
@@ -183,7 +184,9 @@ int main(int argc, char **argv)
 	if (*words && strncmp(*words, "-c", 2) == 0) {
 		line.config_path = (*words)[2] ? *words + 2 : words[1];
 		if (!line.config_path) {
-			fputs("officemail: -c lacks its FILE\n", stderr);
+			fputs("officemail: -c lacks its FILE\n"
+			      "usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n",
+				stderr);
 			return 2;
 		}
 		words += (*words)[2] ? 1 : 2;

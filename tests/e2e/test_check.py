@@ -29,9 +29,9 @@ def assert_found(office, *words):
 
 
 def test_a_sound_office_has_nothing_wrong_whether_it_serves_or_not(office):
-    assert office.run("check") == "nothing is wrong\n"
+    assert office.run("check") == f"{office.ini}: nothing is wrong\n"
     office.start()
-    assert office.run("check") == "nothing is wrong\n"
+    assert office.run("check") == f"{office.ini}: nothing is wrong\n"
 
 
 def test_faults_of_office_ini_are_told_with_their_line(office):

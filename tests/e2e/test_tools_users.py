@@ -226,3 +226,8 @@ def test_a_user_who_is_not_there_is_named(office, words):
 def test_a_wrong_command_line_is_status_2_with_the_usage(office, words):
     result = office.command(*words)
     assert result.returncode == 2 and b"usage: officemail" in result.stderr and result.stdout == b""
+
+
+def test_c_without_its_file_is_a_wrong_command_line(office):
+    result = office.command("-c", config=False)
+    assert result.returncode == 2 and b"usage: officemail" in result.stderr
