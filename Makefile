@@ -41,7 +41,7 @@ PARTS    := $(filter-out $(BUILD)/tools/officemail.o,$(OBJECTS))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
 # Debian's own Python: PATH may hold another one, without pytest.
-PYTEST   := /usr/bin/python3 -B -m pytest -q -rs -p no:cacheprovider
+PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
 
 all: $(BINARY)
 
