@@ -105,15 +105,15 @@ static void take_command(struct dialog *dialog)
 	struct slice line;
 	struct conn *conn = dialog->conn;
 
-	conn->idle = true;
-	struct slice start = conn_peek(conn);
-	conn->idle = false;
-	if (is_tls_hello(start)) {
+	conn->idle = true; /* also behind half a line */
+	if (is_tls_hello(conn_peek(conn))) {
 		refuse(dialog, DIALOG_OTHER_PROTOCOL, NULL);
 		dialog->state = DIALOG_END;
 		return;
 	}
-	switch (conn_read_line(conn, dialog->line_limit, &line)) {
+	enum conn_line got = conn_read_line(conn, dialog->line_limit, &line);
+	conn->idle = false;
+	switch (got) {
 	case CONN_LINE:
 		take_line(dialog, line);
 		break;

@@ -296,7 +296,7 @@ static void a_stopping_server_answers_what_has_arrived_and_ends(void **state)
 	assert_int_equal(pipe(lifeline), 0);
 	close(lifeline[1]);
 	session->conn.lifeline = lifeline[0];
-	says(session, SLICE("OPEN\r\nNAME x\r\n"));
+	says(session, SLICE("OPEN\r\nNAME x\r\nQUI"));
 	assert_answers(session, "open name<x> stopped ");
 	close(lifeline[0]);
 }
