@@ -118,12 +118,12 @@ int pop3_auth(void *arg, struct slice argument)
 		step = exchange(session, &sasl);
 	if (step == SASL_DONE)
 		next = log_in(session, buf_slice(&sasl.user), buf_slice(&sasl.password));
-	else if (step == SASL_CANCELLED)
-		reply_refuse(session, REFUSE_CANCELLED);
 	else if (step == SASL_UNKNOWN)
 		reply_refuse(session, REFUSE_MECHANISM);
-	else
+	else if (step == SASL_MALFORMED)
 		reply_refuse(session, REFUSE_MALFORMED);
+	else if (session->visitor->conn.input != CONN_TIMEOUT) /* that the loop tells */
+		reply_refuse(session, REFUSE_CANCELLED);
 	sasl_end(&sasl);
 	conn_forget(&session->visitor->conn);
 	return next;

@@ -83,13 +83,11 @@ static void role_refuses(struct role_channel *role, enum err_kind kind)
 	role_answer_error(role, &e);
 }
 
-/* A session whose client has said `text` and then nothing more. */
-static void serve(const char *text)
+/* To the end of the session. */
+static void serve_and_hear(void)
 {
 	ssize_t got;
 
-	client_says(text);
-	shutdown(client, SHUT_WR);
 	pop3d_serve(&visitor);
 	conn_close(&visitor.conn);
 	do {
@@ -97,6 +95,14 @@ static void serve(const char *text)
 		assert_true(got >= 0);
 		heard.len += (size_t)got;
 	} while (got > 0);
+}
+
+/* A session whose client has said `text` and then nothing more. */
+static void serve(const char *text)
+{
+	client_says(text);
+	shutdown(client, SHUT_WR);
+	serve_and_hear();
 }
 
 static bool was_told(const char *text)
@@ -296,6 +302,16 @@ static void the_autologout_says_nothing_and_deletes_nothing(void **state)
 	assert_false(was_asked(&writer));
 }
 
+static void a_wait_in_vain_for_a_login_is_told_once(void **state)
+{
+	(void)state;
+	config.idle_timeout = 0;
+	client_says("AUTH PLAIN\r\n");
+	serve_and_hear();
+	assert_true(was_told("+ \r\n-ERR [SYS/TEMP] "));
+	assert_int_equal(count_lines("-ERR"), 1);
+}
+
 static void a_password_does_not_stay_behind(void **state)
 {
 	(void)state;
@@ -390,6 +406,7 @@ int main(void)
 		SESSION_TEST(quit_needs_no_role_where_nothing_is_deleted),
 		SESSION_TEST(a_session_does_not_outlive_its_ticket),
 		SESSION_TEST(the_autologout_says_nothing_and_deletes_nothing),
+		SESSION_TEST(a_wait_in_vain_for_a_login_is_told_once),
 		SESSION_TEST(a_password_does_not_stay_behind),
 		SESSION_TEST(nonsense_without_end_ends_the_session),
 		SESSION_TEST(a_list_of_fifty_thousand_is_whole),
