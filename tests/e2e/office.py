@@ -270,7 +270,7 @@ class Office:
         return status
 
     def pids(self):
-        """The master and everything below it."""
+        """The master and everything below it, parents first."""
         found, queue = [], [self.process.pid]
         while queue:
             pid = queue.pop()
@@ -282,7 +282,8 @@ class Office:
         return found
 
     def named(self, name):
-        """The processes of a role or service: they bear its name."""
+        """The processes of a role or service: they bear its name. A role stands
+        before its helpers."""
         found = []
         for pid in self.pids()[1:]:
             try:

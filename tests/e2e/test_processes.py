@@ -80,8 +80,9 @@ def test_no_process_but_the_master_holds_the_key_s_file_open(served):
 
 @sees_descriptors
 def test_the_password_helpers_hold_one_channel_and_no_store(served):
-    directory, *helpers = sorted(served.named("directory"))
+    directory, *helpers = served.named("directory")
     for helper in helpers:
+        wait_until(lambda: status(helper)["Seccomp"].strip() == "2", "a sealed process")
         assert held(helper) == ["socket"]
     assert any(what.endswith("/store.db") for what in held(directory))
 
