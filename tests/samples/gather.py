@@ -1,6 +1,7 @@
 """Gathers real messages: those that Debian's packages carry for their own
-tests. Packages are fetched with apt, through a directory and a list of our own,
-into build/samples, and read there; nothing is installed or unpacked."""
+tests. Source packages are fetched with apt from where the system has its
+packages from, into build/samples, and read there; nothing is installed or
+unpacked, and the system's own lists stay as they are."""
 
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HOME = Path(__file__).resolve().parent.parent.parent / "build" / "samples"
-RELEASE = "bookworm"
+SYSTEM = Path("/etc/apt")
 
 # Source packages, and where in them the messages are.
 SOURCES = {
@@ -40,14 +41,24 @@ class Sample(NamedTuple):
     octets: bytes
 
 
+def copy_places(lists):
+    """The system's list of places, asked for sources in the place of binaries."""
+    (lists / "sources.list.d").mkdir(exist_ok=True)
+    for path in [SYSTEM / "sources.list", *(SYSTEM / "sources.list.d").glob("*")]:
+        if path.suffix in (".list", ".sources") and path.is_file():
+            text = re.sub(r"(?m)^deb(?=\s)", "deb-src", path.read_text())
+            text = re.sub(r"(?mi)^Types:.*", "Types: deb-src", text)
+            (lists / path.relative_to(SYSTEM)).write_text(text)
+
+
 def apt(*words):
-    """Runs apt-get with lists, cache and sources of its own."""
+    """Runs apt-get with places, lists and a cache of its own."""
     lists = HOME / "apt"
     for folder in ("lists/partial", "cache/archives/partial"):
         (lists / folder).mkdir(parents=True, exist_ok=True)
-    (lists / "sources.list").write_text(f"deb-src http://deb.debian.org/debian {RELEASE} main\n")
+    copy_places(lists)
     (lists / "apt.conf").write_text(
-        f'Dir::Etc::sourcelist "{lists}/sources.list";\nDir::Etc::sourceparts "-";\n'
+        f'Dir::Etc::sourcelist "{lists}/sources.list";\nDir::Etc::sourceparts "{lists}/sources.list.d";\n'
         f'Dir::State::lists "{lists}/lists";\nDir::Cache "{lists}/cache";\nAPT::Sandbox::User "";\n'
     )
     result = subprocess.run(["apt-get", "-q", *words], cwd=HOME, capture_output=True, text=True,
