@@ -32,9 +32,8 @@ static void an_address_is_compared_in_one_form(void **state)
 	};
 	struct address address;
 	struct err e;
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		assert_int_equal(address_read(&address, slice_of(same[i][0]), &e), 0);
 		assert_string_equal(address.text, same[i][1]);
 		assert_int_equal(address.quoted, same[i][1][0] == '"');
@@ -61,9 +60,8 @@ static void what_is_no_address_is_refused_with_words(void **state)
 		"a@\xC0\xAEx", "a@kantor.example ", " a@kantor.example", "a@kan tor.example",
 		"a@x:25", "a@x/y"};
 	struct err e;
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		e = (struct err){0};
 		if (addresses_check(slice_of(refused[i]), &e) != -1)
 			fail_msg("taken: %s", refused[i]);
@@ -78,7 +76,6 @@ static void parts_have_their_lengths(void **state)
 {
 	char text[400];
 	struct err e;
-
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	strcpy(text + 64, "@a");
@@ -110,7 +107,6 @@ static int add_alias(struct test_office *office, const char *alias, const char *
 {
 	struct slice list[8], word;
 	size_t count = 0;
-
 	while (config_word(targets, count, &word))
 		list[count++] = word;
 	return aliases_add(
@@ -135,7 +131,6 @@ static void expect(struct test_office *office, const char *address, const char *
 {
 	struct destinations found = {0};
 	struct buf text = {0};
-
 	if (addresses_resolve(
 		    office->store, &office->config, slice_of(address), &found, &office->e) < 0)
 		fail_msg("%s: %s", address, office->e.text);
@@ -151,7 +146,6 @@ static void expect(struct test_office *office, const char *address, const char *
 static void expect_error(struct test_office *office, const char *address, enum err_kind kind)
 {
 	struct destinations found = {0};
-
 	assert_int_equal(addresses_resolve(office->store, &office->config, slice_of(address),
 				 &found, &office->e),
 		-1);
@@ -164,7 +158,6 @@ static void expect_error(struct test_office *office, const char *address, enum e
 static int setup(void **state)
 {
 	struct test_office *office;
-
 	office_setup(state);
 	office = *state;
 	add_user(office, "ani@kantor.example");
@@ -182,7 +175,6 @@ static void a_user_gets_mail_in_any_spelling_and_when_disabled(void **state)
 {
 	struct test_office *office = *state;
 	int64_t id = get_user(office, "ani@kantor.example").id;
-
 	expect(office, "ANI@Kantor.Example", "ani@kantor.example");
 	expect(office, "\"ani\"@kantor.example", "ani@kantor.example");
 	WRITE(office, users_set_enabled(office->store, id, false, &office->e));
@@ -192,7 +184,6 @@ static void a_user_gets_mail_in_any_spelling_and_when_disabled(void **state)
 static void nobody_and_other_domains_are_told_apart(void **state)
 {
 	struct test_office *office = *state;
-
 	expect_error(office, "nobody@kantor.example", ERR_MISSING);
 	expect_error(office, "ani@toko.example", ERR_MISSING);
 	expect_error(office, "ani@luar.example", ERR_DENIED);
@@ -210,7 +201,6 @@ static void nobody_and_other_domains_are_told_apart(void **state)
 static void a_tag_names_a_public_folder_else_the_rules_decide(void **state)
 {
 	struct test_office *office = *state;
-
 	expect(office, "ani+toko@kantor.example", "ani@kantor.example*");
 	expect(office, "ani+arsip@kantor.example", "ani@kantor.example");
 	expect(office, "ani+inbox@kantor.example", "ani@kantor.example");
@@ -225,7 +215,6 @@ static void a_tag_names_a_public_folder_else_the_rules_decide(void **state)
 static void a_user_comes_before_an_alias_before_a_tag_before_the_catch_all(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "@kantor.example", "siti@kantor.example");
 	expect(office, "x@kantor.example", "siti@kantor.example");
 	expect(office, "ani+x@kantor.example", "ani@kantor.example");
@@ -239,7 +228,6 @@ static void a_user_comes_before_an_alias_before_a_tag_before_the_catch_all(void 
 static void a_list_reaches_each_member_once(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "penjualan@kantor.example", "ani@kantor.example budi@kantor.example");
 	alias(office, "semua@toko.example",
 		"penjualan@kantor.example budi@kantor.example siti@kantor.example");
@@ -250,7 +238,6 @@ static void a_list_reaches_each_member_once(void **state)
 static void a_tag_goes_along_through_an_alias(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "info@kantor.example", "ani@kantor.example budi@kantor.example");
 	expect(office, "info+toko@kantor.example", "ani@kantor.example* budi@kantor.example");
 	alias(office, "toko@kantor.example", "ani+toko@kantor.example");
@@ -260,7 +247,6 @@ static void a_tag_goes_along_through_an_alias(void **state)
 static void a_named_folder_beats_none_whichever_comes_first(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "a@kantor.example", "ani+toko@kantor.example ani@kantor.example");
 	expect(office, "a@kantor.example", "ani@kantor.example*");
 }
@@ -268,7 +254,6 @@ static void a_named_folder_beats_none_whichever_comes_first(void **state)
 static void an_alias_at_a_users_address_gives_others_a_copy(void **state)
 {
 	struct test_office *office = *state;
-
 	REFUSED(office, ERR_EXISTS, add_alias(office, "ani@kantor.example", "budi@kantor.example"));
 	alias(office, "ani@kantor.example", "ani@kantor.example budi@kantor.example");
 	expect(office, "ani@kantor.example", "ani@kantor.example budi@kantor.example");
@@ -281,7 +266,6 @@ static void an_alias_at_a_users_address_gives_others_a_copy(void **state)
 static void a_domain_alias_keeps_local_part_and_tag(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "@toko.example", "@kantor.example");
 	alias(office, "@gudang.example", "@toko.example");
 	expect(office, "ani@toko.example", "ani@kantor.example");
@@ -296,7 +280,6 @@ static void a_domain_alias_keeps_local_part_and_tag(void **state)
 static void postmaster_and_abuse_of_every_domain_lead_to_the_postmaster(void **state)
 {
 	struct test_office *office = *state;
-
 	strcpy(office->config.postmaster, "budi@kantor.example");
 	alias(office, "@kantor.example", "siti@kantor.example");
 	expect(office, "Postmaster@kantor.example", "budi@kantor.example");
@@ -316,9 +299,8 @@ static void without_a_postmaster_the_first_user_is(void **state)
 	static const char *const none[] = {"", "nobody@kantor.example", "x@luar.example",
 		"postmaster@kantor.example", "not an address"};
 	struct test_office *office = *state;
-
 	add_user(office, "aa@kantor.example"); /* first by name, not by age */
-	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		strcpy(office->config.postmaster, none[i]);
 		expect(office, "postmaster@toko.example", "ani@kantor.example");
 	}
@@ -328,7 +310,6 @@ static void several_recipients_add_up_to_each_mailbox_once(void **state)
 {
 	struct test_office *office = *state;
 	struct destinations all = {0};
-
 	alias(office, "semua@kantor.example", "ani@kantor.example budi@kantor.example");
 	assert_int_equal(addresses_resolve(office->store, &office->config,
 				 SLICE("budi@kantor.example"), &all, &office->e),
@@ -348,7 +329,6 @@ static void several_recipients_add_up_to_each_mailbox_once(void **state)
 static void circles_are_refused_when_they_are_made(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "a@kantor.example", "ani@kantor.example");
 	alias(office, "b@kantor.example", "a@kantor.example");
 	alias(office, "c@toko.example", "b@kantor.example budi@kantor.example");
@@ -366,7 +346,6 @@ static void force_alias(struct test_office *office, const char *name, const char
 {
 	struct query q =
 		db_query(office->store, SQL("INSERT INTO aliases (alias, target) VALUES (?, ?)"));
-
 	assert_int_equal(store_begin(office->store, &office->e), 0);
 	db_bind_text(&q, slice_of(name));
 	db_bind_text(&q, slice_of(target));
@@ -377,7 +356,6 @@ static void force_alias(struct test_office *office, const char *name, const char
 static void a_circle_that_is_there_all_the_same_ends(void **state)
 {
 	struct test_office *office = *state;
-
 	force_alias(office, "loop1@kantor.example", "loop2@kantor.example");
 	force_alias(office, "loop2@kantor.example", "loop1@kantor.example");
 	expect_error(office, "loop1@kantor.example", ERR_LOOP);
@@ -393,7 +371,6 @@ static void a_circle_that_is_there_all_the_same_ends(void **state)
 static void targets_that_lead_nowhere_or_outside_are_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	REFUSED(office, ERR_INPUT, add_alias(office, "a@kantor.example", "x@kantor.example"));
 	REFUSED(office, ERR_INPUT, add_alias(office, "a@kantor.example", "x@luar.example"));
 	assert_non_null(strstr(office->e.text, "not possible yet"));
@@ -414,7 +391,6 @@ static void targets_that_lead_nowhere_or_outside_are_refused(void **state)
 static void a_domain_is_an_alias_of_one_domain_or_has_a_catch_all(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "@toko.example", "@kantor.example");
 	REFUSED(office, ERR_EXISTS, add_alias(office, "@toko.example", "@gudang.example"));
 	REFUSED(office, ERR_EXISTS, add_alias(office, "@toko.example", "ani@kantor.example"));
@@ -424,14 +400,12 @@ static void a_domain_is_an_alias_of_one_domain_or_has_a_catch_all(void **state)
 static int remove_alias(struct test_office *office, const char *name, const char *target)
 {
 	struct slice targets[1] = {slice_of(target)};
-
 	return aliases_remove(office->store, slice_of(name), targets, target ? 1 : 0, &office->e);
 }
 
 static void an_alias_goes_whole_or_by_target(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "a@kantor.example", "ani@kantor.example budi@kantor.example");
 	assert_int_equal(
 		WRITE(office, remove_alias(office, "A@kantor.example", "ani@kantor.example")), 0);
@@ -447,7 +421,6 @@ static void an_alias_goes_whole_or_by_target(void **state)
 static void a_user_stays_among_the_targets_of_the_own_alias(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "ani@kantor.example", "ani@kantor.example budi@kantor.example");
 	REFUSED(office, ERR_EXISTS,
 		remove_alias(office, "ani@kantor.example", "ani@kantor.example"));
@@ -469,14 +442,12 @@ static int accept_size(struct test_office *office, const char *address, uint64_t
 static void set_quota(struct test_office *office, const char *address, int64_t quota)
 {
 	int64_t id = get_user(office, address).id;
-
 	WRITE(office, users_set_quota(office->store, id, quota, &office->e));
 }
 
 static void a_full_mailbox_is_refused_and_one_with_room_is_not(void **state)
 {
 	struct test_office *office = *state;
-
 	set_quota(office, "ani@kantor.example", 1000);
 	file_entry(office, folder_id(office, "ani@kantor.example", "Inbox"), 400);
 	assert_int_equal(accept_size(office, "ani@kantor.example", 0), 0);
@@ -494,7 +465,6 @@ static void a_full_mailbox_is_refused_and_one_with_room_is_not(void **state)
 static void a_list_is_refused_only_when_every_member_is_full(void **state)
 {
 	struct test_office *office = *state;
-
 	alias(office, "semua@kantor.example", "ani@kantor.example budi@kantor.example");
 	set_quota(office, "ani@kantor.example", 10);
 	set_quota(office, "budi@kantor.example", 100);
@@ -530,6 +500,5 @@ int main(void)
 		PEOPLE_TEST(a_full_mailbox_is_refused_and_one_with_room_is_not),
 		PEOPLE_TEST(a_list_is_refused_only_when_every_member_is_full),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

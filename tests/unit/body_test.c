@@ -19,7 +19,6 @@ static void a_message_of_any_size_comes_out_as_it_went_in(void **state)
 	struct test_office *office = *state;
 	static const size_t sizes[] = {1, BODY_PIECE - 1, BODY_PIECE, BODY_PIECE + 1,
 		2 * BODY_PIECE, 5 * BODY_PIECE + 333};
-
 	add_user(office, "ani@kantor.example");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct buf in = {0}, out = {0};
@@ -40,7 +39,6 @@ static void a_body_may_arrive_over_several_transactions(void **state)
 	struct test_office *office = *state;
 	struct buf in = {0}, out = {0};
 	struct letter letter = letter_to("ani@kantor.example");
-
 	add_user(office, "ani@kantor.example");
 	fill(&in, 3 * BODY_PIECE + 5);
 	for (size_t at = 0; at < 3 * BODY_PIECE; at += BODY_PIECE)
@@ -64,7 +62,6 @@ static void two_bodies_may_arrive_at_once(void **state)
 	struct test_office *office = *state;
 	struct letter a = letter_to("ani@kantor.example"), b = a;
 	struct buf first = {0}, second = {0}, out = {0};
-
 	add_user(office, "ani@kantor.example");
 	buf_add_text(&first, "first");
 	fill(&first, BODY_PIECE);
@@ -90,7 +87,6 @@ static void an_abandoned_body_leaves_nothing(void **state)
 	struct test_office *office = *state;
 	struct letter letter = letter_to(NULL);
 	struct buf in = {0};
-
 	fill(&in, 2 * BODY_PIECE);
 	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
 	assert_int_equal(number(office, ALL_PIECES), 2);
@@ -106,7 +102,6 @@ static void a_big_abandoned_body_is_freed_step_by_step(void **state)
 	struct letter letter = letter_to(NULL);
 	struct buf in = {0};
 	int steps = 0, more;
-
 	fill(&in, 12 * BODY_PIECE);
 	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
 	assert_int_equal(WRITE(office, body_abandon(office->store, &letter.body, &office->e)), 0);
@@ -126,7 +121,6 @@ static void a_body_whose_writer_died_is_freed_at_the_next_start(void **state)
 	struct test_office *office = *state;
 	struct letter letter = letter_to(NULL);
 	struct buf in = {0};
-
 	fill(&in, BODY_PIECE);
 	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
 	body_writer_free(&letter.body);
@@ -143,7 +137,6 @@ static void a_body_whose_beginning_was_rolled_back_cannot_go_on(void **state)
 	struct test_office *office = *state;
 	struct letter lost = letter_to("ani@kantor.example"), other = lost;
 	struct buf in = {0};
-
 	add_user(office, "ani@kantor.example");
 	fill(&in, BODY_PIECE);
 	store_begin(office->store, &office->e);
@@ -163,7 +156,6 @@ static void a_body_that_lacks_a_piece_is_not_filed(void **state)
 	struct test_office *office = *state;
 	struct letter letter = letter_to("ani@kantor.example");
 	struct buf in = {0};
-
 	add_user(office, "ani@kantor.example");
 	fill(&in, BODY_PIECE);
 	assert_int_equal(WRITE(office, append_all(office, &letter.body, buf_slice(&in))), 0);
@@ -182,7 +174,6 @@ static void one_wrong_octet_is_told_and_never_served(void **state)
 	struct body_reader reader;
 	struct slice octets;
 	struct buf in = {0};
-
 	add_user(office, "ani@kantor.example");
 	fill(&in, 2 * BODY_PIECE);
 	struct letter letter = letter_to("ani@kantor.example");
@@ -208,7 +199,6 @@ static void a_wrong_prefix_is_told(void **state)
 {
 	struct test_office *office = *state;
 	struct body_reader reader;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(
@@ -223,7 +213,6 @@ static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
 	struct test_office *office = *state;
 	struct body_reader reader;
 	struct slice octets;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);
@@ -244,7 +233,6 @@ static void reading_holds_no_statement_between_two_pieces(void **state)
 	struct test_office *office = *state;
 	struct body_reader reader;
 	struct slice octets;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);

@@ -31,10 +31,10 @@ static void a_buf_grows_and_keeps_nuls(void **state)
 {
 	(void)state;
 	struct buf buf = {0};
-	for (int i = 0; i < 10000; ++i)
+	for (int i = 0; i < 10000; i++)
 		buf_add_char(&buf, (char)(i % 7));
 	assert_int_equal(buf.len, 10000);
-	for (size_t i = 0; i < buf.len; ++i)
+	for (size_t i = 0; i < buf.len; i++)
 		assert_int_equal(buf.at[i], i % 7);
 	buf_free(&buf);
 }
@@ -146,7 +146,7 @@ static void wiping_leaves_zeros(void **state)
 	(void)state;
 	char secret[] = "secret";
 	wipe(secret, sizeof(secret));
-	for (size_t i = 0; i < sizeof(secret); ++i)
+	for (size_t i = 0; i < sizeof(secret); i++)
 		assert_int_equal(secret[i], 0);
 }
 

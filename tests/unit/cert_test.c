@@ -29,7 +29,6 @@ static int forget(void **state)
 static int file_of(const struct buf *text)
 {
 	int fd = memfd_create("pem", MFD_CLOEXEC);
-
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text->at, text->len), text->len);
 	return fd;
@@ -38,7 +37,6 @@ static int file_of(const struct buf *text)
 static struct tls_chain *make(const char *hostname, bool loopback, int64_t now)
 {
 	struct tls_chain *chain;
-
 	forget(NULL);
 	assert_int_equal(cert_make_self_signed(hostname, loopback, now, &certificate, &key, &e), 0);
 	int fd = file_of(&certificate);
@@ -52,7 +50,6 @@ static void certificate_and_key_are_read_back_as_a_pair(void **state)
 	struct tls_chain *chain = make("mail.kantor.example", false, NOW);
 	struct tls_key *made;
 	int fd = file_of(&key);
-
 	(void)state;
 	assert_int_equal(tls_key_read(&made, fd, "key.pem", &e), 0);
 	assert_memory_equal(tls_chain_key_id(chain), tls_key_id(made), TLS_KEY_ID_SIZE);
@@ -64,7 +61,6 @@ static void certificate_and_key_are_read_back_as_a_pair(void **state)
 static void it_names_the_host_and_on_loopback_localhost(void **state)
 {
 	struct tls_chain *chain = make("mail.kantor.example", false, NOW);
-
 	(void)state;
 	assert_true(tls_chain_names(chain, "mail.kantor.example"));
 	assert_false(tls_chain_names(chain, "localhost"));
@@ -81,7 +77,6 @@ static void it_names_the_host_and_on_loopback_localhost(void **state)
 static void it_ends_825_days_after_it_begins(void **state)
 {
 	struct tls_chain *chain = make("mail.kantor.example", false, NOW);
-
 	(void)state;
 	assert_int_equal(tls_chain_expires(chain), NOW - 3600 + 825 * 86400 - 1);
 	tls_chain_free(chain);
@@ -90,7 +85,6 @@ static void it_ends_825_days_after_it_begins(void **state)
 static void dates_past_2049_are_written_in_four_digits(void **state)
 {
 	int64_t late = INT64_C(2524608000); /* 2050-01-01 */
-
 	(void)state;
 	for (int days = -826; days <= 1; days++) {
 		struct tls_chain *chain = make("mail.kantor.example", false, late + days * 86400);
@@ -103,9 +97,8 @@ static void dates_past_2049_are_written_in_four_digits(void **state)
 static void a_host_name_of_any_legal_length_fits(void **state)
 {
 	char name[256];
-
 	(void)state;
-	memset(name, 'a', sizeof name);
+	memset(name, 'a', sizeof(name));
 	for (size_t len = 1; len <= 253; len += 4) {
 		name[len] = '\0';
 		struct tls_chain *chain = make(name, true, NOW);
@@ -123,7 +116,6 @@ static void no_two_are_alike(void **state)
 {
 	struct tls_chain *first = make("mail.kantor.example", false, NOW);
 	struct tls_chain *second = make("mail.kantor.example", false, NOW);
-
 	(void)state;
 	assert_memory_not_equal(tls_chain_key_id(first), tls_chain_key_id(second), TLS_KEY_ID_SIZE);
 	tls_chain_free(first);
@@ -133,9 +125,8 @@ static void no_two_are_alike(void **state)
 static void der_values_of_every_length_are_read_as_written(void **state)
 {
 	static const size_t lengths[] = {0, 1, 127, 128, 255, 256, 65535, 65536, 70000};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct buf out = {0};
 		char *octets = calloc(1, lengths[i] + 1);
 		assert_non_null(octets);
@@ -165,9 +156,8 @@ static void der_that_is_cut_off_or_odd_is_not_read(void **state)
 		{"\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12}, /* reserved */
 		{"\x3f\x81\x01\x00", 4},                                  /* a tag of two octets */
 	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		struct slice rest = odd[i], body;
 		unsigned tag;
 		assert_false(der_next(&rest, &tag, &body));

@@ -336,7 +336,7 @@ static void values_that_are_none_are_refused(void **state)
 		{"limits", "connections", "many"},
 		{"limits", "auth_failures", "1000000000"},
 	};
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct config config;
 		struct buf text = {0}, faults = {0}, wanted = {0};
 		buf_printf(&text, "[%s]\n%s = %s\n", bad[i].section, bad[i].key, bad[i].value);
@@ -444,7 +444,7 @@ static void every_key_is_written_with_its_help(void **state)
 	(void)state;
 	size_t len, n = 0;
 	char *text = write_example(&len);
-	for (const struct config_key *key; (key = config_key_at(n)); ++n) {
+	for (const struct config_key *key; (key = config_key_at(n)); n++) {
 		struct buf header = {0};
 		buf_printf(&header, "\n[%s]", key->section);
 		const char *section = strstr(text, buf_text(&header));

@@ -24,9 +24,8 @@ struct line {
 
 static int lay(void **state)
 {
-	struct line *line = calloc(1, sizeof *line);
+	struct line *line = calloc(1, sizeof(*line));
 	int fds[2];
-
 	if (line == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return -1;
 	conn_open(&line->conn, fds[0]);
@@ -38,7 +37,6 @@ static int lay(void **state)
 static int cut(void **state)
 {
 	struct line *line = *state;
-
 	if (line->client >= 0)
 		close(line->client);
 	conn_close(&line->conn);
@@ -61,8 +59,7 @@ static void client_says(struct line *line, struct slice octets)
 static void client_has(struct line *line, const char *expected)
 {
 	char heard[200];
-	ssize_t len = recv(line->client, heard, sizeof heard, MSG_DONTWAIT);
-
+	ssize_t len = recv(line->client, heard, sizeof(heard), MSG_DONTWAIT);
 	assert_int_equal(len < 0 ? 0 : len, strlen(expected));
 	assert_memory_equal(heard, expected, strlen(expected));
 }
@@ -91,7 +88,6 @@ static void give_up_at_once(struct line *line)
 static void lines_end_with_crlf_or_lf(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("NOOP\r\nQUIT\n\r\n\na\rb\r\r\n\0c\r\n"));
 	assert_line(line, SLICE("NOOP"));
 	assert_line(line, SLICE("QUIT"));
@@ -104,7 +100,6 @@ static void lines_end_with_crlf_or_lf(void **state)
 static void a_line_may_come_octet_by_octet(void **state)
 {
 	struct line *line = *state;
-
 	give_up_at_once(line);
 	for (const char *octet = "NOOP\r"; *octet != '\0'; octet++) {
 		client_says(line, (struct slice){octet, 1});
@@ -121,7 +116,6 @@ static void the_limit_counts_a_line_without_its_end(void **state)
 {
 	struct line *line = *state;
 	struct slice text;
-
 	client_says(line, SLICE("12345\r\n12345\n123456\r\n123456\n1234\r\n"));
 	assert_int_equal(conn_read_line(&line->conn, 5, &text), CONN_LINE);
 	assert_int_equal(conn_read_line(&line->conn, 5, &text), CONN_LINE);
@@ -136,11 +130,10 @@ static void the_longest_line_fits(void **state)
 	struct line *line = *state;
 	static char text[CONN_LINE_LIMIT + 2];
 	struct slice read;
-
 	memset(text, 'x', CONN_LINE_LIMIT);
 	memcpy(text + CONN_LINE_LIMIT, "\r\n", 2);
 	client_says(line, SLICE("NOOP\r\n"));
-	client_says(line, (struct slice){text, sizeof text});
+	client_says(line, (struct slice){text, sizeof(text)});
 	assert_line(line, SLICE("NOOP"));
 	assert_int_equal(conn_read_line(&line->conn, CONN_LINE_LIMIT, &read), CONN_LINE);
 	assert_int_equal(read.len, CONN_LINE_LIMIT);
@@ -151,10 +144,9 @@ static void a_long_line_is_refused_before_its_end_and_swallowed_to_it(void **sta
 	struct line *line = *state;
 	static const char much[100000];
 	struct slice text;
-
 	client_says(line, (struct slice){much, 10});
 	assert_int_equal(conn_read_line(&line->conn, 8, &text), CONN_LINE_LONG);
-	client_says(line, (struct slice){much, sizeof much});
+	client_says(line, (struct slice){much, sizeof(much)});
 	client_says(line, SLICE("\r\nNOOP\r\n"));
 	assert_int_equal(conn_read_line(&line->conn, 8, &text), CONN_LINE);
 	assert_true(slice_equal(text, SLICE("NOOP")));
@@ -164,7 +156,6 @@ static void what_follows_a_long_line_can_be_peeked_at(void **state)
 {
 	struct line *line = *state;
 	struct slice text;
-
 	client_says(line, SLICE("1234567890"));
 	assert_int_equal(conn_read_line(&line->conn, 5, &text), CONN_LINE_LONG);
 	client_says(line, SLICE("1234567890\nbody"));
@@ -175,12 +166,11 @@ static void a_line_that_never_ends_breaks_the_connection(void **state)
 {
 	struct line *line = *state;
 	struct slice text;
-
 	pid_t client = fork();
 	if (client == 0) {
 		static const char much[65536];
 		close(line->conn.fd);
-		while (send(line->client, much, sizeof much, MSG_NOSIGNAL) > 0)
+		while (send(line->client, much, sizeof(much), MSG_NOSIGNAL) > 0)
 			;
 		_exit(0);
 	}
@@ -194,7 +184,6 @@ static void a_line_that_never_ends_breaks_the_connection(void **state)
 static void a_line_without_its_end_is_none(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("NOOP\r\nQUIT"));
 	client_leaves(line);
 	assert_line(line, SLICE("NOOP"));
@@ -205,7 +194,6 @@ static void a_line_without_its_end_is_none(void **state)
 static void octets_are_peeked_at_and_consumed_between_lines(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("BDAT 5\r\na\r\n\0bQUIT\r\n"));
 	assert_line(line, SLICE("BDAT 5"));
 	assert_true(slice_equal(conn_peek(&line->conn), SLICE("a\r\n\0bQUIT\r\n")));
@@ -222,7 +210,6 @@ static void octets_are_peeked_at_and_consumed_between_lines(void **state)
 static void a_silent_client_times_out_and_that_sticks(void **state)
 {
 	struct line *line = *state;
-
 	give_up_at_once(line);
 	assert_end(line, CONN_TIMEOUT);
 	client_says(line, SLICE("NOOP\r\n"));
@@ -236,7 +223,6 @@ static void a_silent_client_times_out_and_that_sticks(void **state)
 static void a_deadline_counts_whatever_the_timeout_says(void **state)
 {
 	struct line *line = *state;
-
 	conn_set_deadline(&line->conn, text_monotonic_ms() - 1);
 	client_says(line, SLICE("NOOP\r\n"));
 	assert_line(line, SLICE("NOOP")); /* it was there in time */
@@ -247,7 +233,6 @@ static void a_stopping_server_ends_the_wait_for_a_command_only(void **state)
 {
 	struct line *line = *state;
 	int lifeline[2];
-
 	assert_int_equal(pipe(lifeline), 0);
 	close(lifeline[1]);
 	line->conn.lifeline = lifeline[0];
@@ -267,7 +252,6 @@ static void a_stopping_server_ends_the_wait_for_a_command_only(void **state)
 static void answers_wait_until_a_read_would(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("NOOP\r\nNOOP\r\n"));
 	assert_line(line, SLICE("NOOP"));
 	conn_write_text(&line->conn, "+OK 1\r\n");
@@ -285,18 +269,17 @@ static void much_goes_out_whole_and_in_order(void **state)
 	struct line *line = *state;
 	static const size_t sizes[] = {1, 100, 16383, 1, 16384, 5, 300000, 7, 7, 2000000, 3};
 	static char octets[2000000];
-
-	for (size_t i = 0; i < sizeof octets; i++)
+	for (size_t i = 0; i < sizeof(octets); i++)
 		octets[i] = (char)(i * 31 + i / 4096);
 	pid_t server = fork();
 	if (server == 0) {
 		close(line->client);
-		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 			conn_write(&line->conn, (struct slice){octets, sizes[i]});
 		_exit(conn_flush(&line->conn) != 0);
 	}
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-		static char heard[sizeof octets];
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		static char heard[sizeof(octets)];
 		assert_int_equal(recv(line->client, heard, sizes[i], MSG_WAITALL), sizes[i]);
 		assert_memory_equal(heard, octets, sizes[i]);
 	}
@@ -309,10 +292,9 @@ static void a_client_that_does_not_read_times_out_but_is_heard(void **state)
 {
 	struct line *line = *state;
 	static const char much[4000000];
-
 	give_up_at_once(line);
 	client_says(line, SLICE("DELE 1\r\nQUIT\r\n"));
-	conn_write(&line->conn, (struct slice){much, sizeof much});
+	conn_write(&line->conn, (struct slice){much, sizeof(much)});
 	assert_int_equal(line->conn.output, CONN_TIMEOUT);
 	assert_int_equal(conn_flush(&line->conn), -1);
 	assert_line(line, SLICE("DELE 1"));
@@ -325,7 +307,6 @@ static void a_client_that_does_not_read_times_out_but_is_heard(void **state)
 static void what_a_client_said_before_it_left_is_read(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("DELE 1\r\nQUIT\r\n"));
 	client_leaves(line);
 	conn_write_text(&line->conn, "+OK hello\r\n");
@@ -342,17 +323,16 @@ static int lay_tcp(void **state)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof address;
-	struct line *line = calloc(1, sizeof *line);
+	socklen_t len = sizeof(address);
+	struct line *line = calloc(1, sizeof(*line));
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
 	if (line == NULL || bind(listener, (struct sockaddr *)&address, len) != 0 ||
 		listen(listener, 1) != 0 ||
 		getsockname(listener, (struct sockaddr *)&address, &len) != 0)
 		return -1;
 	line->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* At once, or a reset would take with it what waits for Nagle. */
-	setsockopt(line->client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(line->client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(line->client, (struct sockaddr *)&address, len) != 0)
 		return -1;
 	conn_open(&line->conn, accept(listener, NULL, NULL));
@@ -364,16 +344,14 @@ static int lay_tcp(void **state)
 static void client_resets(struct line *line)
 {
 	struct linger at_once = {.l_onoff = 1};
-
 	assert_int_equal(
-		setsockopt(line->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+		setsockopt(line->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
 	client_leaves(line);
 }
 
 static void commands_before_a_reset_are_read(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("DELE 1\r\nQUIT\r\n"));
 	client_resets(line);
 	assert_line(line, SLICE("DELE 1"));
@@ -386,7 +364,6 @@ static void commands_before_a_reset_are_read(void **state)
 static void commands_before_a_reset_are_read_though_an_answer_failed(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("DELE 1\r\nQUIT\r\n"));
 	client_resets(line);
 	conn_write_text(&line->conn, "+OK\r\n");
@@ -399,12 +376,11 @@ static void commands_before_a_reset_are_read_though_an_answer_failed(void **stat
 static void the_last_answer_reaches_a_client_that_is_still_sending(void **state)
 {
 	struct line *line = *state;
-
 	pid_t client = fork();
 	if (client == 0) {
 		static char octets[300000];
 		close(line->conn.fd);
-		ssize_t sent = send(line->client, octets, sizeof octets, MSG_NOSIGNAL);
+		ssize_t sent = send(line->client, octets, sizeof(octets), MSG_NOSIGNAL);
 		ssize_t heard = recv(line->client, octets, 9, MSG_WAITALL);
 		bool said = heard == 9 && memcmp(octets, "221 bye\r\n", 9) == 0;
 		_exit(sent < 0 || !said || recv(line->client, octets, 1, 0) != 0);
@@ -427,7 +403,6 @@ static struct tls_client tls;
 static void client_turns(struct line *line, bool (*is_done)(void))
 {
 	struct pollfd polled = {.fd = line->client, .events = POLLIN};
-
 	while (!is_done()) {
 		tls_client_step(&tls);
 		if (!is_done())
@@ -467,7 +442,6 @@ static pid_t start_tls(struct line *line, int (*then)(struct line *line))
 	struct err e;
 	struct tls_chain *chain = tls_client_read_chain("ec256.pem", &e);
 	struct tls_key *key = tls_client_read_key("ec256.key", &e);
-
 	assert_non_null(chain);
 	assert_non_null(key);
 	pid_t client = fork();
@@ -488,7 +462,6 @@ static pid_t start_tls(struct line *line, int (*then)(struct line *line))
 static void assert_exits_well(pid_t client)
 {
 	int status;
-
 	assert_int_equal(waitpid(client, &status, 0), client);
 	assert_int_equal(status, 0);
 }
@@ -497,12 +470,11 @@ static int talk(struct line *line)
 {
 	char heard[100];
 	size_t len = 0;
-
 	client_says_by_tls(line, "NOOP\r\nNO");
 	client_says_by_tls(line, "OP\r\n");
 	do {
 		client_turns(line, has_answer);
-		len += tls_client_read(&tls, heard + len, sizeof heard - len);
+		len += tls_client_read(&tls, heard + len, sizeof(heard) - len);
 	} while (len < 14);
 	br_ssl_engine_close(&tls.client.eng);
 	tls_client_step(&tls);
@@ -513,7 +485,6 @@ static void lines_and_answers_go_over_tls(void **state)
 {
 	struct line *line = *state;
 	pid_t client = start_tls(line, talk);
-
 	assert_line(line, SLICE("NOOP"));
 	conn_write_text(&line->conn, "+OK 1\r\n");
 	assert_line(line, SLICE("NOOP"));
@@ -534,9 +505,8 @@ static void commands_before_a_reset_are_read_over_tls(void **state)
 {
 	struct line *line = *state;
 	static const char much[4000000];
-
 	assert_exits_well(start_tls(line, quit_and_reset));
-	conn_write(&line->conn, (struct slice){much, sizeof much});
+	conn_write(&line->conn, (struct slice){much, sizeof(much)});
 	assert_int_equal(line->conn.output, CONN_BROKEN);
 	assert_line(line, SLICE("DELE 1"));
 	assert_line(line, SLICE("QUIT"));
@@ -547,10 +517,9 @@ static int take_much(struct line *line)
 {
 	static char heard[65536];
 	size_t taken = 0;
-
 	while (taken < 3000000) {
 		client_turns(line, has_answer);
-		size_t len = tls_client_read(&tls, heard, sizeof heard);
+		size_t len = tls_client_read(&tls, heard, sizeof(heard));
 		for (size_t i = 0; i < len; i++)
 			if (heard[i] != (char)((taken + i) * 31))
 				return 1;
@@ -565,9 +534,8 @@ static void much_goes_out_whole_over_tls(void **state)
 {
 	struct line *line = *state;
 	static char octets[3000000];
-	struct slice rest = {octets, sizeof octets};
-
-	for (size_t i = 0; i < sizeof octets; i++)
+	struct slice rest = {octets, sizeof(octets)};
+	for (size_t i = 0; i < sizeof(octets); i++)
 		octets[i] = (char)(i * 31);
 	pid_t client = start_tls(line, take_much);
 	for (size_t piece = 1; rest.len > 0; piece = piece * 3 + 1) {
@@ -584,7 +552,6 @@ static void assert_no_handshake(struct line *line, int64_t timeout_ms, enum conn
 	struct err e;
 	struct tls_chain *chain = tls_client_read_chain("ec256.pem", &e);
 	struct tls_key *key = tls_client_read_key("ec256.key", &e);
-
 	assert_int_equal(conn_start_tls(&line->conn, chain, tls_client_sign, key, timeout_ms), -1);
 	assert_int_equal(line->conn.input, how);
 	assert_int_equal(line->conn.output, how);
@@ -597,7 +564,6 @@ static void assert_no_handshake(struct line *line, int64_t timeout_ms, enum conn
 static void a_handshake_that_does_not_come_times_out(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("\x16\x03\x01"));
 	assert_no_handshake(line, 1, CONN_TIMEOUT);
 }
@@ -605,7 +571,6 @@ static void a_handshake_that_does_not_come_times_out(void **state)
 static void a_handshake_that_is_none_breaks_the_connection(void **state)
 {
 	struct line *line = *state;
-
 	client_says(line, SLICE("CAPA\r\n"));
 	assert_no_handshake(line, 60000, CONN_BROKEN);
 }

@@ -9,14 +9,13 @@
 /* cmocka.h needs setjmp.h, stdarg.h and stddef.h. */
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct err e;
 
 static struct tls_chain *read_chain(const char *name)
 {
 	struct tls_chain *chain = tls_client_read_chain(name, &e);
-
 	assert_non_null(chain);
 	return chain;
 }
@@ -24,7 +23,6 @@ static struct tls_chain *read_chain(const char *name)
 static struct tls_key *read_key(const char *name)
 {
 	struct tls_key *key = tls_client_read_key(name, &e);
-
 	assert_non_null(key);
 	return key;
 }
@@ -33,7 +31,6 @@ static struct tls_key *read_key(const char *name)
 static int file_of(struct slice text)
 {
 	int fd = memfd_create("pem", MFD_CLOEXEC);
-
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text.at, text.len), text.len);
 	return fd;
@@ -45,7 +42,6 @@ static void a_key_is_found_by_its_chain(void **state)
 		{"rsa4096.pem", "rsa4096.key"}, {"ec256.pem", "ec256.key"},
 		{"ec256.pem", "ec256_sec1.key"}, {"ec384.pem", "ec384.key"},
 		{"ec521.pem", "ec521.key"}, {"chain.pem", "ec256.key"}};
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(pairs); i++) {
 		struct tls_chain *chain = read_chain(pairs[i][0]);
@@ -62,9 +58,8 @@ static int with_crlf(const char *name)
 	char octets[8192];
 	struct buf text = {0};
 	int fd = tls_client_open_data(name);
-	ssize_t len = read(fd, octets, sizeof octets);
-
-	assert_in_range(len, 1, sizeof octets - 1);
+	ssize_t len = read(fd, octets, sizeof(octets));
+	assert_in_range(len, 1, sizeof(octets) - 1);
 	close(fd);
 	for (ssize_t i = 0; i < len; i++) {
 		if (octets[i] == '\n')
@@ -82,7 +77,6 @@ static void lines_may_end_in_crlf(void **state)
 	struct tls_key *key;
 	int chain_fd = with_crlf("chain.pem"), key_fd = with_crlf("ec256.key");
 	size_t count;
-
 	(void)state;
 	assert_int_equal(tls_chain_read(&chain, chain_fd, "cert.pem", &e), 0);
 	assert_int_equal(tls_key_read(&key, key_fd, "key.pem", &e), 0);
@@ -99,7 +93,6 @@ static void keys_of_different_certificates_differ(void **state)
 {
 	static const char *const names[] = {"rsa.pem", "ec256.pem", "ec384.pem", "ec521.pem"};
 	unsigned char ids[COUNT(names)][TLS_KEY_ID_SIZE];
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		struct tls_chain *chain = read_chain(names[i]);
@@ -114,7 +107,6 @@ static void a_chain_keeps_the_order_of_the_file(void **state)
 {
 	struct tls_chain *chain = read_chain("chain.pem");
 	size_t count;
-
 	(void)state;
 	credentials_certificates(chain, &count);
 	assert_int_equal(count, 2);
@@ -125,7 +117,6 @@ static void a_chain_keeps_the_order_of_the_file(void **state)
 static void the_last_day_is_the_leafs(void **state)
 {
 	struct tls_chain *chain = read_chain("rsa.pem");
-
 	(void)state;
 	assert_int_equal(tls_chain_expires(chain), 4949020271); /* see data/make */
 	tls_chain_free(chain);
@@ -134,7 +125,6 @@ static void the_last_day_is_the_leafs(void **state)
 static void a_chain_names_what_subject_alt_name_says(void **state)
 {
 	struct tls_chain *chain = read_chain("rsa.pem");
-
 	(void)state;
 	assert_true(tls_chain_names(chain, "mail.kantor.example"));
 	assert_true(tls_chain_names(chain, "MAIL.Kantor.example"));
@@ -150,7 +140,6 @@ static void a_chain_names_what_subject_alt_name_says(void **state)
 static void a_wildcard_covers_one_label(void **state)
 {
 	struct tls_chain *chain = read_chain("chain.pem");
-
 	(void)state;
 	assert_true(tls_chain_names(chain, "mail.kantor.example"));
 	assert_true(tls_chain_names(chain, "pop.KANTOR.example"));
@@ -164,7 +153,6 @@ static void a_wildcard_covers_one_label(void **state)
 static void without_subject_alt_name_the_cn_is_the_name(void **state)
 {
 	struct tls_chain *chain = read_chain("cn.pem");
-
 	(void)state;
 	assert_true(tls_chain_names(chain, "mail.kantor.example"));
 	assert_false(tls_chain_names(chain, "Kantor"));
@@ -175,7 +163,6 @@ static void assert_no_chain(struct slice text, const char *why)
 {
 	struct tls_chain *chain;
 	int fd = file_of(text);
-
 	assert_int_equal(tls_chain_read(&chain, fd, "cert.pem", &e), -1);
 	assert_int_equal(e.kind, ERR_INPUT);
 	assert_memory_equal(e.text, "cert.pem: ", 10);
@@ -223,7 +210,6 @@ static void a_damaged_leaf_does_no_harm(void **state)
 	struct tls_chain *whole = read_chain("ec256.pem");
 	size_t count;
 	const br_x509_certificate *leaf = credentials_certificates(whole, &count);
-
 	(void)state;
 	for (size_t at = 0; at < leaf->data_len; at++) {
 		unsigned char *octet = &leaf->data[at], before = *octet;
@@ -240,8 +226,7 @@ static void a_damaged_leaf_does_no_harm(void **state)
 static struct tls_signing signing_for(const struct tls_key *key, unsigned hash_id, size_t hash_len)
 {
 	struct tls_signing what = {.hash_id = hash_id, .hash_len = hash_len};
-
-	memcpy(what.key_id, tls_key_id(key), sizeof what.key_id);
+	memcpy(what.key_id, tls_key_id(key), sizeof(what.key_id));
 	memset(what.hash, 'h', hash_len);
 	return what;
 }
@@ -251,16 +236,15 @@ static void keys_sign_sha256_sha384_and_sha512(void **state)
 	static const char *const names[] = {
 		"rsa.key", "rsa4096.key", "ec256.key", "ec384.key", "ec521.key"};
 	unsigned char signature[TLS_SIGNATURE_MAX];
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		struct tls_key *key = read_key(names[i]);
 		struct tls_signing what = signing_for(key, br_sha256_ID, 32);
-		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof signature);
+		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof(signature));
 		what = signing_for(key, br_sha384_ID, 48);
-		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof signature);
+		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof(signature));
 		what = signing_for(key, br_sha512_ID, 64);
-		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof signature);
+		assert_in_range(tls_key_sign(key, &what, signature), 64, sizeof(signature));
 		tls_key_free(key);
 	}
 }
@@ -270,7 +254,6 @@ static void a_request_that_makes_no_sense_is_not_signed(void **state)
 	struct tls_key *key = read_key("rsa.key");
 	unsigned char signature[TLS_SIGNATURE_MAX];
 	struct tls_signing what;
-
 	(void)state;
 	what = signing_for(key, br_sha256_ID, 31);
 	assert_int_equal(tls_key_sign(key, &what, signature), 0);

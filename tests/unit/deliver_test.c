@@ -15,7 +15,6 @@ static void a_message_is_filed_in_the_inbox_with_its_trace_in_front(void **state
 {
 	struct test_office *office = *state;
 	struct buf got = {0};
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(post(office, "ani@kantor.example", LETTER), ERR_NONE);
 	read_nth(office, "ani@kantor.example", "Inbox", 0, &got);
@@ -29,7 +28,6 @@ static void the_size_counted_is_the_octets_read(void **state)
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
 	struct buf got = {0};
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	list(office, "ani@kantor.example", "Inbox", &maildrop);
@@ -47,7 +45,6 @@ static void the_null_sender_is_an_empty_return_path(void **state)
 {
 	struct test_office *office = *state;
 	struct buf got = {0};
-
 	add_user(office, "ani@kantor.example");
 	struct letter letter = letter_to("ani@kantor.example");
 	letter.delivery.sender = (struct slice){0};
@@ -61,7 +58,6 @@ static void an_empty_message_is_filed_too(void **state)
 {
 	struct test_office *office = *state;
 	struct buf got = {0};
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(post(office, "ani@kantor.example", ""), ERR_NONE);
 	read_nth(office, "ani@kantor.example", "Inbox", 0, &got);
@@ -77,7 +73,6 @@ static void each_mailbox_gets_one_copy_and_one_body_serves_all(void **state)
 		"budi@kantor.example", "ANI+offers@kantor.example", "nobody@kantor.example",
 		"x@elsewhere.example"};
 	const struct slice targets[] = {SLICE("ani@kantor.example"), SLICE("budi@kantor.example")};
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	WRITE(office, aliases_add(office->store, &office->config, SLICE("list@kantor.example"),
@@ -102,7 +97,6 @@ static void a_message_for_nobody_leaves_nothing(void **state)
 {
 	struct test_office *office = *state;
 	struct buf big = {0};
-
 	fill(&big, 3 * BODY_PIECE + 17);
 	assert_int_equal(post(office, "nobody@kantor.example", LETTER), ERR_MISSING);
 	struct letter letter = letter_to("nobody@kantor.example");
@@ -116,7 +110,6 @@ static void a_tag_files_in_a_public_folder_and_else_in_the_inbox(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	int64_t user = get_user(office, "ani@kantor.example").id;
 	WRITE(office, folders_add(office->store, user, SLICE("Offers"), true, &office->e));
@@ -134,7 +127,6 @@ static void junk_comes_before_a_tag_and_a_tag_before_rules(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	int64_t user = get_user(office, "ani@kantor.example").id;
 	WRITE(office, folders_add(office->store, user, SLICE("Offers"), true, &office->e));
@@ -158,7 +150,6 @@ static void rules_see_the_header_of_a_big_message(void **state)
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
 	struct buf big = {0};
-
 	add_user(office, "ani@kantor.example");
 	int64_t user = get_user(office, "ani@kantor.example").id;
 	WRITE(office, folders_add(office->store, user, SLICE("Budi"), false, &office->e));
@@ -176,7 +167,6 @@ static void rules_see_the_header_of_a_big_message(void **state)
 static void a_full_mailbox_is_refused_and_one_message_may_overshoot(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	WRITE(office, users_set_quota(office->store, get_user(office, "ani@kantor.example").id, 100,
 			      &office->e));
@@ -189,7 +179,6 @@ static void a_list_reaches_its_full_members_unless_all_are_full(void **state)
 {
 	struct test_office *office = *state;
 	const struct slice targets[] = {SLICE("ani@kantor.example"), SLICE("budi@kantor.example")};
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	WRITE(office, aliases_add(office->store, &office->config, SLICE("list@kantor.example"),
@@ -209,7 +198,6 @@ static void the_writer_is_ready_for_the_next_message(void **state)
 {
 	struct test_office *office = *state;
 	struct buf got = {0};
-
 	add_user(office, "ani@kantor.example");
 	struct letter letter = letter_to("ani@kantor.example");
 	assert_int_equal(post_letter(office, &letter, slice_of(LETTER)), 0);
@@ -224,7 +212,6 @@ static void uidls_are_sixteen_letters_and_differ(void **state)
 {
 	(void)state;
 	char a[UIDL_NEW_LENGTH + 1], b[UIDL_NEW_LENGTH + 1];
-
 	deliver_new_uidl(a);
 	deliver_new_uidl(b);
 	assert_int_equal(strlen(a), UIDL_NEW_LENGTH);
@@ -234,7 +221,6 @@ static void uidls_are_sixteen_letters_and_differ(void **state)
 static void a_store_failure_is_not_the_recipients_fault(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(store_begin(office->store, &office->e), 0);
 	assert_int_equal(db_script(office->store, "DROP TABLE pieces", &office->e), 0);

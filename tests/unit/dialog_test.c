@@ -25,7 +25,6 @@ struct session {
 static int run_open(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	(void)argument;
 	conn_write_text(&session->conn, "open ");
 	return INSIDE;
@@ -34,7 +33,6 @@ static int run_open(void *arg, struct slice argument)
 static int run_name(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	conn_write_text(&session->conn, "name<");
 	conn_write(&session->conn, argument);
 	conn_write_text(&session->conn, "> ");
@@ -45,7 +43,6 @@ static int run_name(void *arg, struct slice argument)
 static int run_list(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	conn_write_text(&session->conn, "list<");
 	conn_write(&session->conn, argument);
 	conn_write_text(&session->conn, "> ");
@@ -55,7 +52,6 @@ static int run_list(void *arg, struct slice argument)
 static int run_bad(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	(void)argument;
 	conn_write_text(&session->conn, "bad ");
 	session->dialog.faults++;
@@ -65,7 +61,6 @@ static int run_bad(void *arg, struct slice argument)
 static int run_quit(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	(void)argument;
 	conn_write_text(&session->conn, "bye");
 	return DIALOG_END;
@@ -97,7 +92,6 @@ static void refuse(void *arg, enum dialog_fault fault, const struct dialog_comma
 		[DIALOG_STOPPED] = "stopped",
 	};
 	struct session *session = arg;
-
 	conn_write_text(&session->conn, words[fault]);
 	if (command != NULL) {
 		conn_write_text(&session->conn, ":");
@@ -109,14 +103,12 @@ static void refuse(void *arg, enum dialog_fault fault, const struct dialog_comma
 static void before_command(void *arg)
 {
 	struct session *session = arg;
-
 	session->asked++;
 }
 
 static int before_run(void *arg, const struct dialog_command *command)
 {
 	struct session *session = arg;
-
 	if (session->doomed == NULL || strcmp(session->doomed, command->verb) != 0)
 		return DIALOG_STAY;
 	conn_write_text(&session->conn, "doomed");
@@ -125,9 +117,8 @@ static int before_run(void *arg, const struct dialog_command *command)
 
 static int lay(void **state)
 {
-	struct session *session = calloc(1, sizeof *session);
+	struct session *session = calloc(1, sizeof(*session));
 	int fds[2];
-
 	if (session == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return -1;
 	conn_open(&session->conn, fds[0]);
@@ -150,7 +141,6 @@ static int lay(void **state)
 static int cut(void **state)
 {
 	struct session *session = *state;
-
 	close(session->client);
 	conn_close(&session->conn);
 	free(session);
@@ -166,9 +156,8 @@ static void says(struct session *session, struct slice octets)
 static void assert_answers(struct session *session, const char *expected)
 {
 	char heard[400];
-
 	dialog_run(&session->dialog);
-	ssize_t len = recv(session->client, heard, sizeof heard - 1, MSG_DONTWAIT);
+	ssize_t len = recv(session->client, heard, sizeof(heard) - 1, MSG_DONTWAIT);
 	heard[len < 0 ? 0 : len] = '\0';
 	assert_string_equal(heard, expected);
 }
@@ -177,7 +166,6 @@ static void assert_answers(struct session *session, const char *expected)
 static void assert_dialog(void **state, struct slice said, const char *expected)
 {
 	struct session *session = *state;
-
 	says(session, said);
 	shutdown(session->client, SHUT_WR);
 	assert_answers(session, expected);
@@ -214,7 +202,6 @@ static void only_the_whole_word_is_the_verb(void **state)
 static void states_needs_and_forbids_are_kept(void **state)
 {
 	struct session *session = *state;
-
 	session->dialog.faults_allowed = 9;
 	assert_dialog(state, SLICE("LIST\r\nOPEN\r\nOPEN\r\nLIST\r\nNAME x\r\nLIST\r\n"),
 		"state:LIST open state:OPEN lacks:LIST name<x> list<> ");
@@ -223,7 +210,6 @@ static void states_needs_and_forbids_are_kept(void **state)
 static void what_forbids_is_looked_at_before_the_argument(void **state)
 {
 	struct session *session = *state;
-
 	session->dialog.has = DIALOG_TLS;
 	assert_false(dialog_allows(&session->dialog, &commands[0]));
 	assert_true(dialog_allows(&session->dialog, &commands[1]));
@@ -260,8 +246,7 @@ static void a_browser_is_sent_away_by_any_of_its_lines(void **state)
 {
 	static const char *const lines[] = {"POST /", "get /", "PUT x", "HEAD /", "OPTIONS *",
 		"CONNECT a:25", "Host: kantor.example", "PRI * HTTP/2.0"};
-
-	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct session *session = *state;
 		says(session, slice_of(lines[i]));
 		says(session, SLICE("\r\n"));
@@ -274,7 +259,6 @@ static void a_browser_is_sent_away_by_any_of_its_lines(void **state)
 static void a_tls_hello_in_the_clear_is_sent_away(void **state)
 {
 	struct session *session = *state;
-
 	says(session, SLICE("\x16\x03\x01\x02"));
 	assert_answers(session, "other ");
 }
@@ -282,7 +266,6 @@ static void a_tls_hello_in_the_clear_is_sent_away(void **state)
 static void silence_is_answered_once_and_ends_the_session(void **state)
 {
 	struct session *session = *state;
-
 	conn_set_timeouts(&session->conn, 1, 1);
 	says(session, SLICE("OPEN\r\nQUI"));
 	assert_answers(session, "open timeout ");
@@ -292,7 +275,6 @@ static void a_stopping_server_answers_what_has_arrived_and_ends(void **state)
 {
 	struct session *session = *state;
 	int lifeline[2];
-
 	assert_int_equal(pipe(lifeline), 0);
 	close(lifeline[1]);
 	session->conn.lifeline = lifeline[0];
@@ -304,7 +286,6 @@ static void a_stopping_server_answers_what_has_arrived_and_ends(void **state)
 static void the_session_is_asked_before_every_read_and_every_run(void **state)
 {
 	struct session *session = *state;
-
 	session->doomed = "NAME";
 	assert_dialog(state, SLICE("OPEN\r\nX\r\nNAME\r\nNAME x\r\nQUIT\r\n"),
 		"open unknown argument:NAME doomed");
@@ -314,7 +295,6 @@ static void the_session_is_asked_before_every_read_and_every_run(void **state)
 static void a_client_that_has_left_is_still_obeyed(void **state)
 {
 	struct session *session = *state;
-
 	says(session, SLICE("OPEN\r\nNAME x\r\nQUIT\r\n"));
 	close(session->client);
 	session->client = -1;

@@ -28,7 +28,6 @@ static void read_in_chunks(const struct vector *vector, bool dotted, size_t firs
 	struct buf out = {0};
 	struct slice wire = vector->wire;
 	size_t chunk = first;
-
 	dot_read_start(&reader, dotted);
 	while (wire.len > 0 && !reader.ended) {
 		struct slice part = {wire.at, chunk < wire.len ? chunk : wire.len};
@@ -89,7 +88,6 @@ static void a_dotted_body_is_unstuffed_and_ends_at_crlf_dot_crlf(void **state)
 			LITERAL("\xff\xc3\xa9\r\n.\x80\r\n"), LITERAL("")},
 		{"a NUL", LITERAL("a\0b\r\n.\r\n"), LITERAL("a\0b\r\n"), LITERAL("")},
 	};
-
 	(void)state;
 	read_every_way(vectors, COUNT(vectors), true);
 }
@@ -129,7 +127,6 @@ static void only_crlf_dot_crlf_ends_a_body(void **state)
 		FALSE_END("\v.\v\f.\f", "\v.\v\f.\f"),
 		FALSE_END("\xe2\x80\xa8.\xe2\x80\xa8", "\xe2\x80\xa8.\xe2\x80\xa8"),
 	};
-
 	(void)state;
 	read_every_way(vectors, COUNT(vectors), true);
 }
@@ -145,7 +142,6 @@ static void the_first_line_can_be_a_false_end_as_well(void **state)
 		{"bare CR first", LITERAL("\r.\r\n.\r\n"), LITERAL(" .\r\n"), LITERAL("")},
 		{"CR before the real end", LITERAL("a\r\r\n.\r\n"), LITERAL("a \r\n"), LITERAL("")},
 	};
-
 	(void)state;
 	read_every_way(vectors, COUNT(vectors), true);
 }
@@ -165,7 +161,6 @@ static void a_bdat_body_is_repaired_but_its_dots_are_text(void **state)
 		{"CRs last", LITERAL("a\r\n\r\r"), LITERAL("a\r\n  \r\n"), LITERAL("")},
 		{"a NUL", LITERAL("\0\r\n"), LITERAL("\0\r\n"), LITERAL("")},
 	};
-
 	(void)state;
 	read_every_way(vectors, COUNT(vectors), false);
 }
@@ -173,7 +168,6 @@ static void a_bdat_body_is_repaired_but_its_dots_are_text(void **state)
 static void a_refused_body_is_read_to_the_same_end(void **state)
 {
 	static const struct slice wire = LITERAL("a\r\n..\n.\r\n\r.\r\n.\r\nQUIT\r\n");
-
 	(void)state;
 	for (size_t size = 1; size <= wire.len; size++) {
 		struct dot_reader reader;
@@ -191,7 +185,6 @@ static void a_nul_behind_the_end_is_not_the_messages(void **state)
 {
 	struct dot_reader reader;
 	struct buf out = {0};
-
 	(void)state;
 	dot_read_start(&reader, true);
 	assert_int_equal(dot_read(&reader, SLICE("a\r\n.\r\n\0"), &out), 6);
@@ -204,7 +197,6 @@ static void write_in_chunks(struct slice stored, size_t size, struct slice expec
 {
 	struct dot_writer writer = {0};
 	struct buf out = {0};
-
 	while (stored.len > 0) {
 		struct slice part = {stored.at, size < stored.len ? size : stored.len};
 		stored = slice_from(stored, part.len);
@@ -232,7 +224,6 @@ static void every_line_that_begins_with_a_dot_is_stuffed(void **state)
 		{LITERAL("a.\r\n.b.\r\n\r\n."), LITERAL("a.\r\n..b.\r\n\r\n..")},
 		{LITERAL("a\0\r\n.\0"), LITERAL("a\0\r\n..\0")},
 	};
-
 	(void)state;
 	for (size_t v = 0; v < COUNT(vectors); v++)
 		for (size_t size = 1; size <= vectors[v].stored.len; size++)
@@ -244,7 +235,6 @@ static void spans_reach_from_one_stuffed_dot_to_the_next(void **state)
 	struct slice stored = SLICE("a.b\r\nc\r\n.d\r\n\r\ne..\r\n.");
 	struct dot_writer writer = {0};
 	bool stuff;
-
 	(void)state;
 	assert_true(slice_equal(dot_write_span(&writer, &stored, &stuff), SLICE("a.b\r\nc\r\n")));
 	assert_false(stuff);
@@ -260,7 +250,6 @@ static void spans_reach_from_one_stuffed_dot_to_the_next(void **state)
 static void what_is_written_is_read_back_unchanged(void **state)
 {
 	static const char letters[] = "..\r\nab";
-
 	(void)state;
 	srandom(1);
 	for (int round = 0; round < 2000; round++) {

@@ -11,7 +11,6 @@
 static int add(struct test_office *office, const char *name, bool is_public)
 {
 	struct user user = get_user(office, "ani@kantor.example");
-
 	return folders_add(office->store, user.id, slice_of(name), is_public, &office->e);
 }
 
@@ -25,7 +24,6 @@ static void expect_folders(struct test_office *office, const char *expected)
 {
 	struct user user = get_user(office, "ani@kantor.example");
 	struct buf names = {0};
-
 	assert_int_equal(folders_each(office->store, user.id, join_names, &names, &office->e), 0);
 	assert_string_equal(buf_text(&names), expected);
 	buf_free(&names);
@@ -34,7 +32,6 @@ static void expect_folders(struct test_office *office, const char *expected)
 static void every_user_has_inbox_and_junk(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	expect_folders(office, "Inbox;Junk;");
 }
@@ -43,7 +40,6 @@ static void a_folder_is_found_whatever_the_case_of_its_letters(void **state)
 {
 	struct test_office *office = *state;
 	struct folder folder;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(WRITE(office, add(office, "Faktur Pajak", true)), 0);
 	struct user user = get_user(office, "ani@kantor.example");
@@ -60,7 +56,6 @@ static void a_folder_is_found_whatever_the_case_of_its_letters(void **state)
 static void a_name_twice_is_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(WRITE(office, add(office, "Arsip", false)), 0);
 	REFUSED(office, ERR_EXISTS, add(office, "ARSIP", true));
@@ -75,12 +70,11 @@ static void names_that_are_none_are_refused_and_never_found(void **state)
 		"a\x7F", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "a\xC2\x80",
 		"\xE2\x82", longest};
 	struct folder folder;
-
 	memset(longest, 'x', 65);
 	longest[65] = '\0';
 	add_user(office, "ani@kantor.example");
 	struct user user = get_user(office, "ani@kantor.example");
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		REFUSED(office, ERR_INPUT, add(office, refused[i], false));
 		assert_int_equal(folders_find(office->store, user.id, slice_of(refused[i]), &folder,
 					 &office->e),
@@ -93,7 +87,6 @@ static void names_that_are_none_are_refused_and_never_found(void **state)
 static void a_removed_folder_leaves_its_mail_in_inbox_and_takes_its_rules(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(WRITE(office, add(office, "Arsip", false)), 0);
 	struct user user = get_user(office, "ani@kantor.example");
@@ -119,7 +112,6 @@ static void a_removed_folder_leaves_its_mail_in_inbox_and_takes_its_rules(void *
 static void a_large_folder_goes_in_steps(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(WRITE(office, add(office, "Arsip", false)), 0);
 	int64_t archive = folder_id(office, "ani@kantor.example", "Arsip");
@@ -133,7 +125,6 @@ static void a_large_folder_goes_in_steps(void **state)
 static void inbox_and_junk_stay(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
 	int64_t junk = folder_id(office, "ani@kantor.example", "Junk");
@@ -153,6 +144,5 @@ int main(void)
 		OFFICE_TEST(a_large_folder_goes_in_steps),
 		OFFICE_TEST(inbox_and_junk_stay),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,7 +117,7 @@ static void what_is_no_good_encoded_word_stays_as_it_is(void **state)
 	static const char *const same[] = {"=?UTF-8?Q?=G1?=", "=?UTF-8?Q?=1?=", "=?UTF-8?B?Zg?=",
 		"=?KOI8-R?B?Zm9v?=", "=?UTF-8?X?foo?=", "=?UTF-8?Q?foo", "=?UTF-8?Q", "=?", "=",
 		"=?UTF-8?Q?a b?=", "a =?= b ?= =?"};
-	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); ++i)
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
 		assert_decoded(same[i], same[i]);
 }
 

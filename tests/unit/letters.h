@@ -66,7 +66,6 @@ static inline enum err_kind post(
 	struct test_office *office, const char *recipient, const char *text)
 {
 	struct letter letter = letter_to(recipient);
-
 	assert_int_equal(post_letter(office, &letter, slice_of(text)), 0);
 	return letter.results[0];
 }
@@ -87,7 +86,6 @@ static inline int read_entry(struct store *store, int64_t id, struct buf *out, s
 	struct body_reader reader;
 	struct slice octets;
 	int failed = body_open(&reader, store, id, e);
-
 	if (failed)
 		return -1;
 	do {
@@ -102,7 +100,6 @@ static inline void read_nth(struct test_office *office, const char *address, con
 	size_t n, struct buf *out)
 {
 	struct maildrop maildrop = {0};
-
 	assert_true(list(office, address, folder, &maildrop) > n);
 	assert_int_equal(read_entry(office->store, maildrop.items[n].id, out, &office->e), 0);
 	maildrop_free(&maildrop);
@@ -119,7 +116,6 @@ static inline void fill(struct buf *out, size_t len)
 static inline int64_t number(struct test_office *office, const struct statement *statement)
 {
 	int64_t result = -1;
-
 	assert_int_equal(db_number(office->store, statement, &result, &office->e), 0);
 	return result;
 }
@@ -134,7 +130,6 @@ static inline void keep_finding(const char *sentence, void *arg)
 static inline void assert_sound(struct test_office *office)
 {
 	struct buf findings = {0};
-
 	if (mail_check(office->store, keep_finding, &findings, &office->e) != 0)
 		fail_msg("%s%s", buf_text(&findings), office->e.text);
 	buf_free(&findings);

@@ -120,7 +120,7 @@ static int fill(void)
 {
 	char padding[1000];
 	memset(padding, 'x', sizeof(padding));
-	for (int n = 0; n < 1000; ++n)
+	for (int n = 0; n < 1000; n++)
 		log_event(LOG_INFO, "line", log_number("n", n),
 			log_slice("padding", (struct slice){padding, sizeof(padding)}));
 	return 1000;
@@ -133,8 +133,8 @@ static void a_log_that_is_not_read_is_not_waited_for(void **state)
 	int logged = fill();
 	int taken = 0;
 	read_log();
-	for (const char *at = got; (at = strstr(at, "line n=")); ++at)
-		++taken;
+	for (const char *at = got; (at = strstr(at, "line n=")); at++)
+		taken++;
 	assert_true(taken > 0 && taken < logged);
 	log_event(LOG_INFO, "again", log_number("n", 1));
 	read_log();
@@ -157,8 +157,8 @@ static void what_another_process_lost_is_told_too(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	read_log();
-	for (const char *at = got; (at = strchr(at, '\n')); ++at)
-		++taken;
+	for (const char *at = got; (at = strchr(at, '\n')); at++)
+		taken++;
 	log_event(LOG_INFO, "again", log_number("n", 1));
 	snprintf(wanted, sizeof(wanted), "log-lost lines=%d\n", logged + 1 - taken);
 	assert_non_null(strstr(read_log(), wanted));

@@ -30,7 +30,6 @@ struct seen {
 static int see(const struct mail *mail, void *arg)
 {
 	struct seen *seen = arg;
-
 	assert_true(mail->id > seen->previous);
 	seen->previous = mail->id;
 	seen->last = *mail;
@@ -41,7 +40,6 @@ static int see(const struct mail *mail, void *arg)
 static struct seen see_all(struct test_office *office, int64_t folder, bool deleted)
 {
 	struct seen seen = {0};
-
 	assert_int_equal(mail_each(office->store, get_user(office, "ani@kantor.example").id, folder,
 				 deleted, see, &seen, &office->e),
 		0);
@@ -60,7 +58,6 @@ static void erase(struct test_office *office, int64_t id)
 static void mail_is_listed_by_folder_or_all_in_order_of_arrival(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	for (int i = 0; i < 6; i++)
@@ -81,7 +78,6 @@ static void mail_is_listed_by_folder_or_all_in_order_of_arrival(void **state)
 static void a_message_tells_who_it_is_from(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example",
 		"From: =?utf-8?q?S=C3=ADti?= <siti@far.example>\r\n\r\n");
@@ -96,7 +92,6 @@ static void a_from_field_of_any_length_is_cut_between_letters(void **state)
 {
 	struct test_office *office = *state;
 	struct buf text = {0};
-
 	add_user(office, "ani@kantor.example");
 	buf_add_text(&text, "From: x");
 	for (int i = 0; i < 300; i++)
@@ -111,7 +106,6 @@ static void moving_keeps_the_uidl_and_the_counters(void **state)
 {
 	struct test_office *office = *state;
 	struct mail before, after;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
@@ -145,7 +139,6 @@ static void pass(struct test_office *office, int64_t seconds)
 static int64_t purge(struct test_office *office, int64_t keep, bool disk_full)
 {
 	int more;
-
 	do
 		more = WRITE(office,
 			mail_purge_step(office->store, keep, disk_full, 1 << 20, &office->e));
@@ -167,7 +160,6 @@ static void begin_purging(struct test_office *office)
 static void deleted_mail_stays_for_keep_deleted_and_then_goes_with_its_octets(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	for (int64_t hours = 0; hours < WEEKS / HOUR; hours++, pass(office, HOUR))
@@ -182,7 +174,6 @@ static void a_body_lives_as_long_as_one_of_its_messages(void **state)
 {
 	struct test_office *office = *state;
 	struct buf out = {0};
-
 	begin_purging(office);
 	add_user(office, "budi@kantor.example");
 	struct letter letter = letter_to("ani@kantor.example");
@@ -198,7 +189,6 @@ static void a_body_lives_as_long_as_one_of_its_messages(void **state)
 static void nothing_goes_within_an_hour(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	pass(office, HOUR - 1);
@@ -210,7 +200,6 @@ static void nothing_goes_within_an_hour(void **state)
 static void a_full_disk_takes_what_is_deleted_whatever_its_age(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	assert_int_equal(purge(office, WEEKS, true), 2);
@@ -220,7 +209,6 @@ static void a_full_disk_takes_what_is_deleted_whatever_its_age(void **state)
 static void a_clock_that_jumped_ahead_purges_nothing_for_an_hour(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	store_set_clock(office->store, START + 10 * 365 * DAY);
@@ -236,7 +224,6 @@ static void a_clock_that_jumped_ahead_purges_nothing_for_an_hour(void **state)
 static void a_clock_that_goes_steadily_is_believed_after_an_hour(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	store_set_clock(office->store, START + 60 * DAY); /* the office was closed */
@@ -248,7 +235,6 @@ static void a_clock_that_goes_steadily_is_believed_after_an_hour(void **state)
 static void a_clock_behind_the_latest_time_purges_nothing_for_an_hour(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	erase(office, 1);
 	pass(office, 2 * HOUR);
@@ -261,7 +247,6 @@ static void a_clock_behind_the_latest_time_purges_nothing_for_an_hour(void **sta
 static void a_purge_without_work_writes_nothing(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	purge(office, WEEKS, false);
 	int before = sqlite3_total_changes(office->store->db);
@@ -275,7 +260,6 @@ static void a_purge_of_much_mail_goes_in_steps(void **state)
 	struct test_office *office = *state;
 	struct letter letter = letter_to("ani@kantor.example");
 	int steps = 0, more;
-
 	begin_purging(office);
 	store_begin(office->store, &office->e);
 	for (int i = 0; i < 500; i++)
@@ -295,7 +279,6 @@ static void a_purge_of_much_mail_goes_in_steps(void **state)
 static void a_removed_user_goes_with_the_last_message(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_purging(office);
 	int64_t user = get_user(office, "ani@kantor.example").id;
 	while (WRITE(office, users_remove(office->store, user, &office->e)) == 1)
@@ -316,7 +299,6 @@ static void assert_found(struct test_office *office, const char *words)
 {
 	struct buf findings = {0};
 	int count = mail_check(office->store, keep_finding, &findings, &office->e);
-
 	if (count != 1 || !strstr(buf_text(&findings), words))
 		fail_msg("%d findings, expected one with \"%s\": %s", count, words,
 			buf_text(&findings));
@@ -340,7 +322,6 @@ static void begin_checking(struct test_office *office)
 static void check_finds_a_wrong_octet_and_names_the_message(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "UPDATE pieces SET octets = CAST(replace(octets, 'Good', 'Goot') AS BLOB)"
 			 " WHERE id = 2 << 20");
@@ -351,7 +332,6 @@ static void check_finds_a_wrong_octet_and_names_the_message(void **state)
 static void check_finds_a_lost_piece(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "DELETE FROM pieces WHERE id = 2 << 20");
 	assert_found(office, "message 2: octets of it are missing");
@@ -360,7 +340,6 @@ static void check_finds_a_lost_piece(void **state)
 static void check_finds_a_wrong_prefix(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "UPDATE entries SET checksum = 1 WHERE id = 1");
 	assert_found(office, "message 1: the fields in front");
@@ -369,7 +348,6 @@ static void check_finds_a_wrong_prefix(void **state)
 static void check_finds_a_lost_body_and_its_octets(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "DROP TRIGGER bodies_in_use; DELETE FROM pieces WHERE id >> 20 = 1;"
 			 "DELETE FROM bodies WHERE id = 1");
@@ -382,7 +360,6 @@ static void check_finds_a_lost_body_and_its_octets(void **state)
 static void check_counts_again(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "UPDATE folders SET messages = 7 WHERE messages = 2");
 	assert_found(office, "folder Inbox: counts 7 messages");
@@ -394,7 +371,6 @@ static void check_counts_again(void **state)
 static void check_finds_a_user_without_an_inbox(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	break_it(office, "DELETE FROM folders WHERE name = 'Inbox'");
 	assert_found(office, "ani@kantor.example has no folder Inbox");
@@ -403,7 +379,6 @@ static void check_finds_a_user_without_an_inbox(void **state)
 static void check_finds_a_row_that_belongs_to_nothing(void **state)
 {
 	struct test_office *office = *state;
-
 	begin_checking(office);
 	break_it(office, "PRAGMA foreign_keys = off; INSERT INTO rules VALUES (1, 77, 1, 'a', 'b',"
 			 " 1); PRAGMA foreign_keys = on");
@@ -416,7 +391,6 @@ static void the_day_is_counted_by_the_hour(void **state)
 {
 	struct test_office *office = *state;
 	struct event_totals totals;
-
 	add_user(office, "ani@kantor.example");
 	store_set_clock(office->store, START - 25 * HOUR);
 	post(office, "ani@kantor.example", LETTER);
@@ -439,7 +413,6 @@ static void the_day_is_counted_by_the_hour(void **state)
 static void old_events_are_forgotten_in_steps(void **state)
 {
 	struct test_office *office = *state;
-
 	store_begin(office->store, &office->e);
 	for (int i = 0; i < 1500; i++)
 		events_add(office->store, "login", 1, 0, SLICE(""), &office->e);

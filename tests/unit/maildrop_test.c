@@ -20,7 +20,6 @@ static void a_list_is_in_order_of_arrival(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	for (int i = 0; i < 50; i++) {
@@ -42,7 +41,6 @@ static void what_is_deleted_is_no_longer_listed_or_counted(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
 	for (int i = 0; i < 3; i++)
@@ -64,7 +62,6 @@ static void what_is_deleted_is_no_longer_listed_or_counted(void **state)
 static void deleting_what_another_session_deleted_is_success(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
 	post(office, "ani@kantor.example", LETTER);
@@ -82,7 +79,6 @@ static void what_was_moved_to_another_folder_stays_there(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
 	post(office, "ani@kantor.example", LETTER);
@@ -98,7 +94,6 @@ static void what_was_moved_to_another_folder_stays_there(void **state)
 static void nobody_deletes_anothers_mail(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	int64_t hers = folder_id(office, "ani@kantor.example", "Inbox");
@@ -117,7 +112,6 @@ static void one_wrong_number_undoes_all(void **state)
 {
 	struct test_office *office = *state;
 	const int64_t ids[] = {1, 2, 99};
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	post(office, "ani@kantor.example", LETTER);
@@ -131,7 +125,6 @@ static void the_number_of_a_purged_message_is_not_given_again(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	for (int i = 0; i < 3; i++)
 		post(office, "ani@kantor.example", LETTER);
@@ -152,7 +145,6 @@ static void a_deletion_under_a_clock_gone_back_is_not_dated_back(void **state)
 {
 	struct test_office *office = *state;
 	struct mail mail;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(

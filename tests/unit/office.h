@@ -20,7 +20,6 @@ struct test_office {
 static inline int office_setup(void **state)
 {
 	struct test_office *office = must_alloc(sizeof(*office));
-
 	strcpy(office->data, "/tmp/officemail.XXXXXX");
 	assert_non_null(mkdtemp(office->data));
 	strcpy(office->config.file, "office.ini");
@@ -39,7 +38,6 @@ static inline int office_teardown(void **state)
 	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm"};
 	struct test_office *office = *state;
 	char path[64];
-
 	store_close(office->store);
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/%s", office->data, names[i]);
@@ -85,7 +83,6 @@ static inline void add_user(struct test_office *office, const char *address)
 static inline struct user get_user(struct test_office *office, const char *address)
 {
 	struct user user;
-
 	assert_int_equal(users_find(office->store, slice_of(address), &user, &office->e), 1);
 	return user;
 }
@@ -96,7 +93,6 @@ static inline int64_t file_entry(struct test_office *office, int64_t folder_id, 
 	struct query body = db_query(
 		office->store, SQL("INSERT INTO bodies (size, refs, arrived) VALUES (?, 0, 0)"));
 	int64_t id;
-
 	assert_int_equal(store_begin(office->store, &office->e), 0);
 	db_bind_int(&body, size);
 	assert_int_equal(db_run(&body, &office->e), 0);
@@ -118,7 +114,6 @@ static inline int64_t folder_id(struct test_office *office, const char *address,
 {
 	struct user user = get_user(office, address);
 	struct folder folder;
-
 	assert_int_equal(
 		folders_find(office->store, user.id, slice_of(name), &folder, &office->e), 1);
 	return folder.id;

@@ -13,7 +13,6 @@ static void new_hashes_are_yescrypt_and_never_twice_the_same(void **state)
 {
 	char first[HASH_MAX], second[HASH_MAX];
 	struct err e;
-
 	(void)state;
 	assert_int_equal(password_hash(slice_of(secret), first, &e), 0);
 	assert_int_equal(password_hash(slice_of(secret), second, &e), 0);
@@ -29,11 +28,10 @@ static void the_right_password_matches_and_no_other(void **state)
 		"", "rahasia-kanto", "rahasia-kantor ", "Rahasia-kantor", "x"};
 	char hash[HASH_MAX];
 	struct err e;
-
 	(void)state;
 	assert_int_equal(password_hash(slice_of(secret), hash, &e), 0);
 	assert_true(password_matches(slice_of(secret), hash));
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_false(password_matches(slice_of(wrong[i]), hash));
 }
 
@@ -41,7 +39,6 @@ static void a_password_of_any_letters_up_to_the_limit_is_taken(void **state)
 {
 	char hash[HASH_MAX], text[PASSWORD_MAX];
 	struct err e;
-
 	(void)state;
 	memset(text, '\xC3', sizeof(text));
 	assert_int_equal(password_hash((struct slice){text, sizeof(text)}, hash, &e), 0);
@@ -55,10 +52,9 @@ static void empty_long_and_control_are_refused_with_words(void **state)
 	const struct slice refused[] = {
 		{NULL, 0}, SLICE("a\0b"), SLICE("a\tb"), SLICE("a\x7F"), {text, sizeof(text)}};
 	struct err e;
-
 	(void)state;
 	memset(text, 'a', sizeof(text));
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		e.kind = ERR_NONE;
 		assert_int_equal(password_hash(refused[i], hash, &e), -1);
 		assert_int_equal(e.kind, ERR_INPUT);
@@ -70,7 +66,6 @@ static void what_cannot_be_a_password_matches_nothing(void **state)
 {
 	char hash[HASH_MAX], text[PASSWORD_MAX + 1];
 	struct err e;
-
 	(void)state;
 	memset(text, 'a', sizeof(text));
 	assert_int_equal(password_hash(SLICE("a"), hash, &e), 0);
@@ -98,9 +93,8 @@ static void hashes_of_the_old_server_are_known_and_old(void **state)
 		{"U*U", "$1$abcd$kkccxo9MBud7j5gVaAPuA."},
 		{"U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
 	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(imported) / sizeof(*imported); i++) {
+	for (size_t i = 0; i < sizeof(imported) / sizeof(imported[0]); i++) {
 		assert_true(password_hash_is_known(imported[i][1]));
 		assert_true(password_hash_is_old(imported[i][1]));
 		assert_true(password_matches(slice_of(imported[i][0]), imported[i][1]));
@@ -115,16 +109,14 @@ static void what_is_no_whole_hash_is_not_known(void **state)
 		"$2b$05$CCCCCCCCCCCCCCCCCCCCC.", "$nosuch$salt$hash", "abcdefghijklm",
 		"!$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
 		"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW "};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		assert_false(password_hash_is_known(refused[i]));
 }
 
 static void generated_passwords_are_four_groups_of_clear_letters(void **state)
 {
 	char first[PASSWORD_GENERATED_MAX], second[PASSWORD_GENERATED_MAX];
-
 	(void)state;
 	password_generate(first);
 	password_generate(second);
@@ -150,6 +142,5 @@ int main(void)
 		cmocka_unit_test(what_is_no_whole_hash_is_not_known),
 		cmocka_unit_test(generated_passwords_are_four_groups_of_clear_letters),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

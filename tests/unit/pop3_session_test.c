@@ -24,7 +24,6 @@ static struct buf heard; /* what the client was told */
 static int connected_pair(int *other)
 {
 	int pair[2];
-
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	*other = pair[1];
 	return pair[0];
@@ -34,7 +33,6 @@ static int set_up(void **state)
 {
 	int fd;
 	(void)state;
-
 	config = (struct config){.hostname = "mail.kantor.example", .idle_timeout = 600};
 	visitor = (struct visitor){.peer = "192.0.2.1", .service = "pop3", .config = &config};
 	client = connected_pair(&fd);
@@ -67,7 +65,6 @@ static void client_says(const char *text)
 static void directory_grants(size_t messages, int64_t expires)
 {
 	struct login login = {.user = "ani@kantor.example", .folder = "Inbox"};
-
 	login.ticket.expires = expires;
 	for (size_t i = 0; i < messages; i++)
 		maildrop_add(&login.maildrop, 100 + (int64_t)i, 1000, SLICE("uidl"));
@@ -78,7 +75,6 @@ static void directory_grants(size_t messages, int64_t expires)
 static void role_refuses(struct role_channel *role, enum err_kind kind)
 {
 	struct err e;
-
 	err_set(&e, kind, "as the test wants it");
 	role_answer_error(role, &e);
 }
@@ -87,7 +83,6 @@ static void role_refuses(struct role_channel *role, enum err_kind kind)
 static void serve_and_hear(void)
 {
 	ssize_t got;
-
 	pop3d_serve(&visitor);
 	conn_close(&visitor.conn);
 	do {
@@ -115,7 +110,6 @@ static size_t count_lines(const char *text)
 {
 	struct slice rest = buf_slice(&heard);
 	size_t count = 0;
-
 	while (rest.len > 0)
 		count += slice_has_prefix(slice_cut(&rest, '\n'), slice_of(text));
 	return count;
@@ -148,8 +142,7 @@ static void each_way_a_login_fails_has_its_words(void **state)
 		{ERR_SPACE, "-ERR [SYS/TEMP] "},
 		{ERR_INTERRUPTED, "-ERR [SYS/TEMP] "},
 	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		set_up(state);
 		role_refuses(&directory, rows[i].kind);
 		serve(LOGIN "STAT\r\nQUIT\r\n");
@@ -232,7 +225,6 @@ static void quit_deletes_what_is_marked_and_tells_of_it(void **state)
 	struct buf ids = {0};
 	struct err e;
 	(void)state;
-
 	directory_grants(3, an_hour_on());
 	role_answer(&writer, ANSWER_OK, SLICE(""));
 	serve(LOGIN "DELE 1\r\nDELE 3\r\nSTAT\r\nQUIT\r\n");
@@ -328,7 +320,6 @@ static void nonsense_without_end_ends_the_session(void **state)
 {
 	struct buf text = {0};
 	(void)state;
-
 	for (int i = 0; i < 100; i++)
 		buf_add_text(&text, "OMONG KOSONG\r\n");
 	serve(buf_text(&text));
@@ -341,7 +332,6 @@ static void nonsense_without_end_ends_the_session(void **state)
 static void meanwhile(void (*what)(void))
 {
 	pid_t pid = fork();
-
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		what();
@@ -381,8 +371,8 @@ static void a_list_of_fifty_thousand_is_whole(void **state)
 static void no_reply_is_longer_than_512_octets(void **state)
 {
 	(void)state;
-	memset(config.hostname, 'h', sizeof config.hostname - 1);
-	config.hostname[sizeof config.hostname - 1] = '\0';
+	memset(config.hostname, 'h', sizeof(config.hostname) - 1);
+	config.hostname[sizeof(config.hostname) - 1] = '\0';
 	serve("QUIT\r\n");
 	struct slice rest = buf_slice(&heard);
 	assert_true(slice_cut(&rest, '\n').len < 512);

@@ -35,7 +35,6 @@ static void expect_folder(struct test_office *office, const char *header, const 
 	int64_t id = 0;
 	int found = rules_match(
 		office->store, get_user(office, ani).id, slice_of(header), &id, &office->e);
-
 	assert_int_equal(found, *folder != '\0');
 	if (found)
 		assert_int_equal(id, folder_id(office, ani, folder));
@@ -50,7 +49,6 @@ static int join_rules(const struct rule *rule, void *arg)
 static void expect_rules(struct test_office *office, const char *expected)
 {
 	struct buf text = {0};
-
 	assert_int_equal(
 		rules_each(office->store, get_user(office, ani).id, join_rules, &text, &office->e),
 		0);
@@ -61,7 +59,6 @@ static void expect_rules(struct test_office *office, const char *expected)
 static void a_rule_finds_its_pattern_anywhere_in_the_field_in_any_case(void **state)
 {
 	struct test_office *office = *state;
-
 	user_with_folders(office);
 	assert_int_equal(WRITE(office, add(office, "Subject", "Faktur", "A")), 0);
 	expect_folder(office, "Subject: Re: FAKTUR 17\r\n\r\n", "A");
@@ -75,7 +72,6 @@ static void a_rule_finds_its_pattern_anywhere_in_the_field_in_any_case(void **st
 static void folds_and_encoded_words_are_seen_through(void **state)
 {
 	struct test_office *office = *state;
-
 	user_with_folders(office);
 	assert_int_equal(WRITE(office, add(office, "Subject", "surat masuk", "A")), 0);
 	assert_int_equal(WRITE(office, add(office, "From", "Andr\xC3\xA9", "B")), 0);
@@ -87,7 +83,6 @@ static void folds_and_encoded_words_are_seen_through(void **state)
 static void the_first_rule_wins_whatever_the_order_of_the_fields(void **state)
 {
 	struct test_office *office = *state;
-
 	user_with_folders(office);
 	assert_int_equal(WRITE(office, add(office, "To", "x", "A")), 0);
 	assert_int_equal(WRITE(office, add(office, "From", "x", "B")), 0);
@@ -100,7 +95,6 @@ static void the_first_rule_wins_whatever_the_order_of_the_fields(void **state)
 static void any_of_several_fields_of_a_name_will_do(void **state)
 {
 	struct test_office *office = *state;
-
 	user_with_folders(office);
 	assert_int_equal(WRITE(office, add(office, "Received", "from printer", "A")), 0);
 	expect_folder(office, "Received: from mx\r\nReceived: from printer\r\n\r\n", "A");
@@ -110,7 +104,6 @@ static void numbers_have_no_gaps(void **state)
 {
 	struct test_office *office = *state;
 	int64_t id = user_with_folders(office);
-
 	assert_int_equal(WRITE(office, add(office, "To", "1", "A")), 0);
 	assert_int_equal(WRITE(office, add(office, "From:", "2", "B")), 0);
 	assert_int_equal(WRITE(office, add(office, "Cc", "3", "C")), 0);
@@ -125,7 +118,6 @@ static void what_is_no_field_or_pattern_is_refused(void **state)
 {
 	struct test_office *office = *state;
 	char longer[RULE_TEXT_MAX + 1];
-
 	user_with_folders(office);
 	memset(longer, 'x', RULE_TEXT_MAX);
 	longer[RULE_TEXT_MAX] = '\0';
@@ -149,6 +141,5 @@ int main(void)
 		OFFICE_TEST(numbers_have_no_gaps),
 		OFFICE_TEST(what_is_no_field_or_pattern_is_refused),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,6 @@ static enum sasl_step start(const char *argument)
 static enum sasl_step next(struct slice plain)
 {
 	struct buf base64 = {0};
-
 	text_add_base64(&base64, plain.at, plain.len);
 	enum sasl_step step = sasl_next(&sasl, buf_slice(&base64));
 	buf_free(&base64);
@@ -132,9 +131,8 @@ static void what_is_not_canonical_base64_is_malformed(void **state)
 	static const char *const bad[] = {"PLAIN AGFuaQBwdw",
 		"PLAIN AGFuaQBwdx==", "PLAIN AGFu aQBwdw==", "PLAIN AGFuaQBwdw==AAAA", "PLAIN *",
 		"PLAIN %%%%", "PLAIN AGFuaQBwdw==="};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(start(bad[i]), SASL_MALFORMED);
 }
 

@@ -29,7 +29,6 @@
 static const char *path_of(const struct test_office *office, const char *name)
 {
 	static char path[128];
-
 	snprintf(path, sizeof(path), "%s/%s", office->data, name);
 	return path;
 }
@@ -37,7 +36,6 @@ static const char *path_of(const struct test_office *office, const char *name)
 static mode_t mode_of(const struct test_office *office, const char *name)
 {
 	struct stat st;
-
 	assert_int_equal(stat(path_of(office, name), &st), 0);
 	return st.st_mode & 0777;
 }
@@ -60,7 +58,6 @@ static int reopen(struct test_office *office, enum store_role role)
 static void a_new_store_is_ours_alone(void **state)
 {
 	struct test_office *office = *state;
-
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(mode_of(office, "store.db"), 0600);
@@ -72,7 +69,6 @@ static void a_new_store_is_ours_alone(void **state)
 static void a_store_is_opened_as_it_was_meant(void **state)
 {
 	struct test_office *office = *state;
-
 	assert_int_equal(number(office, SQL("PRAGMA foreign_keys")), 1);
 	assert_int_equal(number(office, SQL("PRAGMA secure_delete")), 0);
 	assert_int_equal(number(office, SQL("PRAGMA cell_size_check")), 1);
@@ -90,7 +86,6 @@ static void a_store_is_opened_as_it_was_meant(void **state)
 static void files_that_others_can_reach_are_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	close_office(office);
 	chmod(path_of(office, "store.db"), 0640);
 	assert_int_equal(reopen(office, STORE_TOOL), -1);
@@ -109,7 +104,6 @@ static void a_symbolic_link_is_refused(void **state)
 {
 	struct test_office *office = *state;
 	char elsewhere[140];
-
 	close_office(office);
 	snprintf(elsewhere, sizeof(elsewhere), "%s", path_of(office, "elsewhere.db"));
 	assert_int_equal(rename(path_of(office, "store.db"), elsewhere), 0);
@@ -125,7 +119,6 @@ static void a_link_above_the_directory_is_the_admins_business(void **state)
 	struct test_office *office = *state;
 	char link[80], path[100];
 	struct store *store;
-
 	snprintf(link, sizeof(link), "%s/up", office->data);
 	assert_int_equal(symlink("..", link), 0);
 	snprintf(path, sizeof(path), "%s%s", link, strrchr(office->data, '/'));
@@ -137,7 +130,6 @@ static void a_link_above_the_directory_is_the_admins_business(void **state)
 static void what_is_missing_is_said_with_its_mend(void **state)
 {
 	struct test_office *office = *state;
-
 	close_office(office);
 	unlink(path_of(office, "store.db"));
 	assert_int_equal(reopen(office, STORE_READER), -1);
@@ -152,7 +144,6 @@ static void what_is_missing_is_said_with_its_mend(void **state)
 static void a_newer_store_is_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	assert_int_equal(db_script(office->store, "PRAGMA user_version = 99", &office->e), 0);
 	assert_int_equal(reopen(office, STORE_TOOL), -1);
 	assert_int_equal(office->e.kind, ERR_NEWER);
@@ -162,7 +153,6 @@ static void what_is_no_store_is_refused(void **state)
 {
 	struct test_office *office = *state;
 	char noise[8192];
-
 	assert_int_equal(db_script(office->store, "PRAGMA user_version = 0", &office->e), 0);
 	assert_int_equal(reopen(office, STORE_TOOL), -1);
 	assert_int_equal(office->e.kind, ERR_DAMAGED);
@@ -179,7 +169,6 @@ static void a_reader_cannot_write(void **state)
 {
 	struct test_office *office = *state;
 	struct store *reader;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(
 		store_open(&reader, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
@@ -194,7 +183,6 @@ static void one_server_holds_a_store_and_is_named(void **state)
 	int ready[2], done[2], fd;
 	int64_t server;
 	char octet;
-
 	assert_int_equal(pipe(ready) + pipe(done), 0);
 	pid_t child = fork();
 	if (child == 0) {
@@ -230,7 +218,6 @@ static void an_old_store_is_copied_and_brought_forward(void **state)
 	const char *const steps[] = {
 		NULL, "CREATE TABLE devices (id INTEGER) STRICT", "DROP TABLE events"};
 	struct store *copy = must_alloc(sizeof(*copy));
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), 0);
 	assert_int_equal(number(office, SQL("PRAGMA user_version")), 3);
@@ -254,7 +241,6 @@ static void a_step_that_fails_leaves_the_store_as_it_was(void **state)
 {
 	struct test_office *office = *state;
 	const char *const steps[] = {NULL, "DROP TABLE events", "no SQL at all"};
-
 	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), -1);
 	assert_non_null(strstr(office->e.text, "version 3"));
 	assert_int_equal(number(office, SQL("PRAGMA user_version")), 1);
@@ -267,7 +253,6 @@ static void a_reader_brings_nothing_forward(void **state)
 {
 	struct test_office *office = *state;
 	const char *const steps[] = {NULL, "DROP TABLE events"};
-
 	assert_int_equal(reopen(office, STORE_READER), 0);
 	assert_int_equal(db_migrate(office->store, steps, 2, &office->e), -1);
 	assert_non_null(strstr(office->e.text, "start the server once"));
@@ -279,7 +264,6 @@ static void a_step_undone_leaves_the_others(void **state)
 {
 	struct test_office *office = *state;
 	struct letter letter = letter_to("ani@kantor.example");
-
 	add_user(office, "ani@kantor.example");
 	store_begin(office->store, &office->e);
 	for (int i = 0; i < 3; i++) {
@@ -299,7 +283,6 @@ static void a_step_undone_leaves_the_others(void **state)
 static void rolling_back_without_a_transaction_is_harmless(void **state)
 {
 	struct test_office *office = *state;
-
 	store_rollback(office->store);
 	store_undo(office->store);
 	assert_int_equal(store_begin(office->store, &office->e), 0);
@@ -309,7 +292,6 @@ static void rolling_back_without_a_transaction_is_harmless(void **state)
 static void a_constraint_tells_its_kind(void **state)
 {
 	struct test_office *office = *state;
-
 	assert_int_equal(
 		db_script(office->store,
 			"INSERT INTO aliases VALUES ('a@b', 'c@d'), ('a@b', 'c@d')", &office->e),
@@ -328,7 +310,6 @@ static void a_constraint_tells_its_kind(void **state)
 static void an_entry_cannot_be_changed_nor_a_body_in_use_freed(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(db_script(office->store, "DELETE FROM bodies", &office->e), -1);
@@ -378,7 +359,6 @@ static void with_failing_disk(struct test_office *office, void (*body)(struct te
 static void fail_once(struct test_office *office, int error, enum err_kind kind)
 {
 	struct letter letter = letter_to("ani@kantor.example");
-
 	assert_int_equal(post(office, "ani@kantor.example", LETTER), ERR_NONE);
 	assert_int_equal(store_begin(office->store, &office->e), 0);
 	assert_int_equal(file_letter(office, &letter, slice_of(LETTER)), 0);
@@ -394,7 +374,6 @@ static void fail_once(struct test_office *office, int error, enum err_kind kind)
 static void disk_full(struct test_office *office)
 {
 	sqlite3 *before = office->store->db;
-
 	fail_once(office, ENOSPC, ERR_SPACE);
 	assert_ptr_equal(office->store->db, before);
 }
@@ -402,7 +381,6 @@ static void disk_full(struct test_office *office)
 static void disk_broken(struct test_office *office)
 {
 	sqlite3 *before = office->store->db;
-
 	fail_once(office, EIO, ERR_IO);
 	assert_ptr_not_equal(office->store->db, before);
 }
@@ -427,7 +405,6 @@ static void deliver_until_killed(struct test_office *office, struct progress *pr
 {
 	struct letter letter = letter_to("ani@kantor.example");
 	struct buf big = {0};
-
 	fill(&big, BODY_PIECE + 100);
 	for (int batch = 0;; batch++) {
 		int here = 1 + batch % 7;
@@ -450,7 +427,6 @@ static void nothing_acknowledged_is_lost_to_a_kill_in_the_middle_of_batches(void
 	struct progress *progress = mmap(
 		NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct maildrop maildrop = {0};
-
 	add_user(office, "ani@kantor.example");
 	for (int round = 1; round <= 5; round++) {
 		close_office(office);
@@ -491,7 +467,6 @@ static void nothing_acknowledged_is_lost_to_a_kill_in_the_middle_of_batches(void
 static off_t size_of(const struct test_office *office, const char *name)
 {
 	struct stat st;
-
 	return stat(path_of(office, name), &st) ? -1 : st.st_size;
 }
 
@@ -499,7 +474,6 @@ static void the_log_is_emptied_when_idle_and_gives_way_to_a_reader(void **state)
 {
 	struct test_office *office = *state;
 	struct store *reader;
-
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(
@@ -518,7 +492,6 @@ static void the_log_does_not_grow_for_ever(void **state)
 {
 	struct test_office *office = *state;
 	struct buf big = {0};
-
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	fill(&big, BODY_PIECE);
@@ -538,7 +511,6 @@ static void freed_pages_count_as_room_and_go_back_in_steps(void **state)
 	struct buf big = {0};
 	uint64_t before, after;
 	int steps = 0, more;
-
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	fill(&big, 16 * BODY_PIECE);
@@ -568,7 +540,6 @@ static void the_ballast_is_written_octets_and_can_be_given_up(void **state)
 {
 	struct test_office *office = *state;
 	struct stat st;
-
 	store_ballast_drop(office->store); /* none there: harmless */
 	assert_int_equal(store_ballast_make(office->store, &office->e), 0);
 	assert_int_equal(stat(path_of(office, "ballast"), &st), 0);
@@ -591,7 +562,6 @@ static void removed_files_are_not_taken(void **state)
 	struct test_office *office = *state;
 	struct store *sealed;
 	int fds[3];
-
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	assert_int_equal(store_files_open(fds, office->data, &office->e), 0);
 	close_office(office); /* the last to close removes -wal and -shm */
@@ -656,7 +626,6 @@ static void serve_sealed(struct channel *channel)
 	struct store *store;
 	struct frame frame;
 	struct err e;
-
 	if (channel_receive(channel, &frame, &e) != 1 || !seal() ||
 		store_open_handed(&store, frame.fds, &e))
 		_exit(2);
@@ -683,7 +652,6 @@ static void ask_sealed(struct channel *channel, unsigned messages)
 {
 	struct frame frame;
 	struct err e;
-
 	assert_int_equal(channel_send(channel, messages, NULL, 0, NULL, 0, &e), 0);
 	assert_int_equal(channel_receive(channel, &frame, &e), 1);
 	assert_int_equal(frame.type, messages);
@@ -694,7 +662,6 @@ static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 	struct test_office *office = *state;
 	int pair[2], fds[3], status;
 	struct buf big = {0};
-
 	close_office(office);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	fflush(NULL);
@@ -746,7 +713,6 @@ static bool admits(const char *sql, const char *table)
 {
 	const char *words = strstr(sql, "/* scans ");
 	size_t len = strcspn(table, " ");
-
 	if (!words)
 		return false;
 	words += strlen("/* scans ");
@@ -758,7 +724,6 @@ static void no_statement_scans_a_table_without_saying_so(void **state)
 {
 	struct test_office *office = *state;
 	size_t count = 0;
-
 	assert_non_null(modules[0]);
 	for (const char *sql; (sql = db_statement_at(count)); count++) {
 		struct buf explain = {0};

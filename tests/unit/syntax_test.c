@@ -13,7 +13,7 @@
 static void assert_each(
 	bool (*is)(struct slice text), bool wanted, const char *const *words, size_t count)
 {
-	for (size_t i = 0; i < count; ++i)
+	for (size_t i = 0; i < count; i++)
 		if (is(slice_of(words[i])) != wanted)
 			fail_msg("%s", words[i]);
 }

@@ -15,7 +15,7 @@ static void numbers_are_digits_and_nothing_else(void **state)
 	static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "1a", "0x10", "1.0",
 		"18446744073709551616", "99999999999"};
 	uint64_t number = 7;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_to_number(slice_of(bad[i]), i == 8 ? 20 : 10, &number));
 	assert_false(text_to_number(SLICE("1\0"), 10, &number));
 	assert_int_equal(number, 7);
@@ -50,7 +50,7 @@ static void sizes_that_are_none_are_refused(void **state)
 	static const char *const bad[] = {"", "K", "1k", "1KB", "1 K", "-1M", "1T", "1.5M",
 		"17179869184G", "99999999999999999999"};
 	uint64_t octets;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_to_size(slice_of(bad[i]), &octets));
 }
 
@@ -70,7 +70,7 @@ static void durations_need_their_unit(void **state)
 	assert_int_equal(seconds, 1209600);
 	assert_true(text_to_duration(SLICE("0"), &seconds));
 	assert_int_equal(seconds, 0);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(text_to_duration(slice_of(bad[i]), &seconds));
 }
 
@@ -83,7 +83,7 @@ static void sizes_are_written_for_people(void **state)
 	} vectors[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1.0 KB"}, {3355443, "3.2 MB"},
 		{1048575, "1.0 MB"}, {1ull << 40, "1.0 TB"}, {UINT64_MAX, "16.0 EB"}};
 	char text[TEXT_SIZE_MAX];
-	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); ++i)
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
 		assert_string_equal(text_of_size(text, vectors[i].octets), vectors[i].text);
 }
 
@@ -121,7 +121,7 @@ static const struct {
 static void base64_is_written_as_in_rfc_4648(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); ++i) {
+	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); i++) {
 		struct buf out = {0};
 		text_add_base64(&out, base64[i].plain, strlen(base64[i].plain));
 		assert_string_equal(buf_text(&out), base64[i].encoded);
@@ -132,7 +132,7 @@ static void base64_is_written_as_in_rfc_4648(void **state)
 static void base64_is_read_as_in_rfc_4648(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); ++i) {
+	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); i++) {
 		struct buf out = {0};
 		assert_true(text_from_base64(slice_of(base64[i].encoded), &out));
 		assert_string_equal(buf_text(&out), base64[i].plain);
@@ -146,7 +146,7 @@ static void base64_that_is_not_canonical_is_refused_and_adds_nothing(void **stat
 	static const char *const bad[] = {"Z", "Zg",
 		"Zg=", "Zh==", "Zm9=", "=Zg=", "Z===", "====", "Zm9v\n", "Zm 9", "Zm-_",
 		"Zg==Zg==", "Zm9vZg=a"};
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct buf out = {0};
 		buf_add_text(&out, "x");
 		assert_false(text_from_base64(slice_of(bad[i]), &out));
@@ -159,9 +159,9 @@ static void every_octet_survives_base64(void **state)
 {
 	(void)state;
 	unsigned char all[256];
-	for (size_t i = 0; i < sizeof(all); ++i)
+	for (size_t i = 0; i < sizeof(all); i++)
 		all[i] = (unsigned char)i;
-	for (size_t len = 0; len <= sizeof(all); ++len) {
+	for (size_t len = 0; len <= sizeof(all); len++) {
 		struct buf encoded = {0}, decoded = {0};
 		text_add_base64(&encoded, all, len);
 		assert_true(text_from_base64(buf_slice(&encoded), &decoded));

@@ -25,8 +25,7 @@ struct tls_client {
 static inline int tls_client_open_data(const char *name)
 {
 	char path[100];
-
-	snprintf(path, sizeof path, TLS_DATA "%s", name);
+	snprintf(path, sizeof(path), TLS_DATA "%s", name);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -35,7 +34,6 @@ static inline struct tls_chain *tls_client_read_chain(const char *name, struct e
 {
 	struct tls_chain *chain = NULL;
 	int fd = tls_client_open_data(name);
-
 	if (tls_chain_read(&chain, fd, name, e) != 0)
 		chain = NULL;
 	close(fd);
@@ -46,7 +44,6 @@ static inline struct tls_key *tls_client_read_key(const char *name, struct err *
 {
 	struct tls_key *key = NULL;
 	int fd = tls_client_open_data(name);
-
 	if (tls_key_read(&key, fd, name, e) != 0)
 		key = NULL;
 	close(fd);
@@ -65,7 +62,6 @@ static inline void tls_client_start(struct tls_client *tls, int fd, const struct
 {
 	size_t count;
 	const br_x509_certificate *leaf = credentials_certificates(chain, &count);
-
 	tls->fd = fd;
 	br_ssl_client_init_full(&tls->client, &tls->unused, NULL, 0);
 	br_x509_decoder_init(&tls->leaf, NULL, NULL);
@@ -76,7 +72,7 @@ static inline void tls_client_start(struct tls_client *tls, int fd, const struct
 	else
 		br_x509_knownkey_init_rsa(&tls->known, &key->key.rsa, BR_KEYTYPE_SIGN);
 	br_ssl_engine_set_x509(&tls->client.eng, &tls->known.vtable);
-	br_ssl_engine_set_buffer(&tls->client.eng, tls->records, sizeof tls->records, 1);
+	br_ssl_engine_set_buffer(&tls->client.eng, tls->records, sizeof(tls->records), 1);
 }
 
 static inline void tls_client_hello(struct tls_client *tls)
@@ -89,7 +85,6 @@ static inline bool tls_client_step(struct tls_client *tls)
 {
 	br_ssl_engine_context *engine = &tls->client.eng;
 	bool moved = false;
-
 	for (;;) {
 		unsigned state = br_ssl_engine_current_state(engine);
 		size_t len;
@@ -118,7 +113,6 @@ static inline size_t tls_client_write(struct tls_client *tls, const void *octets
 {
 	size_t room;
 	unsigned char *at = br_ssl_engine_sendapp_buf(&tls->client.eng, &room);
-
 	if (at == NULL || len == 0)
 		return 0;
 	if (room > len)
@@ -133,7 +127,6 @@ static inline size_t tls_client_read(struct tls_client *tls, void *out, size_t r
 {
 	size_t len;
 	unsigned char *at = br_ssl_engine_recvapp_buf(&tls->client.eng, &len);
-
 	if (at == NULL)
 		return 0;
 	if (len > room)

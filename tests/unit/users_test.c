@@ -17,7 +17,6 @@ static int add(struct test_office *office, const char *address)
 static int add_alias(struct test_office *office, const char *alias, const char *target)
 {
 	struct slice targets[1] = {slice_of(target)};
-
 	return aliases_add(office->store, &office->config, slice_of(alias), targets, 1, &office->e);
 }
 
@@ -31,7 +30,6 @@ static bool is_user(struct test_office *office, const char *address)
 {
 	struct user user;
 	int found = users_find(office->store, slice_of(address), &user, &office->e);
-
 	assert_true(found >= 0);
 	return found;
 }
@@ -48,7 +46,6 @@ static int join_aliases(const struct alias *alias, void *arg)
 static void expect_aliases(struct test_office *office, const char *expected)
 {
 	struct buf text = {0};
-
 	assert_int_equal(aliases_each(office->store, join_aliases, &text, &office->e), 0);
 	assert_string_equal(buf_text(&text), expected);
 	buf_free(&text);
@@ -58,7 +55,6 @@ static void a_user_is_found_by_address_in_any_case_and_by_id(void **state)
 {
 	struct test_office *office = *state;
 	struct user user;
-
 	assert_int_equal(WRITE(office, add(office, "Ani@Kantor.Example")), 0);
 	assert_int_equal(
 		users_find(office->store, SLICE("aNI@kANTOR.example"), &user, &office->e), 1);
@@ -77,8 +73,7 @@ static void addresses_that_no_user_can_have_are_refused(void **state)
 		"ani@xkantor.example", "ani@kantor.example.", "\"a b\"@kantor.example",
 		"a@b@kantor.example", "an\xC3\xAD@kantor.example", "a b@kantor.example", ""};
 	struct test_office *office = *state;
-
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		REFUSED(office, ERR_INPUT, add(office, refused[i]));
 		assert_false(is_user(office, refused[i]));
 	}
@@ -87,7 +82,6 @@ static void addresses_that_no_user_can_have_are_refused(void **state)
 static void an_address_taken_by_a_user_or_alias_is_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(
 		WRITE(office, add_alias(office, "info@kantor.example", "ani@kantor.example")), 0);
@@ -103,9 +97,8 @@ static void look_ups_are_never_patterns(void **state)
 	struct test_office *office = *state;
 	struct user user;
 	struct slice folder;
-
 	add_user(office, "ani@kantor.example");
-	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		assert_false(is_user(office, none[i]));
 		assert_int_equal(users_find_login(office->store, slice_of(none[i]), &user, &folder,
 					 &office->e),
@@ -118,7 +111,6 @@ static void expect_login(struct test_office *office, const char *login, const ch
 {
 	struct user user;
 	struct slice folder;
-
 	assert_int_equal(
 		users_find_login(office->store, slice_of(login), &user, &folder, &office->e),
 		address != NULL);
@@ -131,7 +123,6 @@ static void expect_login(struct test_office *office, const char *login, const ch
 static void a_login_is_an_address_or_a_local_part_of_one_account(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	add_user(office, "budi@toko.example");
@@ -150,7 +141,6 @@ static void a_login_is_an_address_or_a_local_part_of_one_account(void **state)
 static void a_login_names_a_folder_behind_a_plus(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "siti+toko@kantor.example");
 	expect_login(office, "ani+Arsip@kantor.example", "ani@kantor.example", "Arsip");
@@ -174,7 +164,6 @@ static void users_come_in_order_until_the_caller_has_enough(void **state)
 {
 	struct test_office *office = *state;
 	struct buf text = {0};
-
 	add_user(office, "d@kantor.example");
 	add_user(office, "b@toko.example");
 	add_user(office, "c@kantor.example");
@@ -187,7 +176,6 @@ static void users_come_in_order_until_the_caller_has_enough(void **state)
 static void what_is_set_is_read_again(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t id = get_user(office, "ani@kantor.example").id;
 	assert_int_equal(WRITE(office, users_set_hash(office->store, id, "$y$n", &office->e)), 0);
@@ -206,7 +194,6 @@ static void what_is_set_is_read_again(void **state)
 static void used_and_messages_are_those_of_all_folders(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	file_entry(office, folder_id(office, "ani@kantor.example", "Inbox"), 1000);
 	file_entry(office, folder_id(office, "ani@kantor.example", "Junk"), 500);
@@ -219,7 +206,6 @@ static void room_is_what_the_quota_leaves(void **state)
 {
 	struct config config = {.quota = 1000};
 	struct user user = {.quota = QUOTA_DEFAULT, .used = 400};
-
 	(void)state;
 	assert_int_equal(users_room(&user, &config), 600);
 	user.quota = 500;
@@ -236,7 +222,6 @@ static void room_is_what_the_quota_leaves(void **state)
 static void a_renamed_user_leaves_an_alias_and_takes_the_others_along(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(
 		WRITE(office, add_alias(office, "info@kantor.example", "ani@kantor.example")), 0);
@@ -258,7 +243,6 @@ static void a_copy_that_others_get_moves_along(void **state)
 {
 	struct test_office *office = *state;
 	struct slice targets[] = {SLICE("ani@kantor.example"), SLICE("budi@kantor.example")};
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	assert_int_equal(
@@ -275,7 +259,6 @@ static void a_copy_that_others_get_moves_along(void **state)
 static void a_new_name_that_is_taken_or_outside_is_refused(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	assert_int_equal(
@@ -293,7 +276,6 @@ static void a_new_name_that_is_taken_or_outside_is_refused(void **state)
 static void a_removed_user_is_gone_and_the_mail_deleted_now(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t id = get_user(office, "ani@kantor.example").id;
 	file_entry(office, folder_id(office, "ani@kantor.example", "Inbox"), 1000);
@@ -311,7 +293,6 @@ static void a_removed_user_is_gone_and_the_mail_deleted_now(void **state)
 static void a_large_mailbox_goes_in_steps_and_the_user_with_the_last(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t id = get_user(office, "ani@kantor.example").id;
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
@@ -326,7 +307,6 @@ static void a_large_mailbox_goes_in_steps_and_the_user_with_the_last(void **stat
 static void a_user_added_again_in_time_has_the_same_mailbox(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t id = get_user(office, "ani@kantor.example").id;
 	int64_t inbox = folder_id(office, "ani@kantor.example", "Inbox");
@@ -346,7 +326,6 @@ static void a_user_added_again_in_time_has_the_same_mailbox(void **state)
 static void a_user_added_again_too_late_begins_anew(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	int64_t id = get_user(office, "ani@kantor.example").id;
 	assert_int_equal(WRITE(office, users_remove(office->store, id, &office->e)), 0);
@@ -358,7 +337,6 @@ static void a_user_added_again_too_late_begins_anew(void **state)
 static void aliases_that_led_to_a_removed_user_alone_go(void **state)
 {
 	struct test_office *office = *state;
-
 	add_user(office, "ani@kantor.example");
 	add_user(office, "budi@kantor.example");
 	WRITE(office, add_alias(office, "info@kantor.example", "ani@kantor.example"));
@@ -397,6 +375,5 @@ int main(void)
 		OFFICE_TEST(a_user_added_again_too_late_begins_anew),
 		OFFICE_TEST(aliases_that_led_to_a_removed_user_alone_go),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
