@@ -43,13 +43,12 @@ static int capa(void *arg, struct slice argument)
 	struct session *session = arg;
 	unsigned has = session->dialog.has;
 	(void)argument;
-
 	reply_ok(session, "capabilities follow");
 	for (const struct dialog_command *c = pop3_commands; c->verb; c++) {
 		if (c->announced && !(c->needs & ~has) && !(c->forbids & has))
 			reply_line(session, "%s", c->announced);
 	}
-	for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
 		reply_line(session, "%s", properties[i]);
 	reply_end(session);
 	return DIALOG_STAY;

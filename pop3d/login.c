@@ -22,7 +22,6 @@ int pop3_stls(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct visitor *visitor = session->visitor;
 	(void)argument;
-
 	/* Octets behind STLS came in clear, from whoever was in between. */
 	if (conn_buffered(&visitor->conn) > 0) {
 		reply_refuse(session, REFUSE_PLAINTEXT_BEHIND);
@@ -43,7 +42,6 @@ int pop3_stls(void *arg, struct slice argument)
 int pop3_user(void *arg, struct slice argument)
 {
 	struct session *session = arg;
-
 	forget_name(session);
 	buf_add_slice(&session->name, argument);
 	session->dialog.has |= POP3_NAMED;
@@ -55,7 +53,6 @@ static int log_in(struct session *session, struct slice user, struct slice passw
 {
 	struct login *login = &session->login;
 	struct err e;
-
 	if (request_login(&session->visitor->directory, user, password, login, &e) < 0) {
 		reply_failure(session, e.kind);
 		if (e.kind == ERR_GONE || ++session->wrong_logins >= WRONG_LOGINS_MAX)
@@ -72,7 +69,6 @@ int pop3_pass(void *arg, struct slice argument)
 {
 	struct session *session = arg;
 	int next = log_in(session, buf_slice(&session->name), argument);
-
 	conn_forget(&session->visitor->conn);
 	/* PASS is legal right behind USER alone, right or wrong. */
 	forget_name(session);
@@ -84,7 +80,6 @@ static enum sasl_step exchange(struct session *session, struct sasl *sasl)
 {
 	struct conn *conn = &session->visitor->conn;
 	struct slice line;
-
 	conn_write(conn, SLICE("+ "));
 	conn_write_text(conn, sasl->challenge);
 	conn_write(conn, SLICE("\r\n"));
@@ -104,7 +99,6 @@ int pop3_auth(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct sasl sasl = {0};
 	int next = DIALOG_STAY;
-
 	/* Outlook asks so for the mechanisms, as servers before RFC 1734 answered. */
 	if (slice_trim(argument).len == 0) {
 		reply_ok(session, "mechanisms follow");

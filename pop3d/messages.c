@@ -25,7 +25,6 @@ void messages_mark(const struct session *session, unsigned char **marks, size_t 
 bool messages_find(struct session *session, struct slice number, size_t *index)
 {
 	uint64_t n;
-
 	if (!text_to_number(number, NUMBER_DIGITS, &n)) {
 		reply_refuse(session, REFUSE_ARGUMENT);
 		return false;
@@ -56,7 +55,6 @@ int pop3_stat(void *arg, struct slice argument)
 {
 	const struct session *session = arg;
 	(void)argument;
-
 	reply_ok(arg, "%zu %llu", count_left(session), size_left(session));
 	return DIALOG_STAY;
 }
@@ -66,7 +64,6 @@ int pop3_list(void *arg, struct slice argument)
 	struct session *session = arg;
 	const struct maildrop *maildrop = &session->login.maildrop;
 	size_t i;
-
 	argument = slice_trim(argument);
 	if (argument.len > 0) {
 		if (messages_find(session, argument, &i))
@@ -89,7 +86,6 @@ int pop3_uidl(void *arg, struct slice argument)
 	struct session *session = arg;
 	const struct maildrop *maildrop = &session->login.maildrop;
 	size_t i;
-
 	argument = slice_trim(argument);
 	if (argument.len > 0) {
 		if (messages_find(session, argument, &i))
@@ -109,7 +105,6 @@ int pop3_dele(void *arg, struct slice argument)
 {
 	struct session *session = arg;
 	size_t i;
-
 	if (!messages_find(session, slice_trim(argument), &i))
 		return DIALOG_STAY;
 	messages_mark(session, &session->deleted, i);
@@ -123,7 +118,6 @@ int pop3_rset(void *arg, struct slice argument)
 {
 	struct session *session = arg;
 	(void)argument;
-
 	free(session->deleted);
 	session->deleted = NULL;
 	session->deleted_count = 0;
@@ -136,9 +130,8 @@ int pop3_rset(void *arg, struct slice argument)
 static int remove_deleted(struct session *session, struct err *e)
 {
 	const struct maildrop *maildrop = &session->login.maildrop;
-	int64_t *ids = must_alloc(session->deleted_count * sizeof *ids);
+	int64_t *ids = must_alloc(session->deleted_count * sizeof(*ids));
 	size_t count = 0;
-
 	for (size_t i = 0; i < maildrop->count; i++) {
 		if (messages_are_marked(session->deleted, i))
 			ids[count++] = maildrop->items[i].id;
@@ -153,7 +146,6 @@ int pop3_quit(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct err e;
 	(void)argument;
-
 	if (session->deleted_count == 0) {
 		reply_ok(session, "bye");
 	} else if (remove_deleted(session, &e) < 0) {

@@ -70,9 +70,8 @@ say(struct session *session, const char *mark, const char *format, va_list argum
 {
 	char line[REPLY_MAX - 2];
 	struct conn *conn = &session->visitor->conn;
-
 	conn_write_text(conn, mark);
-	vsnprintf(line, sizeof line - strlen("+OK "), format, arguments);
+	vsnprintf(line, sizeof(line) - strlen("+OK "), format, arguments);
 	conn_write_text(conn, line);
 	conn_write(conn, SLICE("\r\n"));
 }
@@ -101,7 +100,6 @@ void reply_end(struct session *session)
 static void say_no(struct session *session, const struct words *words)
 {
 	struct conn *conn = &session->visitor->conn;
-
 	conn_write(conn, SLICE("-ERR "));
 	conn_write_text(conn, words->code);
 	conn_write_text(
@@ -116,7 +114,7 @@ void reply_refuse(struct session *session, enum refusal refusal)
 
 void reply_failure(struct session *session, enum err_kind kind)
 {
-	if (kind >= sizeof failures / sizeof *failures || !failures[kind].en)
+	if (kind >= sizeof(failures) / sizeof(failures[0]) || !failures[kind].en)
 		kind = ERR_IO;
 	say_no(session, &failures[kind]);
 }
@@ -156,7 +154,6 @@ static enum refusal refusal_of(const struct session *session, enum dialog_fault 
 void reply_fault(void *arg, enum dialog_fault fault, const struct dialog_command *command)
 {
 	struct session *session = arg;
-
 	/* RFC 1939, 3: the autologout says nothing. */
 	if (fault == DIALOG_TIMEOUT && session->dialog.state == TRANSACTION)
 		return;

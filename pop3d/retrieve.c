@@ -31,7 +31,6 @@ static bool extent_is_full(const struct extent *extent)
 static size_t extent_take(struct extent *extent, struct slice octets)
 {
 	size_t taken = 0;
-
 	if (extent->all)
 		return octets.len;
 	while (taken < octets.len && !extent_is_full(extent)) {
@@ -66,7 +65,6 @@ static void send_octets(struct conn *conn, struct dot_writer *dots, struct slice
 static int open_store(struct session *session, struct err *e)
 {
 	int fds[3];
-
 	if (session->store)
 		return 0;
 	if (request_store_files(&session->visitor->directory, fds, e) < 0)
@@ -80,7 +78,6 @@ static int read_start(struct session *session, size_t index, struct body_reader 
 	struct buf *prefix, struct slice *piece, struct err *e)
 {
 	int64_t id = session->login.maildrop.items[index].id;
-
 	if (messages_are_marked(session->damaged, index))
 		return err_set(e, ERR_DAMAGED, "message was found damaged before");
 	if (body_open(reader, session->store, id, e) < 0 || body_next(reader, piece, e) < 0)
@@ -108,7 +105,6 @@ static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_w
 static void refuse_message(struct session *session, size_t index, const struct err *e)
 {
 	bool known = messages_are_marked(session->damaged, index);
-
 	if (e->kind == ERR_DAMAGED && !known)
 		messages_mark(session, &session->damaged, index);
 	if (e->kind != ERR_MISSING && !known)
@@ -126,7 +122,6 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	struct slice piece;
 	struct err e;
 	int next = DIALOG_STAY;
-
 	if (open_store(session, &e) < 0) {
 		session_log_failure(session, "store-not-opened", &e);
 		reply_failure(session, e.kind);
@@ -165,7 +160,6 @@ int pop3_retr(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct extent extent = {.all = true};
 	size_t index;
-
 	if (!messages_find(session, slice_trim(argument), &index))
 		return DIALOG_STAY;
 	return send_message(session, index, &extent);
@@ -190,7 +184,6 @@ int pop3_top(void *arg, struct slice argument)
 	struct slice count = slice_trim(argument);
 	struct slice number = slice_cut(&count, ' ');
 	size_t index;
-
 	if (!read_count(slice_trim(count), &extent.lines_left)) {
 		reply_refuse(session, REFUSE_ARGUMENT);
 		return DIALOG_STAY;

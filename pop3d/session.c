@@ -41,7 +41,6 @@ static int check_standing(void *arg, const struct dialog_command *command)
 {
 	struct session *session = arg;
 	struct visitor *visitor = session->visitor;
-
 	if (command->run == pop3_quit)
 		return DIALOG_STAY; /* fails by itself, and only where it needs them */
 	if (channel_is_gone(&visitor->directory) || channel_is_gone(&visitor->writer)) {
@@ -59,7 +58,6 @@ static void account(struct session *session)
 {
 	struct visitor *visitor = session->visitor;
 	struct buf detail = {0};
-
 	log_event(LOG_INFO, "session", log_text("service", visitor->service),
 		log_text("user", session->login.user), log_text("from", visitor->peer),
 		log_number("retrieved", (int64_t)session->retrieved),
@@ -86,7 +84,6 @@ void pop3d_serve(struct visitor *visitor)
 {
 	struct session session = {.visitor = visitor};
 	struct dialog *dialog = &session.dialog;
-
 	dialog->conn = &visitor->conn;
 	dialog->session = &session;
 	dialog->commands = pop3_commands;
@@ -115,5 +112,5 @@ void pop3d_serve(struct visitor *visitor)
 	buf_free(&session.name);
 	free(session.deleted);
 	free(session.damaged);
-	wipe(&session, sizeof session);
+	wipe(&session, sizeof(session));
 }
