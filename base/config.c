@@ -324,6 +324,15 @@ static unsigned line_of(const struct reading *reading, const void *field)
 	return 0;
 }
 
+/* A file that is named must be there; whether it can be read is told by who
+ * opens it, who may have other rights. */
+static void check_file(struct reading *reading, const char *path)
+{
+	if (*path && access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		fault(reading, line_of(reading, path),
+			"%s is not there: put the file there, or mend the path", path);
+}
+
 /* What no value can say by itself. */
 static void check_whole(struct reading *reading)
 {
@@ -340,6 +349,9 @@ static void check_whole(struct reading *reading)
 	if (config->tls_key[0] && !config->tls_certificate[0])
 		fault(reading, line_of(reading, config->tls_key),
 			"[tls] key without its certificate: give both or neither");
+	check_file(reading, config->tls_certificate);
+	check_file(reading, config->tls_key);
+	check_file(reading, config->relay_password_file);
 }
 
 int config_read(struct config *config, const char *path, struct buf *faults)

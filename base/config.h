@@ -74,7 +74,7 @@ struct config {
 };
 
 /* Reads `path`. Every fault is one line "PATH:LINE: what is wrong and how to
- * mend it" added to *faults (a missing file or key has no LINE). Returns 0, or
+ * mend it" added to *faults (a missing key has no LINE). Returns 0, or
  * -1 if there was a fault; *config is then not to be used. */
 int config_read(struct config *config, const char *path, struct buf *faults);
 

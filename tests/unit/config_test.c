@@ -111,7 +111,7 @@ static void what_is_said_is_kept(void **state)
 	struct config config;
 	assert_good(LEAST
 		"data=/srv/mail\nuser = mail\nlanguage = id\n"
-		"[tls]\ncertificate = /a\nkey = /b\n"
+		"[tls]\ncertificate = /dev/null\nkey = /dev/zero\n"
 		"[smtpd]\nlisten = [::1]:2525 127.0.0.1:25 mail.x:26 27\nlmtp = /run/lmtp\n"
 		"max_message = 0\ntrusted = 192.168.1.20 fd00::/8\n"
 		"[submission]\nlisten =\nrequire_tls = no\n"
@@ -124,7 +124,7 @@ static void what_is_said_is_kept(void **state)
 		&config);
 	assert_string_equal(config.data, "/srv/mail");
 	assert_int_equal(config.language, LANGUAGE_ID);
-	assert_string_equal(config.tls_key, "/b");
+	assert_string_equal(config.tls_key, "/dev/zero");
 	assert_string_equal(config.smtpd_listen, "[::1]:2525 127.0.0.1:25 mail.x:26 27");
 	assert_string_equal(config.smtpd_lmtp, "/run/lmtp");
 	assert_int_equal(config.max_message, 0);
@@ -271,10 +271,20 @@ static void the_postmaster_is_one_of_us(void **state)
 static void certificate_and_key_go_together(void **state)
 {
 	(void)state;
-	assert_faults(SLICE(LEAST "[tls]\ncertificate = /a\n"),
+	assert_faults(SLICE(LEAST "[tls]\ncertificate = /dev/null\n"),
 		"6: [tls] certificate without its key: give both or neither\n");
-	assert_faults(SLICE(LEAST "[tls]\nkey = /a\n"),
+	assert_faults(SLICE(LEAST "[tls]\nkey = /dev/null\n"),
 		"6: [tls] key without its certificate: give both or neither\n");
+}
+
+static void a_file_that_is_named_is_there(void **state)
+{
+	(void)state;
+	assert_faults(SLICE(LEAST "[tls]\ncertificate = /dev/null/x\nkey = /nowhere/key.pem\n"
+				  "[relay]\npassword_file = /nowhere/password\n"),
+		"6: /dev/null/x is not there: put the file there, or mend the path\n"
+		"7: /nowhere/key.pem is not there: put the file there, or mend the path\n"
+		"9: /nowhere/password is not there: put the file there, or mend the path\n");
 }
 
 static void values_that_are_none_are_refused(void **state)
@@ -474,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_missing_file_says_what_writes_one),
 		cmocka_unit_test(the_postmaster_is_one_of_us),
 		cmocka_unit_test(certificate_and_key_go_together),
+		cmocka_unit_test(a_file_that_is_named_is_there),
 		cmocka_unit_test(values_that_are_none_are_refused),
 		cmocka_unit_test(words_are_separated_by_blanks_and_tabs),
 		cmocka_unit_test(a_domain_is_compared_as_a_whole),
