@@ -31,6 +31,11 @@ static int bind_failed(struct slice word, int fd, struct err *e)
 			"%.*s may not be opened by this account: start as root, or choose a port "
 			"from 1024 on in office.ini",
 			(int)word.len, word.at);
+	if (why == EADDRNOTAVAIL)
+		return err_set(e, ERR_INPUT,
+			"%.*s: this box has no such address; mend it in office.ini, or give the "
+			"port alone",
+			(int)word.len, word.at);
 	errno = why;
 	return err_set_errno(e, "cannot listen on %.*s", (int)word.len, word.at);
 }
@@ -82,8 +87,9 @@ static int open_tcp(struct slice word, int fds[LISTENERS_MAX], size_t *count, st
 	struct addrinfo *found;
 	int failed = getaddrinfo(name[0] ? name : NULL, port, &wanted, &found);
 	if (failed)
-		return err_set(
-			e, ERR_INPUT, "%.*s: %s", (int)word.len, word.at, gai_strerror(failed));
+		return err_set(e, ERR_INPUT,
+			"%.*s: %s; mend it in office.ini, or give the address as numbers",
+			(int)word.len, word.at, gai_strerror(failed));
 	int done = 0;
 	for (const struct addrinfo *at = found; at && done == 0; at = at->ai_next)
 		if (name[0] || !box_lacks(at->ai_family))

@@ -11,6 +11,7 @@
 #include "tools/certificate.h"
 #include "tools/command.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,20 +55,30 @@ static void drop_offer(void)
 	shown.offered_key_fd = -1;
 }
 
+static int open_pem(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err_set_errno(e, "%s (%s)", path,
+			errno == EACCES ? "start as root, or let the account that starts read it"
+					: "put back the pair that belongs together");
+	return fd;
+}
+
 /* Reads the chain, and opens the key, which no eye but the keys role's sees. */
 static int read_pair(const struct certificate_paths *paths, struct err *e)
 {
-	int fd = open(paths->certificate, O_RDONLY | O_CLOEXEC);
+	int fd = open_pem(paths->certificate, e);
 	if (fd < 0)
-		return err_set_errno(e, "certificate %s", paths->certificate);
+		return -1;
 	fstat(fd, &shown.seen[0]);
 	int done = tls_chain_read(&shown.offered, fd, paths->certificate, e);
 	close(fd);
 	if (done < 0)
 		return -1;
-	shown.offered_key_fd = open(paths->key, O_RDONLY | O_CLOEXEC);
+	shown.offered_key_fd = open_pem(paths->key, e);
 	if (shown.offered_key_fd < 0)
-		return err_set_errno(e, "key %s", paths->key);
+		return -1;
 	fstat(shown.offered_key_fd, &shown.seen[1]);
 	if (shown.seen[1].st_mode & S_IRWXO)
 		return err_set(e, ERR_DENIED, "key %s can be read by everybody: chmod 0600 %s",
