@@ -34,7 +34,7 @@ bool slice_equal_nocase(struct slice a, struct slice b)
 {
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; ++i)
+	for (size_t i = 0; i < a.len; i++)
 		if (fold(a.at[i]) != fold(b.at[i]))
 			return false;
 	return true;
@@ -53,7 +53,7 @@ static bool is_blank(char octet)
 struct slice slice_trim(struct slice text)
 {
 	while (text.len > 0 && is_blank(text.at[text.len - 1]))
-		--text.len;
+		text.len--;
 	while (text.len > 0 && is_blank(text.at[0]))
 		text = slice_from(text, 1);
 	return text;
@@ -133,7 +133,7 @@ void buf_add_text(struct buf *buf, const char *text)
 void buf_add_char(struct buf *buf, char octet)
 {
 	*buf_reserve(buf, 1) = octet;
-	++buf->len;
+	buf->len++;
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)
@@ -173,7 +173,7 @@ bool equal_constant_time(const void *a, const void *b, size_t len)
 {
 	const volatile unsigned char *left = a, *right = b;
 	unsigned char difference = 0;
-	for (size_t i = 0; i < len; ++i)
+	for (size_t i = 0; i < len; i++)
 		difference |= left[i] ^ right[i];
 	return difference == 0;
 }

@@ -5,7 +5,6 @@
 #include "base/cert.h"
 #include "base/der.h"
 #include "base/digest.h"
-
 #include <bearssl.h>
 #include <string.h>
 #include <time.h>
@@ -33,14 +32,13 @@ static void make_key(struct key_pair *pair)
 {
 	unsigned char seed[32];
 	br_hmac_drbg_context random;
-
-	digest_random(seed, sizeof seed);
-	br_hmac_drbg_init(&random, &br_sha256_vtable, seed, sizeof seed);
+	digest_random(seed, sizeof(seed));
+	br_hmac_drbg_init(&random, &br_sha256_vtable, seed, sizeof(seed));
 	br_ec_keygen(&random.vtable, br_ec_get_default(), &pair->private, pair->private_octets,
 		BR_EC_secp256r1);
 	br_ec_compute_pub(br_ec_get_default(), &pair->public, pair->public_octets, &pair->private);
-	wipe(seed, sizeof seed);
-	wipe(&random, sizeof random);
+	wipe(seed, sizeof(seed));
+	wipe(&random, sizeof(random));
 }
 
 static void add_slice(struct buf *out, unsigned tag, struct slice body)
@@ -51,7 +49,6 @@ static void add_slice(struct buf *out, unsigned tag, struct slice body)
 static void add_algorithm(struct buf *out)
 {
 	size_t begin = out->len;
-
 	add_slice(out, DER_OID, OID_ECDSA_SHA256);
 	der_wrap(out, begin, DER_SEQUENCE);
 }
@@ -60,7 +57,6 @@ static void add_algorithm(struct buf *out)
 static void add_name(struct buf *out, struct slice hostname)
 {
 	size_t begin = out->len;
-
 	/* A CN has at most 64 characters (RFC 5280, appendix A.1). */
 	add_slice(out, DER_OID, OID_COMMON_NAME);
 	add_slice(out, DER_UTF8, hostname.len <= 64 ? hostname : SLICE("officemail"));
@@ -74,10 +70,9 @@ static void add_time(struct buf *out, time_t when)
 {
 	struct tm utc;
 	char text[32];
-
 	gmtime_r(&when, &utc);
 	bool is_late = utc.tm_year >= 150;
-	size_t len = strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &utc);
+	size_t len = strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &utc);
 	size_t skip = is_late ? 0 : 2;
 	der_add(out, is_late ? DER_GENERALIZED_TIME : DER_UTC_TIME, text + skip, len - skip);
 }
@@ -85,7 +80,6 @@ static void add_time(struct buf *out, time_t when)
 static void add_public_key(struct buf *out, const br_ec_public_key *key)
 {
 	size_t begin = out->len, bits;
-
 	add_slice(out, DER_OID, OID_EC_PUBLIC_KEY);
 	add_slice(out, DER_OID, OID_P256);
 	der_wrap(out, begin, DER_SEQUENCE);
@@ -99,7 +93,6 @@ static void add_public_key(struct buf *out, const br_ec_public_key *key)
 static void add_extension(struct buf *out, struct slice oid, bool critical, struct slice value)
 {
 	size_t begin = out->len;
-
 	add_slice(out, DER_OID, oid);
 	if (critical)
 		add_slice(out, DER_BOOLEAN, SLICE("\xFF"));
@@ -113,7 +106,6 @@ static void add_extensions(struct buf *out, struct slice hostname, bool loopback
 	static const char ipv6[16] = {[15] = 1};
 	struct buf usage = {0}, names = {0};
 	size_t begin = out->len;
-
 	add_slice(&usage, DER_OID, OID_SERVER_AUTH);
 	der_wrap(&usage, 0, DER_SEQUENCE);
 
@@ -121,8 +113,8 @@ static void add_extensions(struct buf *out, struct slice hostname, bool loopback
 	if (loopback) {
 		if (!slice_equal_nocase(hostname, SLICE("localhost")))
 			add_slice(&names, DER_CONTEXT(2), SLICE("localhost"));
-		der_add(&names, DER_CONTEXT(7), ipv4, sizeof ipv4);
-		der_add(&names, DER_CONTEXT(7), ipv6, sizeof ipv6);
+		der_add(&names, DER_CONTEXT(7), ipv4, sizeof(ipv4));
+		der_add(&names, DER_CONTEXT(7), ipv6, sizeof(ipv6));
 	}
 	der_wrap(&names, 0, DER_SEQUENCE);
 
@@ -144,14 +136,13 @@ static void add_tbs(struct buf *out, const struct key_pair *pair, struct slice h
 	time_t ends = begins + (time_t)DAYS_VALID * 86400 - 1; /* both included */
 	unsigned char serial[16];
 	size_t begin = out->len, part;
-
 	part = out->len;
 	add_slice(out, DER_INTEGER, SLICE("\x02")); /* v3 */
 	der_wrap(out, part, DER_CONTEXT_CONSTRUCTED(0));
 
-	digest_random(serial, sizeof serial);
+	digest_random(serial, sizeof(serial));
 	serial[0] = (serial[0] & 0x3F) | 0x40; /* positive, and as long as it looks */
-	der_add(out, DER_INTEGER, serial, sizeof serial);
+	der_add(out, DER_INTEGER, serial, sizeof(serial));
 	add_algorithm(out);
 	add_name(out, hostname);
 	part = out->len;
@@ -169,7 +160,6 @@ static void add_signature(struct buf *out, const struct key_pair *pair)
 	unsigned char hash[DIGEST_SIZE];
 	char signature[80]; /* for P-256: 72 at most */
 	size_t begin;
-
 	digest_sha256(hash, out->at, out->len);
 	size_t len = br_ecdsa_sign_asn1_get_default()(
 		br_ec_get_default(), &br_sha256_vtable, hash, &pair->private, signature);
@@ -183,7 +173,6 @@ static void add_signature(struct buf *out, const struct key_pair *pair)
 static void add_pem(struct buf *out, const char *banner, const void *octets, size_t len)
 {
 	size_t pem_len = br_pem_encode(NULL, octets, len, banner, BR_PEM_LINE64);
-
 	/* One more for the NUL that the encoder sets. */
 	br_pem_encode(buf_reserve(out, pem_len + 1), octets, len, banner, BR_PEM_LINE64);
 	out->len += pem_len;
@@ -195,7 +184,6 @@ int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, stru
 	struct slice name = slice_of(hostname);
 	struct key_pair pair;
 	struct buf der = {0};
-
 	/* RFC 1035, 2.3.4, without the dot of the root. */
 	if (name.len == 0 || name.len > 253)
 		return err_set(e, ERR_INPUT,
@@ -212,6 +200,6 @@ int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, stru
 	br_encode_ec_pkcs8_der(buf_reserve(&der, len), &pair.private, &pair.public);
 	add_pem(key, "PRIVATE KEY", der.at, len);
 	buf_wipe(&der);
-	wipe(&pair, sizeof pair);
+	wipe(&pair, sizeof(pair));
 	return 0;
 }

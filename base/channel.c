@@ -1,7 +1,6 @@
 /* Frames over unix stream sockets. A frame is handed out as a slice of the
  * input buffer and dropped from it at the next receive, so nothing is copied. */
 #include "base/channel.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>

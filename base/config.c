@@ -179,7 +179,7 @@ static void fault_line(struct reading *reading, const char *what, struct slice l
 
 static bool is_section(struct slice name)
 {
-	for (size_t i = 0; i < SECTIONS; ++i)
+	for (size_t i = 0; i < SECTIONS; i++)
 		if (slice_equal(name, slice_of(sections[i].name)))
 			return true;
 	return false;
@@ -213,7 +213,7 @@ static bool line_is_good(struct reading *reading, struct slice line, size_t limi
 		fault(reading, reading->number, "longer than %zu octets", limit);
 		return false;
 	}
-	for (size_t i = 0; i < line.len; ++i) {
+	for (size_t i = 0; i < line.len; i++) {
 		if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127) {
 			fault_line(reading, "a control character in the line", line);
 			return false;
@@ -240,15 +240,15 @@ static char *next_line(char *out, int size, void *stream)
 		reading->expected = false;
 		if ((len = getline(&reading->line, &reading->line_cap, reading->in)) < 0)
 			return NULL;
-		++reading->number;
+		reading->number++;
 
 		struct slice line = {reading->line, (size_t)len};
 		if (reading->number == 1 && slice_has_prefix(line, SLICE("\xEF\xBB\xBF")))
 			line = slice_from(line, 3);
 		if (line.len > 0 && line.at[line.len - 1] == '\n')
-			--line.len;
+			line.len--;
 		if (line.len > 0 && line.at[line.len - 1] == '\r')
-			--line.len;
+			line.len--;
 		line = slice_trim(line);
 		if (line.len == 0 || line.at[0] == ';' || line.at[0] == '#')
 			continue;
@@ -268,7 +268,7 @@ static int take_key(void *arg, const char *section, const char *name, const char
 	struct reading *reading = arg;
 	const struct config_row *row = NULL;
 	reading->expected = false;
-	for (size_t i = 0; i < ROWS; ++i)
+	for (size_t i = 0; i < ROWS; i++)
 		if (strcmp(rows[i].key.section, section) == 0 &&
 			strcmp(rows[i].key.name, name) == 0)
 			row = &rows[i];
@@ -299,7 +299,7 @@ static int take_key(void *arg, const char *section, const char *name, const char
 
 static void take_fallbacks(struct reading *reading)
 {
-	for (size_t i = 0; i < ROWS; ++i) {
+	for (size_t i = 0; i < ROWS; i++) {
 		const struct config_row *row = &rows[i];
 		struct err e;
 		if (reading->seen[i] > 0)
@@ -318,7 +318,7 @@ static void take_fallbacks(struct reading *reading)
 static unsigned line_of(const struct reading *reading, const void *field)
 {
 	size_t offset = (size_t)((const char *)field - (const char *)reading->config);
-	for (size_t i = 0; i < ROWS; ++i)
+	for (size_t i = 0; i < ROWS; i++)
 		if (rows[i].offset == offset)
 			return reading->seen[i];
 	return 0;
@@ -388,7 +388,7 @@ const char *config_find(const char *given)
 		getenv("OFFICEMAIL_CONFIG"), "./office.ini", "/etc/officemail/office.ini"};
 	if (given)
 		return given;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); ++i)
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (places[i] && *places[i] && access(places[i], F_OK) == 0)
 			return places[i];
 	return NULL;
@@ -396,7 +396,7 @@ const char *config_find(const char *given)
 
 bool config_word(const char *list, size_t n, struct slice *word)
 {
-	for (;; --n) {
+	for (;; n--) {
 		list += strspn(list, " \t");
 		size_t len = strcspn(list, " \t");
 		if (len == 0)
@@ -412,7 +412,7 @@ bool config_word(const char *list, size_t n, struct slice *word)
 bool config_has_domain(const struct config *config, struct slice domain)
 {
 	struct slice ours;
-	for (size_t n = 0; config_word(config->domains, n, &ours); ++n)
+	for (size_t n = 0; config_word(config->domains, n, &ours); n++)
 		if (slice_equal_nocase(ours, domain))
 			return true;
 	return false;
@@ -433,9 +433,9 @@ void config_write(
 	fprintf(out,
 		"; The settings of officemail; office.ini(5) says more. A comment begins with\n"
 		"; a semicolon at the start of a line or behind a blank.\n");
-	for (size_t s = 0; s < SECTIONS; ++s) {
+	for (size_t s = 0; s < SECTIONS; s++) {
 		int name_width = 0, value_width = 0;
-		for (size_t i = 0; i < ROWS; ++i) {
+		for (size_t i = 0; i < ROWS; i++) {
 			if (strcmp(rows[i].key.section, sections[s].name) != 0)
 				continue;
 			int name = (int)strlen(rows[i].key.name);
@@ -445,7 +445,7 @@ void config_write(
 		}
 		fprintf(out, "\n[%s]%s%s\n", sections[s].name, *sections[s].help ? " ; " : "",
 			sections[s].help);
-		for (size_t i = 0; i < ROWS; ++i)
+		for (size_t i = 0; i < ROWS; i++)
 			if (strcmp(rows[i].key.section, sections[s].name) == 0)
 				fprintf(out, "%-*s = %-*s ; %s\n", name_width, rows[i].key.name,
 					value_width, value_to_write(&rows[i], value, arg),

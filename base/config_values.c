@@ -44,7 +44,7 @@ static int take_words(const struct config_row *row, void *field, struct slice va
 	struct slice word;
 	if (keep(row, field, value, e) < 0)
 		return -1;
-	for (size_t n = 0; config_word(field, n, &word); ++n)
+	for (size_t n = 0; config_word(field, n, &word); n++)
 		if (!good(word))
 			return is_none(e, word, what);
 	return 0;
@@ -73,7 +73,7 @@ int config_take_account(
 	const struct config_row *row, void *field, struct slice value, struct err *e)
 {
 	bool good = value.len > 0 && value.len <= 32 && value.at[0] != '-';
-	for (size_t i = 0; good && i < value.len; ++i)
+	for (size_t i = 0; good && i < value.len; i++)
 		good = value.at[i] > ' ' && value.at[i] < 127 && !strchr("/:,\"'\\", value.at[i]);
 	return good ? keep(row, field, value, e)
 		    : is_none(e, value, "the name of an account, like officemail");
@@ -93,7 +93,7 @@ int config_take_address(
 int config_take_choice(const struct config_row *row, void *field, struct slice value, struct err *e)
 {
 	struct slice word;
-	for (size_t n = 0; config_word(row->words, n, &word); ++n) {
+	for (size_t n = 0; config_word(row->words, n, &word); n++) {
 		if (slice_equal(word, value)) {
 			*(int *)field = (int)n;
 			return 0;
@@ -174,7 +174,7 @@ int config_take_header(const struct config_row *row, void *field, struct slice v
 {
 	size_t colon = slice_find(value, ':');
 	bool good = value.len == 0 || (colon > 0 && colon < value.len);
-	for (size_t i = 0; good && i < colon; ++i)
+	for (size_t i = 0; good && i < colon; i++)
 		good = value.at[i] > ' ' && value.at[i] < 127;
 	return good ? keep(row, field, value, e) : is_none(e, value, "a header, like X-Spam: Yes");
 }

@@ -5,7 +5,6 @@
  * thought of errors, hang-ups and deadlines. */
 #include "base/conn.h"
 #include "base/text.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,11 +32,10 @@ static_assert(IN_SIZE >= CONN_LINE_LIMIT + 2, "the longest line and its end fit"
 void conn_open(struct conn *conn, int fd)
 {
 	int on = 1;
-
 	*conn = (struct conn){
 		.fd = fd, .lifeline = -1, .read_timeout_ms = 600000, .write_timeout_ms = 60000};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a unix socket */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a unix socket */
 }
 
 void conn_set_timeouts(struct conn *conn, int64_t read_ms, int64_t write_ms)
@@ -60,7 +58,6 @@ static enum conn_end wait_until(const struct conn *conn, short events, int64_t d
 		bool may_stop = conn->idle && events == POLLIN;
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
 			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN}};
-
 		if (left <= 0)
 			return CONN_TIMEOUT;
 		if (poll(polled, 2, left < INT_MAX ? (int)left : INT_MAX) > 0)
@@ -74,7 +71,7 @@ static void fail_output(struct conn *conn, enum conn_end end)
 {
 	conn->output = end;
 	buf_free(&conn->out);
-	if (conn->tls != NULL)
+	if (conn->tls)
 		tls_discard_output(conn->tls);
 }
 
@@ -108,7 +105,6 @@ static void send_by_tls(struct conn *conn, struct slice octets)
 static void send_in_clear(struct conn *conn, struct slice octets)
 {
 	struct slice gathered = buf_slice(&conn->out);
-
 	while (gathered.len + octets.len > 0) {
 		struct iovec parts[] = {
 			{(void *)(uintptr_t)gathered.at, gathered.len},
@@ -116,7 +112,6 @@ static void send_in_clear(struct conn *conn, struct slice octets)
 		};
 		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 		ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-
 		if (sent >= 0) {
 			size_t first = (size_t)sent < gathered.len ? (size_t)sent : gathered.len;
 			gathered = slice_from(gathered, first);
@@ -137,7 +132,7 @@ void conn_write(struct conn *conn, struct slice octets)
 	if (conn->output != CONN_OPEN)
 		return;
 	conn->octets_out += octets.len;
-	if (conn->tls != NULL)
+	if (conn->tls)
 		send_by_tls(conn, octets); /* TLS gathers records itself */
 	else if (conn->out.len + octets.len < OUT_MUCH)
 		buf_add_slice(&conn->out, octets);
@@ -152,7 +147,7 @@ void conn_write_text(struct conn *conn, const char *text)
 
 int conn_flush(struct conn *conn)
 {
-	if (conn->output == CONN_OPEN && conn->tls != NULL) {
+	if (conn->output == CONN_OPEN && conn->tls) {
 		long outcome;
 		do {
 			outcome = tls_flush(conn->tls, conn->fd);
@@ -168,7 +163,6 @@ int conn_flush(struct conn *conn)
 static int64_t read_deadline(const struct conn *conn)
 {
 	int64_t deadline = text_monotonic_ms() + conn->read_timeout_ms;
-
 	if (conn->step_deadline != 0 && conn->step_deadline < deadline)
 		deadline = conn->step_deadline;
 	return deadline;
@@ -177,7 +171,7 @@ static int64_t read_deadline(const struct conn *conn)
 /* One try; answers in the words of tls.h. */
 static long receive(struct conn *conn, char *at, size_t len)
 {
-	if (conn->tls != NULL)
+	if (conn->tls)
 		return tls_read(conn->tls, conn->fd, at, len);
 
 	ssize_t got;
@@ -195,7 +189,7 @@ static bool fill(struct conn *conn, int64_t deadline)
 {
 	if (conn->input != CONN_OPEN)
 		return false;
-	if (conn->in == NULL)
+	if (!conn->in)
 		conn->in =
 			must_realloc(NULL, IN_SIZE); /* not zeroed: untouched pages cost nothing */
 	if (conn->in_from > 0) {
@@ -227,7 +221,7 @@ static bool fill(struct conn *conn, int64_t deadline)
 
 size_t conn_buffered(const struct conn *conn)
 {
-	return conn->in_to - conn->in_from + (conn->tls != NULL ? tls_pending(conn->tls) : 0);
+	return conn->in_to - conn->in_from + (conn->tls ? tls_pending(conn->tls) : 0);
 }
 
 static struct slice unread(const struct conn *conn)
@@ -252,7 +246,6 @@ void conn_forget(struct conn *conn)
 static bool swallow_long_line(struct conn *conn, int64_t deadline)
 {
 	size_t swallowed = 0;
-
 	while (conn->in_long_line) {
 		struct slice text = unread(conn);
 		size_t len = slice_find(text, '\n');
@@ -274,7 +267,6 @@ static bool swallow_long_line(struct conn *conn, int64_t deadline)
 enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *line)
 {
 	int64_t deadline = read_deadline(conn);
-
 	assert(limit <= CONN_LINE_LIMIT);
 	if (!swallow_long_line(conn, deadline))
 		return CONN_LINE_NONE;
@@ -302,7 +294,6 @@ enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *lin
 struct slice conn_peek(struct conn *conn)
 {
 	int64_t deadline = read_deadline(conn);
-
 	if (swallow_long_line(conn, deadline) && conn->in_from == conn->in_to)
 		fill(conn, deadline);
 	return unread(conn);
@@ -315,7 +306,6 @@ int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn
 {
 	int64_t deadline = text_monotonic_ms() + timeout_ms;
 	long outcome = TLS_BROKEN;
-
 	if (conn_flush(conn) == 0) {
 		buf_free(&conn->out);
 		conn->tls = tls_server_new(chain, sign, arg);
@@ -340,10 +330,9 @@ static void linger(struct conn *conn)
 	int64_t deadline = text_monotonic_ms() + LINGER_MS;
 	size_t unread_octets = conn->in_to - conn->in_from;
 	char thrown_away[4096];
-
 	shutdown(conn->fd, SHUT_WR);
 	while (unread_octets < LINGER_OCTETS) {
-		ssize_t got = recv(conn->fd, thrown_away, sizeof thrown_away, 0);
+		ssize_t got = recv(conn->fd, thrown_away, sizeof(thrown_away), 0);
 		if (got > 0)
 			unread_octets += (size_t)got;
 		else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
@@ -356,7 +345,7 @@ static void linger(struct conn *conn)
 void conn_close(struct conn *conn)
 {
 	if (conn_flush(conn) == 0) {
-		if (conn->tls != NULL)
+		if (conn->tls)
 			tls_close(conn->tls, conn->fd);
 		if (conn->input != CONN_CLOSED && conn->input != CONN_BROKEN)
 			linger(conn);

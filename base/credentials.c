@@ -5,7 +5,6 @@
 #include "base/credentials.h"
 #include "base/der.h"
 #include "base/digest.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +35,6 @@ struct tls_key {
 static int read_file(struct buf *text, int fd, const char *path, struct err *e)
 {
 	struct stat st;
-
 	if (fstat(fd, &st) != 0)
 		return err_set_errno(e, "%s", path);
 	if (st.st_size > FILE_MAX_OCTETS)
@@ -108,7 +106,6 @@ static void id_of_rsa(unsigned char id[TLS_KEY_ID_SIZE], const unsigned char *n,
 static void id_of_ec(unsigned char id[TLS_KEY_ID_SIZE], int curve, const void *point, size_t len)
 {
 	struct buf form = {0};
-
 	buf_add_char(&form, (char)curve);
 	buf_add(&form, point, len);
 	digest_sha256(id, form.at, form.len);
@@ -126,12 +123,11 @@ static bool is_supported_curve(int curve)
 static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e)
 {
 	br_x509_decoder_context decoder;
-
 	br_x509_decoder_init(&decoder, NULL, NULL);
 	br_x509_decoder_push(
 		&decoder, chain->certificates[0].data, chain->certificates[0].data_len);
 	const br_x509_pkey *key = br_x509_decoder_get_pkey(&decoder);
-	if (key == NULL)
+	if (!key)
 		return err_set(e, ERR_INPUT,
 			"%s: the first certificate cannot be read: it must be X.509 with an RSA "
 			"or EC key",
@@ -161,7 +157,6 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 	struct buf octets = {0};
 	char name[PEM_NAME_MAX];
 	int found;
-
 	br_pem_decoder_init(&pem);
 	while ((found = next_object(&pem, &text, name, &octets)) == 1) {
 		if (strcmp(name, "CERTIFICATE") != 0 && strcmp(name, "X509 CERTIFICATE") != 0)
@@ -175,7 +170,7 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 		next->data = memcpy(must_alloc(octets.len), octets.at, octets.len);
 	}
 	buf_wipe(&octets); /* a key may stand in the same file */
-	wipe(&pem, sizeof pem);
+	wipe(&pem, sizeof(pem));
 	if (found == -1)
 		return err_set(e, ERR_INPUT, "%s: not a PEM file of up to %d certificates", path,
 			CERTIFICATES_MAX);
@@ -187,10 +182,9 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 
 int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct err *e)
 {
-	struct tls_chain *read = must_alloc(sizeof *read);
+	struct tls_chain *read = must_alloc(sizeof(*read));
 	struct buf text = {0};
 	int outcome = -1;
-
 	if (read_file(&text, fd, path, e) == 0)
 		outcome = read_chain(read, buf_slice(&text), path, e);
 	buf_wipe(&text);
@@ -203,7 +197,7 @@ int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct er
 
 void tls_chain_free(struct tls_chain *chain)
 {
-	if (chain == NULL)
+	if (!chain)
 		return;
 	for (size_t i = 0; i < chain->count; i++)
 		free(chain->certificates[i].data);
@@ -241,7 +235,6 @@ static void find_subject_and_extensions(
 	struct slice certificate, struct slice *subject, struct slice *extensions)
 {
 	struct slice tbs, part;
-
 	*subject = *extensions = SLICE("");
 	if (!der_take(&certificate, DER_SEQUENCE, &certificate) ||
 		!der_take(&certificate, DER_SEQUENCE, &tbs))
@@ -263,7 +256,6 @@ static void find_subject_and_extensions(
 static struct slice find_alternative_names(struct slice extensions)
 {
 	struct slice extension, oid, critical, value, names;
-
 	while (der_take(&extensions, DER_SEQUENCE, &extension)) {
 		if (!der_take(&extension, DER_OID, &oid) || !slice_equal(oid, OID_SUBJECT_ALT_NAME))
 			continue;
@@ -295,7 +287,6 @@ bool tls_chain_names(const struct tls_chain *chain, const char *hostname)
 	struct slice subject, extensions, name, set, pair, oid;
 	unsigned tag;
 	bool has_dns_names = false;
-
 	find_subject_and_extensions(
 		(struct slice){(const char *)leaf->data, leaf->data_len}, &subject, &extensions);
 	struct slice names = find_alternative_names(extensions);
@@ -322,21 +313,19 @@ static bool find_key_id(struct tls_key *key)
 {
 	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
 	const br_ec_private_key *ec = br_skey_decoder_get_ec(&key->decoder);
-
-	if (rsa != NULL) {
+	if (rsa) {
 		/* The faster one of BearSSL has no room for 4096 bits. */
 		unsigned char n[TLS_SIGNATURE_MAX];
 		size_t len = br_rsa_i15_compute_modulus(NULL, rsa);
 
-		if (len == 0 || len > sizeof n)
+		if (len == 0 || len > sizeof(n))
 			return false;
 		id_of_rsa(key->id, n, br_rsa_i15_compute_modulus(n, rsa));
 		return true;
 	}
-	if (ec != NULL && is_supported_curve(ec->curve)) {
+	if (ec && is_supported_curve(ec->curve)) {
 		unsigned char point[BR_EC_KBUF_PUB_MAX_SIZE];
 		size_t len = br_ec_compute_pub(br_ec_get_default(), NULL, point, ec);
-
 		id_of_ec(key->id, ec->curve, point, len);
 		return len > 0;
 	}
@@ -349,16 +338,15 @@ static int read_key(struct tls_key *key, struct slice text, const char *path, st
 	struct buf octets = {0};
 	char name[PEM_NAME_MAX] = "";
 	int found;
-
 	br_pem_decoder_init(&pem);
 	do {
 		found = next_object(&pem, &text, name, &octets);
-	} while (found == 1 && strstr(name, "PRIVATE KEY") == NULL);
+	} while (found == 1 && !strstr(name, "PRIVATE KEY"));
 	br_skey_decoder_init(&key->decoder);
 	if (found == 1)
 		br_skey_decoder_push(&key->decoder, octets.at, octets.len);
 	buf_wipe(&octets);
-	wipe(&pem, sizeof pem);
+	wipe(&pem, sizeof(pem));
 	if (strcmp(name, "ENCRYPTED PRIVATE KEY") == 0)
 		return err_set(e, ERR_INPUT,
 			"%s: the key is locked with a passphrase: store it without one "
@@ -379,10 +367,9 @@ static int read_key(struct tls_key *key, struct slice text, const char *path, st
 
 int tls_key_read(struct tls_key **key, int fd, const char *path, struct err *e)
 {
-	struct tls_key *read = must_alloc(sizeof *read);
+	struct tls_key *read = must_alloc(sizeof(*read));
 	struct buf text = {0};
 	int outcome = -1;
-
 	if (read_file(&text, fd, path, e) == 0)
 		outcome = read_key(read, buf_slice(&text), path, e);
 	buf_wipe(&text);
@@ -395,9 +382,9 @@ int tls_key_read(struct tls_key **key, int fd, const char *path, struct err *e)
 
 void tls_key_free(struct tls_key *key)
 {
-	if (key == NULL)
+	if (!key)
 		return;
-	wipe(key, sizeof *key);
+	wipe(key, sizeof(*key));
 	free(key);
 }
 
@@ -424,13 +411,12 @@ size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
 	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
 	const br_ec_private_key *ec = br_skey_decoder_get_ec(&key->decoder);
 	const struct hash *hash = hashes;
-
 	while (hash < hashes + 3 && hash->id != what->hash_id)
 		hash++;
 	if (hash == hashes + 3 || hash->len != what->hash_len ||
-		memcmp(key->id, what->key_id, sizeof key->id) != 0)
+		memcmp(key->id, what->key_id, sizeof(key->id)) != 0)
 		return 0;
-	if (rsa != NULL) {
+	if (rsa) {
 		size_t len = (rsa->n_bitlen + 7) / 8;
 		uint32_t done = br_rsa_pkcs1_sign_get_default()(
 			hash->oid, what->hash, hash->len, rsa, signature);

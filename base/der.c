@@ -1,7 +1,6 @@
 /* DER: read from files that an admin gave us and written for ourselves, so a
  * reader that refuses what it does not know, and a writer of three lines. */
 #include "base/der.h"
-
 #include <string.h>
 
 /* Lengths beyond 4 octets would be values of more than 4 GB. */
@@ -9,7 +8,6 @@ bool der_next(struct slice *rest, unsigned *tag, struct slice *body)
 {
 	const unsigned char *at = (const unsigned char *)rest->at;
 	size_t header = 2;
-
 	if (rest->len < header || (at[0] & 0x1F) == 0x1F)
 		return false;
 	size_t len = at[1];
@@ -34,7 +32,6 @@ bool der_take(struct slice *rest, unsigned tag, struct slice *body)
 {
 	struct slice after = *rest, found;
 	unsigned found_tag;
-
 	if (!der_next(&after, &found_tag, &found) || found_tag != tag)
 		return false;
 	*rest = after;
@@ -45,12 +42,11 @@ bool der_take(struct slice *rest, unsigned tag, struct slice *body)
 void der_wrap(struct buf *out, size_t begin, unsigned tag)
 {
 	size_t len = out->len - begin;
-	unsigned char header[2 + sizeof len] = {(unsigned char)tag, (unsigned char)len};
+	unsigned char header[2 + sizeof(len)] = {(unsigned char)tag, (unsigned char)len};
 	size_t header_len = 2;
-
 	if (len >= 0x80) {
 		size_t octets = 1;
-		while (octets < sizeof len && len >> 8 * octets != 0)
+		while (octets < sizeof(len) && len >> 8 * octets != 0)
 			octets++;
 		header[1] = (unsigned char)(0x80 + octets);
 		while (octets-- > 0)
@@ -65,7 +61,6 @@ void der_wrap(struct buf *out, size_t begin, unsigned tag)
 void der_add(struct buf *out, unsigned tag, const void *octets, size_t len)
 {
 	size_t begin = out->len;
-
 	buf_add(out, octets, len);
 	der_wrap(out, begin, tag);
 }

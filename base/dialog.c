@@ -22,7 +22,6 @@ static bool is_refused(
 bool dialog_allows(const struct dialog *dialog, const struct dialog_command *command)
 {
 	enum dialog_fault fault;
-
 	return !is_refused(dialog, command, &fault);
 }
 
@@ -36,10 +35,9 @@ static void refuse(
 static const struct dialog_command *find(const struct dialog *dialog, struct slice verb)
 {
 	const struct dialog_command *command = dialog->commands;
-
-	while (command->verb != NULL && !slice_equal_nocase(verb, slice_of(command->verb)))
+	while (command->verb && !slice_equal_nocase(verb, slice_of(command->verb)))
 		command++;
-	return command->verb != NULL ? command : NULL;
+	return command->verb ? command : NULL;
 }
 
 /* Somebody's browser, made to speak to a mail server by the page it shows: its
@@ -49,8 +47,7 @@ static bool is_other_protocol(struct slice verb)
 {
 	static const char *const words[] = {
 		"GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "PRI", "HOST:"};
-
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (slice_equal_nocase(verb, slice_of(words[i])))
 			return true;
 	return false;
@@ -79,10 +76,10 @@ static void take_line(struct dialog *dialog, struct slice line)
 
 	const struct dialog_command *command = find(dialog, verb);
 	enum dialog_fault fault;
-	if (command == NULL && is_other_protocol(verb)) {
+	if (!command && is_other_protocol(verb)) {
 		refuse(dialog, DIALOG_OTHER_PROTOCOL, NULL);
 		dialog->state = DIALOG_END;
-	} else if (command == NULL) {
+	} else if (!command) {
 		refuse(dialog, DIALOG_UNKNOWN_VERB, NULL);
 	} else if (is_refused(dialog, command, &fault)) {
 		refuse(dialog, fault, command);
@@ -91,7 +88,7 @@ static void take_line(struct dialog *dialog, struct slice line)
 		refuse(dialog, DIALOG_ARGUMENT, command);
 	} else {
 		int next = DIALOG_STAY;
-		if (dialog->before_run != NULL)
+		if (dialog->before_run)
 			next = dialog->before_run(dialog->session, command);
 		if (next == DIALOG_STAY)
 			next = command->run(dialog->session, argument);
@@ -104,7 +101,6 @@ static void take_command(struct dialog *dialog)
 {
 	struct slice line;
 	struct conn *conn = dialog->conn;
-
 	conn->idle = true; /* also behind half a line */
 	if (is_tls_hello(conn_peek(conn))) {
 		refuse(dialog, DIALOG_OTHER_PROTOCOL, NULL);
@@ -137,7 +133,7 @@ static void take_command(struct dialog *dialog)
 void dialog_run(struct dialog *dialog)
 {
 	while (dialog->state != DIALOG_END) {
-		if (dialog->before_command != NULL)
+		if (dialog->before_command)
 			dialog->before_command(dialog->session);
 		take_command(dialog);
 	}

@@ -53,7 +53,7 @@ void digest_random_text(char *out, size_t len)
 	static const char letters[65] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	digest_random(out, len);
-	for (size_t i = 0; i < len; ++i)
+	for (size_t i = 0; i < len; i++)
 		out[i] = letters[(unsigned char)out[i] & 63];
 	out[len] = '\0';
 }

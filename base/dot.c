@@ -6,7 +6,6 @@
  * the end nor stuffed; in the store every line ends with CRLF, so on the way
  * out such a dot is stuffed like any other. */
 #include "base/dot.h"
-
 #include <string.h>
 
 enum {
@@ -24,7 +23,7 @@ void dot_read_start(struct dot_reader *reader, bool dotted)
 
 static void add(struct buf *out, const char *from, const char *to)
 {
-	if (out != NULL && to > from)
+	if (out && to > from)
 		buf_add(out, from, (size_t)(to - from));
 }
 
@@ -41,25 +40,22 @@ static const char *take_text(
 	struct dot_reader *reader, const char *at, const char *end, struct buf *out)
 {
 	const char *kept = at; /* from here on nothing has been added yet */
-
 	while (at < end) {
 		const char *lf = memchr(at, '\n', (size_t)(end - at));
-		const char *line_end = lf != NULL ? lf : end;
+		const char *line_end = lf ? lf : end;
 		const char *cr;
-
-		while ((cr = memchr(at, '\r', (size_t)(line_end - at))) != NULL &&
-			cr + 1 < line_end) {
+		while ((cr = memchr(at, '\r', (size_t)(line_end - at))) && cr + 1 < line_end) {
 			add(out, kept, cr);
 			add_text(out, SLICE(" "));
 			kept = at = cr + 1;
 		}
-		if (lf == NULL) {
-			add(out, kept, cr != NULL ? cr : end);
-			reader->state = cr != NULL ? AFTER_CR : INSIDE_LINE;
+		if (!lf) {
+			add(out, kept, cr ? cr : end);
+			reader->state = cr ? AFTER_CR : INSIDE_LINE;
 			return end;
 		}
 		at = lf + 1;
-		if (cr == NULL) {
+		if (!cr) {
 			add(out, kept, lf);
 			add_text(out, SLICE("\r\n"));
 			kept = at;
@@ -121,7 +117,7 @@ size_t dot_read(struct dot_reader *reader, struct slice wire, struct buf *out)
 		}
 	}
 	size_t taken = (size_t)(at - wire.at);
-	if (memchr(wire.at, '\0', taken) != NULL)
+	if (memchr(wire.at, '\0', taken))
 		reader->has_nul = true;
 	return taken;
 }
@@ -148,9 +144,9 @@ struct slice dot_write_span(struct dot_writer *writer, struct slice *stored, boo
 	*stuff = *begin == '.' && !writer->inside_line;
 	do {
 		dot = memchr(dot + 1, '.', (size_t)(end - dot - 1));
-	} while (dot != NULL && dot[-1] != '\n');
+	} while (dot && dot[-1] != '\n');
 
-	struct slice span = {begin, (size_t)((dot != NULL ? dot : end) - begin)};
+	struct slice span = {begin, (size_t)((dot ? dot : end) - begin)};
 	writer->inside_line = span.at[span.len - 1] != '\n';
 	*stored = slice_from(*stored, span.len);
 	return span;

@@ -9,7 +9,7 @@ static struct slice cut_line(struct slice *rest)
 {
 	struct slice line = slice_cut(rest, '\n');
 	if (line.len > 0 && line.at[line.len - 1] == '\r')
-		--line.len;
+		line.len--;
 	return line;
 }
 
@@ -25,7 +25,7 @@ static struct slice field_name(struct slice line)
 	if (colon == line.len || begins_with_blank(line))
 		return (struct slice){0};
 	struct slice name = slice_trim((struct slice){line.at, colon});
-	for (size_t i = 0; i < name.len; ++i)
+	for (size_t i = 0; i < name.len; i++)
 		if (name.at[i] < 33 || name.at[i] > 126)
 			return (struct slice){0};
 	return name;
@@ -78,7 +78,7 @@ static int hex_value(char digit)
 
 static bool decode_q(struct slice text, struct buf *out)
 {
-	for (size_t i = 0; i < text.len; ++i) {
+	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] == '_') {
 			buf_add_char(out, ' ');
 		} else if (text.at[i] != '=') {
@@ -97,7 +97,7 @@ static bool decode_q(struct slice text, struct buf *out)
 
 static void add_latin1_as_utf8(struct buf *out, struct slice text)
 {
-	for (size_t i = 0; i < text.len; ++i) {
+	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.at[i];
 		if (c >= 0x80) {
 			buf_add_char(out, (char)(0xC0 | c >> 6));
@@ -119,7 +119,7 @@ static size_t decode_word(struct slice text, struct buf *out)
 	struct slice encoded = slice_cut(&rest, '?');
 	if (rest.len == 0 || rest.at[0] != '=')
 		return 0;
-	for (const char *at = text.at; at < rest.at; ++at)
+	for (const char *at = text.at; at < rest.at; at++)
 		if (*at < 33 || *at > 126)
 			return 0;
 
@@ -146,7 +146,7 @@ void header_add_decoded(struct buf *out, struct slice body)
 {
 	struct buf plain = {0};
 	/* What folds with a tab had a blank there when it was written. */
-	for (size_t i = 0; i < body.len; ++i) {
+	for (size_t i = 0; i < body.len; i++) {
 		bool folds = i > 0 && body.at[i - 1] == '\n';
 		if (body.at[i] != '\r' && body.at[i] != '\n')
 			buf_add_char(&plain, folds ? ' ' : body.at[i]);
@@ -157,7 +157,7 @@ void header_add_decoded(struct buf *out, struct slice body)
 	while (rest.len > 0) {
 		size_t blanks = 0;
 		while (begins_with_blank(slice_from(rest, blanks)))
-			++blanks;
+			blanks++;
 		struct slice next = slice_from(rest, blanks);
 		struct buf word = {0};
 		size_t len = decode_word(next, &word);
@@ -172,7 +172,7 @@ void header_add_decoded(struct buf *out, struct slice body)
 			len = 1;
 			while (len < next.len && !begins_with_blank(slice_from(next, len)) &&
 				!slice_has_prefix(slice_from(next, len), SLICE("=?")))
-				++len;
+				len++;
 			buf_add(out, next.at, len);
 		}
 		buf_free(&word);

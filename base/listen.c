@@ -2,7 +2,6 @@
 #include "base/listen.h"
 #include "base/config.h"
 #include "base/syntax.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

@@ -28,7 +28,7 @@ void log_open(void)
 	const char *journal = getenv("JOURNAL_STREAM");
 	with_priority = journal && *journal;
 	if (lost == &lost_here) {
-		void *shared = mmap(NULL, sizeof *lost, PROT_READ | PROT_WRITE,
+		void *shared = mmap(NULL, sizeof(*lost), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (shared != MAP_FAILED)
 			lost = shared;
@@ -71,7 +71,7 @@ struct log_value log_reason(const char *sentence)
  * outside quotes the blank. */
 static void add_value(struct buf *line, struct slice value, bool quoted)
 {
-	for (size_t i = 0; i < value.len && line->len < LINE_MAX_OCTETS; ++i) {
+	for (size_t i = 0; i < value.len && line->len < LINE_MAX_OCTETS; i++) {
 		char octet = value.at[i];
 		if (octet == '\\' || octet == '"' || (octet == ' ' && !quoted))
 			buf_printf(line, "\\x%02x", (unsigned char)octet);
@@ -132,7 +132,7 @@ void log_values(
 	int code = errno;
 	struct buf line = {0};
 	begin(&line, level, event);
-	for (size_t i = 0; i < count; ++i) {
+	for (size_t i = 0; i < count; i++) {
 		buf_printf(&line, " %s=", values[i].key);
 		switch (values[i].type) {
 		case LOG_TEXT:

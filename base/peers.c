@@ -1,6 +1,5 @@
 /* The limits beside accept. */
 #include "base/peers.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

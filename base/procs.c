@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/peers.h"
 #include "base/text.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -2,7 +2,6 @@
  * nothing a round holds can vanish under it. */
 #include "base/role.h"
 #include "base/log.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
  * still ask of the kernel. */
 #include "base/sandbox.h"
 #include "base/buf.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

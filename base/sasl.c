@@ -3,7 +3,6 @@
  * and nothing else. */
 #include "base/sasl.h"
 #include "base/text.h"
-
 #include <string.h>
 
 enum { PLAIN, LOGIN };
@@ -21,7 +20,6 @@ static enum sasl_step take_plain(struct sasl *sasl, struct slice message)
 	struct slice rest = message;
 	struct slice identity = slice_cut(&rest, '\0');
 	struct slice name = slice_cut(&rest, '\0');
-
 	/* Two NULs, no more: the password begins behind the second. */
 	if (identity.len + name.len + 2 > message.len || has_nul(rest))
 		return SASL_MALFORMED;
@@ -52,7 +50,6 @@ static enum sasl_step take_response(struct sasl *sasl, struct slice base64)
 {
 	struct buf message = {0};
 	enum sasl_step step = SASL_MALFORMED;
-
 	buf_reserve(&message, base64.len); /* so that it never moves and leaves a copy */
 	if (text_from_base64(base64, &message)) {
 		struct slice octets = buf_slice(&message);
@@ -67,7 +64,6 @@ enum sasl_step sasl_start(struct sasl *sasl, struct slice argument)
 {
 	struct slice response = slice_trim(argument);
 	struct slice name = slice_cut(&response, ' ');
-
 	*sasl = (struct sasl){0};
 	if (slice_equal_nocase(name, SLICE("PLAIN"))) {
 		sasl->mechanism = PLAIN;

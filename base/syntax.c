@@ -19,7 +19,7 @@ static bool is_label(struct slice label)
 	if (label.len == 0 || label.len > 63 || label.at[0] == '-' ||
 		label.at[label.len - 1] == '-')
 		return false;
-	for (size_t i = 0; i < label.len; ++i)
+	for (size_t i = 0; i < label.len; i++)
 		if (!is_letter_or_digit(label.at[i]) && label.at[i] != '-')
 			return false;
 	return true;
@@ -27,7 +27,7 @@ static bool is_label(struct slice label)
 
 static bool is_digits(struct slice text)
 {
-	for (size_t i = 0; i < text.len; ++i)
+	for (size_t i = 0; i < text.len; i++)
 		if (!is_digit(text.at[i]))
 			return false;
 	return true;
@@ -53,7 +53,7 @@ bool syntax_is_address(struct slice text)
 	if (local.len == 0 || local.len > 64 || local.at[0] == '.' ||
 		local.at[local.len - 1] == '.')
 		return false;
-	for (size_t i = 0; i < local.len; ++i) {
+	for (size_t i = 0; i < local.len; i++) {
 		char c = local.at[i];
 		if (c == '.' && local.at[i + 1] == '.')
 			return false;
@@ -94,7 +94,7 @@ bool syntax_split_listener(struct slice text, struct slice *host, uint16_t *port
 	uint64_t number, width;
 	size_t colon = text.len;
 	while (colon > 0 && text.at[colon - 1] != ':')
-		--colon;
+		colon--;
 	if (!text_to_number(slice_from(text, colon), 5, &number) || number < 1 || number > 65535)
 		return false;
 	*port = (uint16_t)number;

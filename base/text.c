@@ -13,7 +13,7 @@ bool text_to_number(struct slice text, unsigned digits, uint64_t *number)
 	uint64_t value = 0;
 	if (text.len == 0 || text.len > digits)
 		return false;
-	for (size_t i = 0; i < text.len; ++i) {
+	for (size_t i = 0; i < text.len; i++) {
 		unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
 		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
 			return false;
@@ -31,7 +31,7 @@ static bool split_unit(
 	const char *unit = text.len > 0 ? strchr(units, text.at[text.len - 1]) : NULL;
 	if (unit && *unit) {
 		factor = factors[unit - units];
-		--text.len;
+		text.len--;
 	}
 	if (!text_to_number(text, 20, &value) || value > UINT64_MAX / factor)
 		return false;
@@ -66,7 +66,7 @@ const char *text_of_size(char text[TEXT_SIZE_MAX], uint64_t octets)
 	}
 	size_t unit = 0;
 	double value = (double)octets / 1024;
-	for (; value >= 1023.95 && unit < 5; ++unit)
+	for (; value >= 1023.95 && unit < 5; unit++)
 		value /= 1024;
 	snprintf(text, TEXT_SIZE_MAX, "%.1f %s", value, units[unit]);
 	return text;
@@ -134,7 +134,7 @@ bool text_from_base64(struct slice text, struct buf *out)
 		size_t letters = 4;
 		if (text.len == 4 && text.at[3] == '=')
 			letters = text.at[2] == '=' ? 2 : 3;
-		for (size_t i = 0; i < 4; ++i) {
+		for (size_t i = 0; i < 4; i++) {
 			int value = i < letters ? base64_value(text.at[i]) : 0;
 			if (value < 0)
 				goto refuse;
@@ -159,7 +159,7 @@ static const char hex_digits[17] = "0123456789abcdef";
 void text_add_hex(struct buf *out, const void *octets, size_t len)
 {
 	const unsigned char *in = octets;
-	for (size_t i = 0; i < len; ++i) {
+	for (size_t i = 0; i < len; i++) {
 		buf_add_char(out, hex_digits[in[i] >> 4]);
 		buf_add_char(out, hex_digits[in[i] & 15]);
 	}
@@ -167,7 +167,7 @@ void text_add_hex(struct buf *out, const void *octets, size_t len)
 
 void text_fold(char *text, size_t len)
 {
-	for (size_t i = 0; i < len; ++i)
+	for (size_t i = 0; i < len; i++)
 		if (text[i] >= 'A' && text[i] <= 'Z')
 			text[i] |= 0x20;
 }
@@ -179,7 +179,7 @@ static bool is_printable(char octet)
 
 bool text_is_printable(struct slice text)
 {
-	for (size_t i = 0; i < text.len; ++i)
+	for (size_t i = 0; i < text.len; i++)
 		if (!is_printable(text.at[i]))
 			return false;
 	return true;
@@ -187,7 +187,7 @@ bool text_is_printable(struct slice text)
 
 void text_add_escaped(struct buf *out, struct slice text)
 {
-	for (size_t i = 0; i < text.len; ++i) {
+	for (size_t i = 0; i < text.len; i++) {
 		if (is_printable(text.at[i])) {
 			buf_add_char(out, text.at[i]);
 		} else {

@@ -7,7 +7,6 @@
 #include "base/tls.h"
 #include "base/credentials.h"
 #include "base/digest.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +56,7 @@ static const struct suite {
 	SUITE(ECDHE_RSA_WITH_AES_256_CBC_SHA),
 #undef SUITE
 };
-#define SUITE_COUNT (sizeof suites / sizeof *suites)
+#define SUITE_COUNT (sizeof(suites) / sizeof(suites[0]))
 
 /* ---- what the engine asks us ---- */
 
@@ -73,7 +72,6 @@ static int choose(const br_ssl_server_policy_class **context, const br_ssl_serve
 	unsigned exchange = ec ? BR_SSLKEYX_ECDHE_ECDSA : BR_SSLKEYX_ECDHE_RSA;
 	size_t common, hash = 0, suite = 0;
 	const br_suite_translated *offered = br_ssl_server_get_client_suites(server, &common);
-
 	while (hash < 3 && (hashes >> hash_ids[hash] & 1) == 0)
 		hash++;
 	while (suite < common && offered[suite][1] >> 12 != exchange)
@@ -102,13 +100,12 @@ static size_t do_sign(const br_ssl_server_policy_class **context, unsigned algo_
 	const struct policy *policy = (const struct policy *)context;
 	struct tls_signing what = {.hash_id = algo_id & 0xFF, .hash_len = hash_len};
 	unsigned char signature[TLS_SIGNATURE_MAX];
-
-	if (algo_id < 0xFF00 || hash_len > sizeof what.hash)
+	if (algo_id < 0xFF00 || hash_len > sizeof(what.hash))
 		return 0;
-	memcpy(what.key_id, tls_chain_key_id(policy->chain), sizeof what.key_id);
+	memcpy(what.key_id, tls_chain_key_id(policy->chain), sizeof(what.key_id));
 	memcpy(what.hash, octets, hash_len);
 	size_t len = policy->sign(policy->arg, &what, signature);
-	if (len > sizeof signature || len > room)
+	if (len > sizeof(signature) || len > room)
 		return 0;
 	memcpy(octets, signature, len);
 	return len;
@@ -127,7 +124,6 @@ static void set_suites(br_ssl_engine_context *engine)
 {
 	uint16_t ids[SUITE_COUNT];
 	bool aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
-
 	for (size_t i = 0; i < SUITE_COUNT; i++)
 		ids[i] = suites[i].id;
 	if (aes_is_fast) {
@@ -142,18 +138,16 @@ static void set_suites(br_ssl_engine_context *engine)
 static void seed(br_ssl_engine_context *engine)
 {
 	unsigned char entropy[32];
-
 	engine->rng_os_rand_done = 1;
-	digest_random(entropy, sizeof entropy);
-	br_ssl_engine_inject_entropy(engine, entropy, sizeof entropy);
-	wipe(entropy, sizeof entropy);
+	digest_random(entropy, sizeof(entropy));
+	br_ssl_engine_inject_entropy(engine, entropy, sizeof(entropy));
+	wipe(entropy, sizeof(entropy));
 }
 
 struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg)
 {
-	struct tls *tls = must_realloc(NULL, sizeof *tls); /* the records' pages untouched */
+	struct tls *tls = must_realloc(NULL, sizeof(*tls)); /* the records' pages untouched */
 	br_ssl_engine_context *engine = &tls->server.eng;
-
 	br_ssl_server_zero(&tls->server);
 	tls->deaf = false;
 	tls->policy = (struct policy){&policy_class, chain, sign, arg};
@@ -173,7 +167,7 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 	br_ssl_engine_set_default_chapol(engine);
 	br_ssl_engine_set_default_aes_cbc(engine);
 	set_suites(engine);
-	br_ssl_engine_set_buffer(engine, tls->records, sizeof tls->records, 1);
+	br_ssl_engine_set_buffer(engine, tls->records, sizeof(tls->records), 1);
 	seed(engine);
 	int ready = br_ssl_server_reset(&tls->server);
 	assert(ready);
@@ -182,9 +176,9 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 
 void tls_free(struct tls *tls)
 {
-	if (tls == NULL)
+	if (!tls)
 		return;
-	wipe(tls, sizeof *tls);
+	wipe(tls, sizeof(*tls));
 	free(tls);
 }
 
@@ -201,7 +195,6 @@ static long send_record(struct tls *tls, int fd)
 	size_t len;
 	unsigned char *record = br_ssl_engine_sendrec_buf(&tls->server.eng, &len);
 	ssize_t sent = (ssize_t)len;
-
 	if (!tls->deaf) {
 		do {
 			sent = send(fd, record, len, MSG_NOSIGNAL);
@@ -219,7 +212,6 @@ static long receive_record(struct tls *tls, int fd)
 	size_t len;
 	unsigned char *record = br_ssl_engine_recvrec_buf(&tls->server.eng, &len);
 	ssize_t got;
-
 	do {
 		got = recv(fd, record, len, 0);
 	} while (got < 0 && errno == EINTR);
@@ -236,7 +228,6 @@ long tls_handshake(struct tls *tls, int fd)
 	for (;;) {
 		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
 		long outcome;
-
 		if (state & BR_SSL_SENDREC)
 			outcome = send_record(tls, fd);
 		else if (state & BR_SSL_SENDAPP)
@@ -257,7 +248,6 @@ long tls_read(struct tls *tls, int fd, void *out, size_t len)
 	for (;;) {
 		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
 		long outcome;
-
 		if (state & BR_SSL_RECVAPP) {
 			size_t there;
 			unsigned char *octets = br_ssl_engine_recvapp_buf(&tls->server.eng, &there);
@@ -285,7 +275,6 @@ long tls_write(struct tls *tls, int fd, const void *octets, size_t len)
 	for (;;) {
 		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
 		long outcome;
-
 		if (tls->deaf)
 			return TLS_BROKEN;
 		if (state & BR_SSL_SENDAPP) {
@@ -311,7 +300,6 @@ long tls_flush(struct tls *tls, int fd)
 	for (;;) {
 		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
 		long outcome;
-
 		if (tls->deaf)
 			return TLS_BROKEN;
 		if (state & BR_SSL_CLOSED)
@@ -340,7 +328,6 @@ void tls_discard_output(struct tls *tls)
 size_t tls_pending(const struct tls *tls)
 {
 	size_t len;
-
 	return br_ssl_engine_recvapp_buf(&tls->server.eng, &len) != NULL ? len : 0;
 }
 

@@ -70,7 +70,6 @@ int address_read(struct address *address, struct slice text, struct err *e)
 	char plain[ADDRESS_MAX];
 	struct slice local, domain;
 	bool quoted = text.len && text.at[0] == '"';
-
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.at[i] > 126)
 			return err_set(e, ERR_INPUT,
@@ -81,7 +80,6 @@ int address_read(struct address *address, struct slice text, struct err *e)
 	if (quoted) {
 		size_t plain_len;
 		size_t end = read_quoted(text, plain, &plain_len);
-
 		local = (struct slice){text.at, end};
 		if (end == 0 || end == text.len || text.at[end] != '@')
 			return err_set(e, ERR_INPUT,
@@ -93,7 +91,6 @@ int address_read(struct address *address, struct slice text, struct err *e)
 		domain = slice_from(text, end + 1);
 	} else {
 		size_t at = slice_find(text, '@');
-
 		if (at == text.len)
 			return err_set(
 				e, ERR_INPUT, "this is no whole address: write it as name@domain");
@@ -149,7 +146,6 @@ bool address_cut_tag(const struct address *address, struct address *base, struct
 {
 	struct slice local = address_local(address);
 	size_t plus = slice_find(local, '+');
-
 	if (address->quoted || plus == 0 || plus == local.len)
 		return false;
 	*tag = slice_from(local, plus + 1);

@@ -27,7 +27,6 @@ struct walk {
 int addresses_check(struct slice text, struct err *e)
 {
 	struct address address;
-
 	if (slice_equal_nocase(text, SLICE("postmaster")))
 		return 0;
 	return address_read(&address, text, e);
@@ -92,7 +91,6 @@ static void add_target(struct slice target, void *arg)
 	struct slice own_tag;
 	struct buf local = {0};
 	struct err malformed;
-
 	if (target.len && target.at[0] == '@') {
 		if (address_join(&step, walk->local, slice_from(target, 1)))
 			add_step(walk, &step);
@@ -115,7 +113,6 @@ static void add_target(struct slice target, void *arg)
 static int follow(struct walk *walk, const struct address *alias, struct err *e)
 {
 	int found = aliases_targets(walk->store, alias, add_target, walk, e);
-
 	if (found == 1 && walk->by && address_equal(alias, walk->by))
 		walk->passed = true;
 	return found;
@@ -129,12 +126,10 @@ static int visit_exact(
 	struct folder folder;
 	int user = users_find(walk->store, slice_of(address->text), &one.user, e);
 	int alias;
-
 	if (user < 0)
 		return -1;
 	if (user == 1) {
 		int found = 0;
-
 		if (tag.len)
 			found = folders_find(walk->store, one.user.id, tag, &folder, e);
 		if (found < 0)
@@ -162,7 +157,6 @@ static int visit_domain(struct walk *walk, const struct address *address, struct
 	struct slice local = address_local(address);
 	struct address domain;
 	bool is_alias = false;
-
 	if (!address_join(&domain, none, address_domain(address)))
 		return 0;
 	if (aliases_targets(walk->store, &domain, note_domain_alias, &is_alias, e) < 0)
@@ -182,7 +176,6 @@ static int visit(struct walk *walk, const struct address *address, struct err *e
 	struct address base;
 	struct slice tag;
 	int found;
-
 	if (!config_has_domain(walk->config, address_domain(address)))
 		return 0;
 	found = visit_exact(walk, address, none, e);
@@ -197,7 +190,6 @@ static int take_first(const struct user *user, void *arg)
 {
 	struct destinations *found = arg;
 	struct destination one = {.user = *user};
-
 	if (found->count == 0)
 		add_destination(found, &one);
 	else if (user->id < found->at[0].user.id)
@@ -210,7 +202,6 @@ static int walk_from(struct walk *walk, const struct address *start, struct err 
 	add_step(walk, start);
 	for (size_t i = 0; i < walk->count; i++) {
 		struct address step = walk->steps[i]; /* the list may move */
-
 		if (visit(walk, &step, e) < 0)
 			return -1;
 	}
@@ -230,7 +221,6 @@ static int read_recipient(
 	struct address *address, const struct config *config, struct slice text, struct err *e)
 {
 	struct slice domain;
-
 	if (slice_equal_nocase(text, SLICE("postmaster")) &&
 		config_word(config->domains, 0, &domain) && address_join(address, text, domain))
 		return 0;
@@ -243,7 +233,6 @@ int addresses_resolve(struct store *store, const struct config *config, struct s
 	struct walk walk = {.store = store, .config = config, .tag = none, .local = none};
 	struct address address;
 	int result = -1;
-
 	if (read_recipient(&address, config, text, e) < 0)
 		return -1;
 	if (!config_has_domain(config, address_domain(&address)))
@@ -269,12 +258,10 @@ int addresses_accept(struct store *store, const struct config *config, struct sl
 {
 	struct destinations all = {0};
 	bool room = false;
-
 	if (addresses_resolve(store, config, address, &all, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all.count && !room; i++) {
 		uint64_t left = users_room(&all.at[i].user, config);
-
 		room = left > 0 && left >= size;
 	}
 	destinations_free(&all);
@@ -288,7 +275,6 @@ int addresses_pass(struct store *store, const struct config *config, const struc
 {
 	struct walk walk = {.store = store, .config = config, .by = by, .tag = none, .local = none};
 	int result = walk_from(&walk, address, e);
-
 	if (result == 0)
 		result = walk.passed;
 	walk_free(&walk);

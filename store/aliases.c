@@ -16,7 +16,6 @@ static int read_name(struct address *name, struct slice text, struct err *e)
 {
 	static const struct slice none = {"", 0};
 	struct slice domain = slice_from(text, 1);
-
 	if (!text.len || text.at[0] != '@')
 		return address_read(name, text, e);
 	if (!address_is_domain(domain) || !address_join(name, none, domain))
@@ -45,7 +44,6 @@ static int has_target(struct store *store, const struct address *alias,
 	struct query q =
 		db_query(store, SQL("SELECT 1 FROM aliases WHERE alias = ? AND target = ?"));
 	int found;
-
 	db_bind_text(&q, slice_of(alias->text));
 	db_bind_text(&q, slice_of(target->text));
 	found = db_next(&q, e);
@@ -57,7 +55,6 @@ int aliases_exist(struct store *store, const struct address *alias, struct err *
 {
 	struct query q = db_query(store, SQL("SELECT 1 FROM aliases WHERE alias = ? LIMIT 1"));
 	int found;
-
 	db_bind_text(&q, slice_of(alias->text));
 	found = db_next(&q, e);
 	db_end(&q);
@@ -69,7 +66,6 @@ int aliases_targets(struct store *store, const struct address *alias,
 {
 	struct query q = db_query(store, SQL("SELECT target FROM aliases WHERE alias = ?"));
 	int found, any = 0;
-
 	db_bind_text(&q, slice_of(alias->text));
 	while ((found = db_next(&q, e)) == 1) {
 		each(db_text(&q, 0), arg);
@@ -82,7 +78,6 @@ int aliases_targets(struct store *store, const struct address *alias,
 static void count_target(struct slice target, void *arg)
 {
 	size_t *counts = arg;
-
 	counts[target.at[0] == '@']++;
 }
 
@@ -93,7 +88,6 @@ static int read_target(struct address *target, struct store *store, const struct
 	struct destinations found = {0};
 	struct user user;
 	int result;
-
 	if (read_name(target, text, e) < 0)
 		return -1;
 	if (!config_has_domain(config, address_domain(target)))
@@ -127,7 +121,6 @@ static int insert(struct store *store, const struct address *alias, const struct
 {
 	struct query q =
 		db_query(store, SQL("INSERT OR IGNORE INTO aliases (alias, target) VALUES (?, ?)"));
-
 	db_bind_text(&q, slice_of(alias->text));
 	db_bind_text(&q, slice_of(target->text));
 	return db_run(&q, e);
@@ -139,7 +132,6 @@ static int check_circle(struct store *store, const struct config *config,
 	const struct address *alias, const struct address *target, struct err *e)
 {
 	int circle;
-
 	if (address_equal(alias, target))
 		return 0;
 	circle = addresses_pass(store, config, target, alias, e);
@@ -156,7 +148,6 @@ static int check_whole(struct store *store, const struct address *alias, struct 
 	size_t counts[2] = {0, 0}; /* mailboxes, domains */
 	struct user user;
 	int found;
-
 	if (aliases_targets(store, alias, count_target, counts, e) < 0)
 		return -1;
 	if (counts[1] > 1 || (counts[1] && counts[0]))
@@ -183,7 +174,6 @@ int aliases_add(struct store *store, const struct config *config, struct slice t
 	struct address *read = must_alloc((count + 1) * sizeof(*read));
 	struct address alias;
 	int result = read_our_name(&alias, config, text, e);
-
 	for (size_t i = 0; result == 0 && i < count; i++)
 		result = read_target(&read[i], store, config, &alias, targets[i], e);
 	for (size_t i = 0; result == 0 && i < count; i++)
@@ -199,7 +189,6 @@ int aliases_add(struct store *store, const struct config *config, struct slice t
 static int delete_all(struct store *store, const struct address *alias, struct err *e)
 {
 	struct query q = db_query(store, SQL("DELETE FROM aliases WHERE alias = ?"));
-
 	db_bind_text(&q, slice_of(alias->text));
 	return db_run(&q, e);
 }
@@ -208,7 +197,6 @@ static int delete_one(struct store *store, const struct address *alias,
 	const struct address *target, struct err *e)
 {
 	struct query q = db_query(store, SQL("DELETE FROM aliases WHERE alias = ? AND target = ?"));
-
 	db_bind_text(&q, slice_of(alias->text));
 	db_bind_text(&q, slice_of(target->text));
 	return db_run(&q, e);
@@ -220,7 +208,6 @@ static int delete_if_alone(struct store *store, const struct address *alias, str
 	struct query q =
 		db_query(store, SQL("DELETE FROM aliases WHERE alias = ?1 AND target = ?1 AND"
 				    " (SELECT count(*) FROM aliases WHERE alias = ?1) = 1"));
-
 	db_bind_text(&q, slice_of(alias->text));
 	return db_run(&q, e);
 }
@@ -229,7 +216,6 @@ int aliases_remove(struct store *store, struct slice text, const struct slice *t
 	size_t count, struct err *e)
 {
 	struct address alias, target;
-
 	if (read_name(&alias, text, e) < 0)
 		return -1;
 	if (count == 0) {
@@ -271,7 +257,6 @@ static int next_alias(struct store *store, struct address *last, struct err *e)
 		store, SQL("SELECT alias FROM aliases WHERE alias > ? ORDER BY alias LIMIT 1"));
 	struct address at = *last;
 	int found;
-
 	db_bind_text(&q, slice_of(at.text));
 	found = db_next(&q, e);
 	if (found == 1)
@@ -287,10 +272,8 @@ int aliases_each(struct store *store, int (*each)(const struct alias *alias, voi
 	struct buf text = {0};
 	const char **targets = NULL;
 	int found, stop = 0;
-
 	while (!stop && (found = next_alias(store, &name, e)) == 1) {
 		struct alias alias = {.alias = name.text};
-
 		buf_clear(&text);
 		found = aliases_targets(store, &name, add_text, &text, e);
 		if (found < 0)
@@ -313,7 +296,6 @@ int aliases_follow_user(
 	struct store *store, const struct address *from, const struct address *to, struct err *e)
 {
 	int found;
-
 	if (delete_one(store, to, from, e) < 0)
 		return -1;
 	found = aliases_exist(store, to, e);
@@ -340,7 +322,6 @@ int aliases_follow_user(
 static int delete_target(struct store *store, struct slice target, struct err *e)
 {
 	struct query q = db_query(store, SQL("DELETE FROM aliases WHERE target = ?"));
-
 	db_bind_text(&q, target);
 	return db_run(&q, e);
 }
@@ -350,7 +331,6 @@ static int has_use(struct store *store, const struct address *alias, struct err 
 {
 	struct user user;
 	int found;
-
 	if (delete_if_alone(store, alias, e) < 0)
 		return -1;
 	found = aliases_exist(store, alias, e);
@@ -367,7 +347,6 @@ static int forget_name(struct store *store, struct slice name, struct buf *gone,
 	struct address alias;
 	struct buf names = {0};
 	int result;
-
 	db_bind_text(&q, name);
 	while ((result = db_next(&q, e)) == 1)
 		add_text(db_text(&q, 0), &names);
@@ -376,7 +355,6 @@ static int forget_name(struct store *store, struct slice name, struct buf *gone,
 		result = delete_target(store, name, e);
 	for (size_t i = 0; result == 0 && i < names.len; i += strlen(names.at + i) + 1) {
 		int use = 1;
-
 		result = read_name(&alias, slice_of(names.at + i), e);
 		if (result == 0 && !is_domain_name(&alias))
 			use = has_use(store, &alias, e);
@@ -393,11 +371,9 @@ int aliases_forget_user(struct store *store, struct slice address, struct err *e
 {
 	struct buf gone = {0}; /* names that lead nowhere now, a NUL behind each */
 	int result = 0;
-
 	add_text(address, &gone);
 	for (size_t at = 0; result == 0 && at < gone.len; at += strlen(gone.at + at) + 1) {
 		struct address name;
-
 		result = read_name(&name, slice_of(gone.at + at), e);
 		if (result == 0)
 			result = forget_name(store, slice_of(name.text), &gone, e);

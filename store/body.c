@@ -27,7 +27,7 @@ static int new_body_id(struct store *store, int64_t *id, struct err *e)
 	if (db_number(store,
 		    SQL("SELECT max(coalesce((SELECT max(id) FROM bodies), 0),"
 			" (SELECT value FROM meta WHERE name = 'highest_body'))"),
-		    &highest, e))
+		    &highest, e) < 0)
 		return -1;
 	if (store->highest_body < highest)
 		store->highest_body = highest;
@@ -38,7 +38,7 @@ static int new_body_id(struct store *store, int64_t *id, struct err *e)
 /* The row of a body that stays unfinished over several transactions. */
 static int start_arriving(struct store *store, struct body_writer *writer, struct err *e)
 {
-	if (new_body_id(store, &writer->body_id, e))
+	if (new_body_id(store, &writer->body_id, e) < 0)
 		return -1;
 	writer->arriving = true;
 	struct query q =
@@ -61,7 +61,7 @@ static int store_piece(
 	db_bind_blob(&q, octets);
 	db_bind_int(&q, writer->arriving);
 	db_bind_int(&q, writer->body_id);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	if (db_changes(store) == 0)
 		return err_set(e, ERR_GONE, "an earlier part of the message was not stored");
@@ -86,7 +86,7 @@ int body_append(struct store *store, struct body_writer *writer, struct slice oc
 		writer->size = octets.len;
 		if (whole)
 			return 0;
-		if (start_arriving(store, writer, e))
+		if (start_arriving(store, writer, e) < 0)
 			return -1;
 	} else {
 		assert(writer->arriving); /* behind a piece that was not full comes nothing */
@@ -114,7 +114,7 @@ int body_settle(struct store *store, struct body_writer *writer, struct err *e)
 {
 	if (writer->arriving)
 		return check_whole(store, writer, e);
-	if (new_body_id(store, &writer->body_id, e))
+	if (new_body_id(store, &writer->body_id, e) < 0)
 		return -1;
 	return writer->size ? store_piece(store, writer, buf_slice(&writer->header), e) : 0;
 }
@@ -122,7 +122,7 @@ int body_settle(struct store *store, struct body_writer *writer, struct err *e)
 void body_writer_free(struct body_writer *writer)
 {
 	buf_free(&writer->header);
-	memset(writer, 0, sizeof *writer);
+	memset(writer, 0, sizeof(*writer));
 }
 
 /* ---- freeing ---- */
@@ -146,7 +146,7 @@ static int free_pieces(struct store *store, int64_t body_id, int64_t count, stru
 	struct query q = db_query(store, SQL("DELETE FROM pieces WHERE id >= ? AND id < ?"));
 	db_bind_int(&q, from);
 	db_bind_int(&q, to);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	return db_changes(store) == count;
 }
@@ -167,7 +167,7 @@ int body_abandon(struct store *store, struct body_writer *writer, struct err *e)
 	struct query q = db_query(
 		store, SQL("UPDATE bodies SET arriving = 0 WHERE id = ? AND arriving = 1"));
 	db_bind_int(&q, id);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	if (db_changes(store) == 0)
 		return 0;
@@ -199,7 +199,7 @@ int body_free_step(struct store *store, uint64_t octets, struct err *e)
 		int more = free_pieces(store, id, 1 + left / BODY_PIECE, e);
 		if (more)
 			return more;
-		if (free_row(store, id, e))
+		if (free_row(store, id, e) < 0)
 			return -1;
 		left -= size > LEAST_WORK ? size : LEAST_WORK;
 	}
@@ -210,7 +210,7 @@ int body_free_step(struct store *store, uint64_t octets, struct err *e)
 
 int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e)
 {
-	memset(reader, 0, sizeof *reader);
+	memset(reader, 0, sizeof(*reader));
 	struct query q = db_query(
 		store, SQL("SELECT body_id, size, checksum, prefix FROM entries WHERE id = ?"));
 	db_bind_int(&q, entry_id);
@@ -279,7 +279,7 @@ int body_next(struct body_reader *reader, struct slice *octets, struct err *e)
 		return 0;
 	/* What body_open() read of it goes first. */
 	bool prefix = reader->given == 0 && reader->piece.len > 0;
-	if (!prefix && read_piece(reader, e))
+	if (!prefix && read_piece(reader, e) < 0)
 		return -1;
 	*octets = buf_slice(&reader->piece);
 	reader->given += octets->len;
@@ -289,5 +289,5 @@ int body_next(struct body_reader *reader, struct slice *octets, struct err *e)
 void body_close(struct body_reader *reader)
 {
 	buf_free(&reader->piece);
-	memset(reader, 0, sizeof *reader);
+	memset(reader, 0, sizeof(*reader));
 }

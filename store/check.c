@@ -89,8 +89,8 @@ static int look_at_all(struct store *store, struct buf *sentences, struct err *e
 		    " WHERE u.removed IS NULL AND NOT EXISTS (SELECT 1 FROM folders"
 		    " WHERE user_id = u.id AND name = column1) /* scans everything */"),
 	};
-	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
-		if (look(store, looks[i], sentences, e))
+	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
+		if (look(store, looks[i], sentences, e) < 0)
 			return -1;
 	return 0;
 }

@@ -104,7 +104,7 @@ struct query db_query(struct store *store, const struct statement *statement)
 		return query;
 	}
 	if (!store->prepared)
-		store->prepared = must_alloc(statement_count() * sizeof *store->prepared);
+		store->prepared = must_alloc(statement_count() * sizeof(*store->prepared));
 	sqlite3_stmt **kept = &store->prepared[statement - __start_statements];
 	if (!*kept)
 		query.failed = sqlite3_prepare_v3(

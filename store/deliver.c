@@ -93,13 +93,13 @@ static int file_copy(struct filing *filing, const struct destination *to, struct
 	int64_t folder_id;
 	if (has_it(filing, to->user.id))
 		return 0;
-	if (filing->count == 0 && body_settle(filing->store, filing->body, e))
+	if (filing->count == 0 && body_settle(filing->store, filing->body, e) < 0)
 		return -1;
-	if (find_folder(filing, to, &folder_id, e) || add_entry(filing, to, folder_id, e))
+	if (find_folder(filing, to, &folder_id, e) < 0 || add_entry(filing, to, folder_id, e) < 0)
 		return -1;
 	if (filing->count == filing->cap) {
 		filing->cap = filing->cap ? filing->cap * 2 : 8;
-		filing->users = must_realloc(filing->users, filing->cap * sizeof *filing->users);
+		filing->users = must_realloc(filing->users, filing->cap * sizeof(*filing->users));
 	}
 	filing->users[filing->count++] = to->user.id;
 	return 0;
@@ -117,7 +117,7 @@ static int file_for(
 	struct filing *filing, struct slice recipient, enum err_kind *result, struct err *e)
 {
 	struct destinations to = {0};
-	if (addresses_resolve(filing->store, filing->config, recipient, &to, e)) {
+	if (addresses_resolve(filing->store, filing->config, recipient, &to, e) < 0) {
 		destinations_free(&to);
 		*result = e->kind;
 		return concerns_recipient(e->kind) ? 0 : -1;

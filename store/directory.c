@@ -14,7 +14,6 @@
 #include "store/logins.h"
 #include "store/requests.h"
 #include "store/roles.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -65,7 +65,7 @@ int events_each_login(struct store *store, int64_t seconds,
 	int found;
 	while ((found = db_next(&q, e)) == 1 && db_int(&q, 0) >= since) {
 		char address[64];
-		db_copy_text(&q, 1, address, sizeof address);
+		db_copy_text(&q, 1, address, sizeof(address));
 		each(address, arg);
 	}
 	db_end(&q);
@@ -75,8 +75,8 @@ int events_each_login(struct store *store, int64_t seconds,
 int events_totals(struct store *store, struct event_totals *totals, struct err *e)
 {
 	int64_t now = store_now(store);
-	memset(totals, 0, sizeof *totals);
-	if (count_deliveries(store, now, totals, e))
+	memset(totals, 0, sizeof(*totals));
+	if (count_deliveries(store, now, totals, e) < 0)
 		return -1;
 	return count_logins(store, now, totals, e);
 }
@@ -88,7 +88,7 @@ int events_forget_step(struct store *store, int64_t seconds, struct err *e)
 					     " /* scans events: the oldest, a step of them */"));
 	db_bind_int(&q, store_now(store) - seconds);
 	db_bind_int(&q, STEP);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	return db_changes(store) == STEP;
 }

@@ -13,7 +13,6 @@ static size_t utf8_letter(struct slice text)
 	const unsigned char *at = (const unsigned char *)text.at;
 	size_t len;
 	unsigned lowest = 0x80, highest = 0xBF;
-
 	if (at[0] < 0x80)
 		return at[0] >= 0x20 && at[0] != 0x7F;
 	if (at[0] < 0xC2 || at[0] > 0xF4)
@@ -41,7 +40,6 @@ static bool is_name(struct slice name)
 		return false;
 	for (struct slice rest = name; rest.len;) {
 		size_t len = utf8_letter(rest);
-
 		if (len == 0 || strchr("@/+", rest.at[0]))
 			return false;
 		rest = slice_from(rest, len);
@@ -52,7 +50,6 @@ static bool is_name(struct slice name)
 static int take_folder(struct query *q, struct folder *folder, struct err *e)
 {
 	int found = db_next(q, e);
-
 	if (found == 1) {
 		memset(folder, 0, sizeof(*folder));
 		folder->id = db_int(q, 0);
@@ -83,7 +80,6 @@ int folders_each(struct store *store, int64_t user_id,
 {
 	struct folder folder = {0};
 	int found;
-
 	do {
 		struct folder last = folder;
 		struct query q = db_query(store,
@@ -100,7 +96,6 @@ int folders_add(
 {
 	struct folder folder;
 	int found;
-
 	if (!is_name(name))
 		return err_set(e, ERR_INPUT,
 			"a folder's name is 1 to 64 octets of letters, digits and signs, without @ "
@@ -121,7 +116,6 @@ int folders_add(
 static int find_id(struct store *store, int64_t id, struct folder *folder, struct err *e)
 {
 	struct query q = db_query(store, SQL(FOLDER_COLUMNS "WHERE id = ?"));
-
 	db_bind_int(&q, id);
 	return take_folder(&q, folder, e);
 }
@@ -129,7 +123,6 @@ static int find_id(struct store *store, int64_t id, struct folder *folder, struc
 static bool is_fixed(const struct folder *folder)
 {
 	struct slice name = slice_of(folder->name);
-
 	return slice_equal_nocase(name, SLICE(FOLDER_INBOX)) ||
 	       slice_equal_nocase(name, SLICE(FOLDER_JUNK));
 }
@@ -138,7 +131,6 @@ int folders_remove(struct store *store, int64_t folder_id, struct err *e)
 {
 	struct folder folder, inbox;
 	int found = find_id(store, folder_id, &folder, e);
-
 	if (found == 0)
 		return err_set(e, ERR_MISSING, "there is no such folder any more");
 	if (found < 0)

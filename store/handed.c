@@ -132,10 +132,10 @@ int handed_take_over(const int fds[3], struct err *e)
 				"a descriptor of the store leads to a file that "
 				"has been removed: ask for new ones");
 	}
-	memcpy(handed, fds, sizeof handed);
+	memcpy(handed, fds, sizeof(handed));
 	sqlite3_initialize();
 	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
-	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		vfs->xSetSystemCall(vfs, calls[i].name, calls[i].call);
 	return 0;
 }

@@ -4,7 +4,6 @@
 #include "base/role.h"
 #include "base/sandbox.h"
 #include "store/password.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,6 @@
 #include "base/sandbox.h"
 #include "store/requests.h"
 #include "store/roles.h"
-
 #include <string.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 /* Two rings: the oldest entry gives way. */
 #include "store/logins.h"
 #include "base/peers.h"
-
 #include <string.h>
 
 #define RIGHT_MOST 1024

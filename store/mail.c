@@ -19,7 +19,7 @@ static int find_ids(struct store *store, int64_t user_id, int64_t folder_id, boo
 	int found;
 	while ((found = db_next(&q, e)) == 1) {
 		int64_t id = db_int(&q, 0);
-		buf_add(ids, &id, sizeof id);
+		buf_add(ids, &id, sizeof(id));
 	}
 	return found;
 }
@@ -36,15 +36,15 @@ int mail_find(struct store *store, int64_t user_id, int64_t id, struct mail *mai
 	int found = db_next(&q, e);
 	if (found != 1)
 		return found;
-	memset(mail, 0, sizeof *mail);
+	memset(mail, 0, sizeof(*mail));
 	mail->id = db_int(&q, 0);
 	mail->folder_id = db_int(&q, 1);
-	db_copy_text(&q, 2, mail->folder, sizeof mail->folder);
-	db_copy_text(&q, 3, mail->uidl, sizeof mail->uidl);
+	db_copy_text(&q, 2, mail->folder, sizeof(mail->folder));
+	db_copy_text(&q, 3, mail->uidl, sizeof(mail->uidl));
 	mail->size = (uint64_t)db_int(&q, 4);
 	mail->received = db_int(&q, 5);
 	mail->deleted = db_int(&q, 6);
-	db_copy_text(&q, 7, mail->from, sizeof mail->from);
+	db_copy_text(&q, 7, mail->from, sizeof(mail->from));
 	db_end(&q);
 	return 1;
 }
@@ -57,7 +57,7 @@ int mail_each(struct store *store, int64_t user_id, int64_t folder_id, bool dele
 	for (size_t at = 0; result == 0 && at < ids.len; at += sizeof(int64_t)) {
 		struct mail mail;
 		int64_t id;
-		memcpy(&id, ids.at + at, sizeof id);
+		memcpy(&id, ids.at + at, sizeof(id));
 		int found = mail_find(store, user_id, id, &mail, e);
 		if (found < 0)
 			result = -1;
@@ -78,7 +78,7 @@ int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_i
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, id);
 	db_bind_int(&q, user_id);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	if (db_changes(store) == 0)
 		return err_set(e, ERR_MISSING,

@@ -10,7 +10,7 @@ void maildrop_add(struct maildrop *maildrop, int64_t id, uint64_t size, struct s
 	if (maildrop->count == maildrop->cap) {
 		maildrop->cap = maildrop->cap ? maildrop->cap * 2 : 64;
 		maildrop->items =
-			must_realloc(maildrop->items, maildrop->cap * sizeof *maildrop->items);
+			must_realloc(maildrop->items, maildrop->cap * sizeof(*maildrop->items));
 	}
 	maildrop->items[maildrop->count++] = (struct maildrop_item){
 		.id = id, .size = size, .uidl = (uint32_t)maildrop->uidls.len};
@@ -28,7 +28,7 @@ void maildrop_free(struct maildrop *maildrop)
 {
 	free(maildrop->items);
 	buf_free(&maildrop->uidls);
-	memset(maildrop, 0, sizeof *maildrop);
+	memset(maildrop, 0, sizeof(*maildrop));
 }
 
 int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e)
@@ -94,8 +94,7 @@ int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, con
 	size_t count, struct err *e)
 {
 	struct buf list = {0};
-
-	if (check_folder(store, user_id, folder_id, e))
+	if (check_folder(store, user_id, folder_id, e) < 0)
 		return -1;
 	/* One statement for all of them: inside a savepoint SQLite walks all that
 	 * was changed before at the end of each, and thousands would take minutes. */

@@ -48,9 +48,9 @@ static int copy_database(const char *from, const char *to)
 static int copy_aside(struct store *store, int version, struct err *e)
 {
 	char from[CONFIG_PATH_MAX + 16], to[CONFIG_PATH_MAX + 40], partial[CONFIG_PATH_MAX + 48];
-	snprintf(from, sizeof from, "%s/store.db", store->data);
-	snprintf(to, sizeof to, "%s/store.db.version-%d", store->data, version);
-	snprintf(partial, sizeof partial, "%s.part", to);
+	snprintf(from, sizeof(from), "%s/store.db", store->data);
+	snprintf(to, sizeof(to), "%s/store.db.version-%d", store->data, version);
+	snprintf(partial, sizeof(partial), "%s.part", to);
 	unlink(partial);
 	int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -59,7 +59,7 @@ static int copy_aside(struct store *store, int version, struct err *e)
 	int code = copy_database(from, partial);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
-	if (code != SQLITE_OK || sync_path(partial, O_RDONLY, e)) {
+	if (code != SQLITE_OK || sync_path(partial, O_RDONLY, e) < 0) {
 		unlink(partial);
 		return err_prefix(e, "copying the store aside: ");
 	}
@@ -72,10 +72,10 @@ static int copy_aside(struct store *store, int version, struct err *e)
 static int find_version(struct store *store, int64_t *version, struct err *e)
 {
 	int64_t tables;
-	if (db_number(store, SQL("PRAGMA user_version"), version, e) ||
+	if (db_number(store, SQL("PRAGMA user_version"), version, e) < 0 ||
 		db_number(store,
 			SQL("SELECT count(*) FROM sqlite_master /* scans sqlite_master */"),
-			&tables, e))
+			&tables, e) < 0)
 		return -1;
 	if (*version == 0 && tables > 0)
 		return err_set(e, ERR_DAMAGED,
@@ -87,21 +87,21 @@ static int find_version(struct store *store, int64_t *version, struct err *e)
 static int take_steps(
 	struct store *store, const char *const *steps, int64_t from, int to, struct err *e)
 {
-	if (from > 0 && copy_aside(store, (int)from, e))
+	if (from > 0 && copy_aside(store, (int)from, e) < 0)
 		return -1;
 	for (int64_t version = from; version < to; version++)
-		if (db_script(store, steps[version], e))
+		if (db_script(store, steps[version], e) < 0)
 			return err_prefix(
 				e, "bringing the store forward to version %d: ", (int)version + 1);
 	char number[40];
-	snprintf(number, sizeof number, "PRAGMA user_version = %d", to);
+	snprintf(number, sizeof(number), "PRAGMA user_version = %d", to);
 	return db_script(store, number, e);
 }
 
 int db_migrate(struct store *store, const char *const *steps, int count, struct err *e)
 {
 	int64_t version;
-	if (find_version(store, &version, e))
+	if (find_version(store, &version, e) < 0)
 		return -1;
 	if (version > count)
 		return err_set(e, ERR_NEWER,
@@ -120,10 +120,10 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 
 	/* Another process may have been quicker: look again, now that none can
 	 * write. */
-	if (store_begin(store, e))
+	if (store_begin(store, e) < 0)
 		return -1;
-	if (find_version(store, &version, e) ||
-		(version < count && take_steps(store, steps, version, count, e))) {
+	if (find_version(store, &version, e) < 0 ||
+		(version < count && take_steps(store, steps, version, count, e) < 0)) {
 		store_rollback(store);
 		return -1;
 	}

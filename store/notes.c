@@ -3,7 +3,6 @@
 #include "store/events.h"
 #include "store/requests.h"
 #include "store/users.h"
-
 #include <string.h>
 
 /* last_login is kept to the hour: a poll a minute is no reason to write. */

@@ -6,12 +6,13 @@
  * since the password is in it. */
 #include "store/password.h"
 #include "base/digest.h"
+#include <assert.h>
 #include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(HASH_MAX >= CRYPT_OUTPUT_SIZE, "a hash fits in a struct user");
+static_assert(HASH_MAX >= CRYPT_OUTPUT_SIZE, "a hash fits in a struct user");
 
 static const char OURS[] = "$y$";
 
@@ -23,7 +24,6 @@ static struct crypt_data work;
 static bool compute(const char *password, const char *setting, char *out)
 {
 	const char *hash = crypt_rn(password, setting, &work, sizeof(work));
-
 	if (!hash && errno == ENOMEM)
 		abort();
 	if (hash)
@@ -50,7 +50,6 @@ int password_hash(struct slice password, char hash[HASH_MAX], struct err *e)
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	char text[PASSWORD_MAX + 1];
 	bool done;
-
 	if (password.len == 0)
 		return err_set(e, ERR_INPUT, "the password is empty: give one");
 	if (password.len > PASSWORD_MAX)
@@ -74,7 +73,6 @@ bool password_matches(struct slice password, const char *hash)
 	char text[PASSWORD_MAX + 1];
 	char computed[HASH_MAX];
 	bool matches;
-
 	if (!*dummy && !make_setting(dummy))
 		abort();
 	/* What crypt(3) cannot take is nobody's password, at the same price. */
@@ -101,7 +99,6 @@ bool password_hash_is_known(const char *hash)
 	char computed[HASH_MAX];
 	int judged;
 	bool known;
-
 	if (hash[0] != '$' || strlen(hash) >= HASH_MAX)
 		return false;
 	judged = crypt_checksalt(hash);
@@ -123,10 +120,8 @@ void password_generate(char text[PASSWORD_GENERATED_MAX])
 	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
 	const unsigned count = sizeof(letters) - 1;
 	size_t len = 0;
-
 	while (len < PASSWORD_GENERATED_MAX - 1) {
 		unsigned char random;
-
 		if (len % 5 == 4) {
 			text[len++] = '-';
 			continue;

@@ -29,7 +29,8 @@ static int64_t steady_seconds(struct store *store, int64_t now)
 static int trust_clock(struct store *store, int64_t now, struct err *e)
 {
 	int64_t latest = 0;
-	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e))
+	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e) <
+		0)
 		return -1;
 	bool odd = latest && (now < latest || now - latest > DAY);
 	if (steady_seconds(store, now) < HOUR && odd)
@@ -50,7 +51,7 @@ static int purge_entries(struct store *store, int64_t until, struct err *e)
 		    " WHERE deleted IS NOT NULL AND deleted <= ? ORDER BY deleted LIMIT ?)"));
 	db_bind_int(&q, until);
 	db_bind_int(&q, ENTRIES_STEP);
-	if (db_run(&q, e))
+	if (db_run(&q, e) < 0)
 		return -1;
 	return db_changes(store) == ENTRIES_STEP;
 }
@@ -73,10 +74,10 @@ static int purge_user(struct store *store, int64_t until, struct err *e)
 		SQL("DELETE FROM folders WHERE user_id = ?"),
 		SQL("DELETE FROM users WHERE id = ?"),
 	};
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct query step = db_query(store, steps[i]);
 		db_bind_int(&step, id);
-		if (db_run(&step, e))
+		if (db_run(&step, e) < 0)
 			return -1;
 	}
 	return 1;

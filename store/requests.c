@@ -1,7 +1,6 @@
 /* Both ends of the frames: how a session asks, and how a role reads what it was
  * asked. The two stand side by side so that the fields cannot drift apart. */
 #include "store/requests.h"
-
 #include <stdlib.h>
 #include <string.h>
 

@@ -28,7 +28,6 @@ static int count_rules(struct store *store, int64_t user_id, int64_t *count, str
 	struct query q = db_query(
 		store, SQL("SELECT coalesce(max(position), 0) FROM rules WHERE user_id = ?"));
 	int found;
-
 	db_bind_int(&q, user_id);
 	found = db_next(&q, e);
 	if (found == 1)
@@ -41,7 +40,6 @@ int rules_add(struct store *store, int64_t user_id, struct slice header, struct 
 	int64_t folder_id, struct err *e)
 {
 	int64_t count = 0;
-
 	if (header.len && header.at[header.len - 1] == ':')
 		header.len--;
 	if (!is_field_name(header))
@@ -67,7 +65,6 @@ int rules_remove(struct store *store, int64_t user_id, int64_t n, struct err *e)
 {
 	struct query remove =
 		db_query(store, SQL("DELETE FROM rules WHERE user_id = ? AND position = ?"));
-
 	db_bind_int(&remove, user_id);
 	db_bind_int(&remove, n);
 	if (db_run(&remove, e) < 0)
@@ -89,7 +86,6 @@ static int find_by_folder(struct store *store, int64_t folder_id, int64_t *n, st
 	struct query q =
 		db_query(store, SQL("SELECT position FROM rules WHERE folder_id = ? LIMIT 1"));
 	int found;
-
 	db_bind_int(&q, folder_id);
 	found = db_next(&q, e);
 	*n = found == 1 ? db_int(&q, 0) : 0;
@@ -101,7 +97,6 @@ int rules_forget_folder(struct store *store, int64_t user_id, int64_t folder_id,
 {
 	int64_t n;
 	int found;
-
 	while ((found = find_by_folder(store, folder_id, &n, e)) == 1)
 		if (rules_remove(store, user_id, n, e) < 0)
 			return -1;
@@ -118,7 +113,6 @@ static int load(
 		    "r.position"));
 	size_t cap = 0;
 	int found;
-
 	*rules = NULL;
 	*count = 0;
 	db_bind_int(&q, user_id);
@@ -144,7 +138,6 @@ int rules_each(struct store *store, int64_t user_id,
 	struct rule *rules;
 	size_t count;
 	int result = load(store, user_id, &rules, &count, e);
-
 	for (size_t i = 0; result == 0 && i < count; i++)
 		if (each(&rules[i], arg) != 0)
 			break;
@@ -158,7 +151,6 @@ static size_t match_field(
 	const struct rule *rules, size_t count, struct header_field *field, struct buf *decoded)
 {
 	bool ready = false;
-
 	for (size_t i = 0; i < count; i++) {
 		if (!slice_equal_nocase(field->name, slice_of(rules[i].header)))
 			continue;
@@ -183,7 +175,6 @@ int rules_match(struct store *store, int64_t user_id, struct slice header, int64
 	struct rule *rules;
 	size_t count, first;
 	int result = load(store, user_id, &rules, &count, e);
-
 	for (size_t i = 0; i < count; i++)
 		text_fold(rules[i].pattern, strlen(rules[i].pattern));
 	/* Fields come in any order: the first rule that fits any of them wins. */

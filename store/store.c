@@ -46,15 +46,15 @@ static int check_files(const char *data, bool *exists, struct err *e)
 		return err_set(e, errno == ENOENT ? ERR_MISSING : ERR_IO,
 			"%s: %s: `officemail init` makes it, or mend [office] data", data,
 			strerror(errno));
-	if (check_ours(data, &st, S_IFDIR, e))
+	if (check_ours(data, &st, S_IFDIR, e) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[CONFIG_PATH_MAX + 16];
-		snprintf(path, sizeof path, "%s/%s", data, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", data, names[i]);
 		bool there = lstat(path, &st) == 0;
 		if (!there && errno != ENOENT)
 			return err_set_errno(e, "%s", path);
-		if (there && check_ours(path, &st, S_IFREG, e))
+		if (there && check_ours(path, &st, S_IFREG, e) < 0)
 			return -1;
 		if (i == 0)
 			*exists = there;
@@ -67,7 +67,7 @@ static int check_files(const char *data, bool *exists, struct err *e)
 static int create_file(const char *data, struct err *e)
 {
 	char path[CONFIG_PATH_MAX + 16];
-	snprintf(path, sizeof path, "%s/store.db", data);
+	snprintf(path, sizeof(path), "%s/store.db", data);
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errno == EEXIST ? 0 : err_set_errno(e, "%s", path);
@@ -82,7 +82,7 @@ int store_files_open(int fds[3], const char *data, struct err *e)
 		fds[i] = -1;
 	for (int i = 0; i < 3; i++) {
 		char path[CONFIG_PATH_MAX + 16];
-		snprintf(path, sizeof path, "%s/%s", data, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", data, names[i]);
 		fds[i] = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (fds[i] < 0) {
 			err_set_errno(e, "%s", path);
@@ -138,7 +138,7 @@ static int set_pragmas(struct store *store, struct err *e)
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
 	char text[400];
-	snprintf(text, sizeof text,
+	snprintf(text, sizeof(text),
 		"PRAGMA secure_delete = off;" /* its default writes a log as long as what goes */
 		"PRAGMA cache_size = -%d;"
 		"PRAGMA cell_size_check = on;"
@@ -147,8 +147,6 @@ static int set_pragmas(struct store *store, struct err *e)
 	return db_script(store, text, e);
 }
 
-/* What a reader has no use for. The first two count for an empty file only, and
- * write to any other. */
 int store_set_sync(struct store *store, enum config_sync sync, struct err *e)
 {
 	store->sync = sync;
@@ -156,22 +154,21 @@ int store_set_sync(struct store *store, enum config_sync sync, struct err *e)
 		sync == SYNC_FULL ? "PRAGMA synchronous = full" : "PRAGMA synchronous = normal", e);
 }
 
+/* What a reader has no use for. The first two count for an empty file only, and
+ * write to any other. */
 static int set_writing_pragmas(struct store *store, struct err *e)
 {
 	char text[200];
 	int64_t pages = 0;
-	if (db_number(store, SQL("PRAGMA page_count"), &pages, e))
+	if (db_number(store, SQL("PRAGMA page_count"), &pages, e) < 0)
 		return -1;
-	snprintf(text, sizeof text, "PRAGMA page_size = %d; PRAGMA auto_vacuum = incremental;",
+	snprintf(text, sizeof(text), "PRAGMA page_size = %d; PRAGMA auto_vacuum = incremental;",
 		STORE_PAGE);
-	if (pages == 0 && db_script(store, text, e))
+	if (pages == 0 && db_script(store, text, e) < 0)
 		return -1;
-	snprintf(text, sizeof text,
-		"PRAGMA journal_mode = wal;"
-		"PRAGMA synchronous = %s;"
-		"PRAGMA foreign_keys = on;",
-		store->sync == SYNC_FULL ? "full" : "normal");
-	return db_script(store, text, e);
+	if (db_script(store, "PRAGMA journal_mode = wal; PRAGMA foreign_keys = on;", e) < 0)
+		return -1;
+	return store_set_sync(store, store->sync, e);
 }
 
 /* While a server runs its writer checkpoints, so that no command holds up the
@@ -180,7 +177,7 @@ static int set_writing_pragmas(struct store *store, struct err *e)
 static int set_checkpoints(struct store *store, struct err *e)
 {
 	int64_t server = 0;
-	if (store->role == STORE_TOOL && store_server(store->data, &server, e))
+	if (store->role == STORE_TOOL && store_server(store->data, &server, e) < 0)
 		return -1;
 	if (store->role == STORE_TOOL && server == 0)
 		return 0;
@@ -198,9 +195,9 @@ int db_open(struct store *store, struct err *e)
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	configure_sqlite();
 	if (store->handed)
-		snprintf(path, sizeof path, "file:%s?readonly_shm=1", HANDED_PATH);
+		snprintf(path, sizeof(path), "file:%s?readonly_shm=1", HANDED_PATH);
 	else
-		snprintf(path, sizeof path, "%s/store.db", store->data);
+		snprintf(path, sizeof(path), "%s/store.db", store->data);
 	flags |= store->role == STORE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	flags |= store->handed ? SQLITE_OPEN_URI : 0;
 	int code = sqlite3_open_v2(path, &store->db, flags, NULL);
@@ -208,9 +205,9 @@ int db_open(struct store *store, struct err *e)
 		code = db_add_functions(store);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
-	if (code != SQLITE_OK || set_pragmas(store, e) ||
-		(store->role != STORE_READER && set_writing_pragmas(store, e)) ||
-		set_checkpoints(store, e)) {
+	if (code != SQLITE_OK || set_pragmas(store, e) < 0 ||
+		(store->role != STORE_READER && set_writing_pragmas(store, e) < 0) ||
+		set_checkpoints(store, e) < 0) {
 		db_forget_statements(store);
 		sqlite3_close(store->db);
 		store->db = NULL;
@@ -221,16 +218,17 @@ int db_open(struct store *store, struct err *e)
 
 static struct store *store_new(const char *data, enum store_role role, enum config_sync sync)
 {
-	struct store *store = must_alloc(sizeof *store);
+	struct store *store = must_alloc(sizeof(*store));
 	store->role = role;
 	store->sync = sync;
-	snprintf(store->data, sizeof store->data, "%s", data);
+	snprintf(store->data, sizeof(store->data), "%s", data);
 	return store;
 }
 
 static int finish_opening(struct store **store, struct store *opened, struct err *e)
 {
-	if (db_open(opened, e) || db_migrate(opened, db_migrations, STORE_SCHEMA_VERSION, e)) {
+	if (db_open(opened, e) < 0 ||
+		db_migrate(opened, db_migrations, STORE_SCHEMA_VERSION, e) < 0) {
 		store_close(opened);
 		return -1;
 	}
@@ -245,12 +243,12 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 	*store = NULL;
 	if (strlen(data) >= CONFIG_PATH_MAX)
 		return err_set(e, ERR_INPUT, "the data directory's path is too long");
-	if (check_files(data, &exists, e))
+	if (check_files(data, &exists, e) < 0)
 		return -1;
 	if (!exists && role == STORE_READER)
 		return err_set(e, ERR_MISSING,
 			"%s/store.db does not exist: `officemail init` makes a store", data);
-	if (!exists && create_file(data, e))
+	if (!exists && create_file(data, e) < 0)
 		return -1;
 	return finish_opening(store, store_new(data, role, sync), e);
 }
@@ -259,7 +257,7 @@ int store_open_handed(struct store **store, const int fds[3], struct err *e)
 {
 	*store = NULL;
 	configure_sqlite();
-	if (handed_take_over(fds, e))
+	if (handed_take_over(fds, e) < 0)
 		return -1;
 	struct store *opened = store_new("", STORE_READER, SYNC_FULL);
 	opened->handed = true;
@@ -292,7 +290,7 @@ static int reopen(struct store *store, struct err *e)
 
 int store_begin(struct store *store, struct err *e)
 {
-	if (!store->db && reopen(store, e))
+	if (!store->db && reopen(store, e) < 0)
 		return -1;
 	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
 	return db_run(&q, e);

@@ -20,7 +20,7 @@
 static int open_lock(const char *data, int flags)
 {
 	char path[CONFIG_PATH_MAX + 16];
-	snprintf(path, sizeof path, "%s/lock", data);
+	snprintf(path, sizeof(path), "%s/lock", data);
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
@@ -78,7 +78,7 @@ static int disk_free(const struct store *store, uint64_t *octets, struct err *e)
 
 static int free_pages(struct store *store, int64_t *unused, int64_t *all, struct err *e)
 {
-	if (db_number(store, SQL("PRAGMA freelist_count"), unused, e))
+	if (db_number(store, SQL("PRAGMA freelist_count"), unused, e) < 0)
 		return -1;
 	return db_number(store, SQL("PRAGMA page_count"), all, e);
 }
@@ -86,7 +86,7 @@ static int free_pages(struct store *store, int64_t *unused, int64_t *all, struct
 int store_free_space(struct store *store, uint64_t *octets, struct err *e)
 {
 	int64_t unused = 0, all = 0;
-	if (disk_free(store, octets, e) || free_pages(store, &unused, &all, e))
+	if (disk_free(store, octets, e) < 0 || free_pages(store, &unused, &all, e) < 0)
 		return -1;
 	/* Free pages are of no use when the log that leads to them has no room. */
 	if (*octets >= LOG_ROOM)
@@ -106,7 +106,7 @@ static bool log_is_empty(const struct store *store)
 {
 	char path[CONFIG_PATH_MAX + 16];
 	struct stat st;
-	snprintf(path, sizeof path, "%s/store.db-wal", store->data);
+	snprintf(path, sizeof(path), "%s/store.db-wal", store->data);
 	return stat(path, &st) || st.st_size == 0;
 }
 
@@ -141,7 +141,7 @@ static int worth_shrinking(struct store *store, bool *is_short, struct err *e)
 {
 	uint64_t room = 0;
 	int64_t unused = 0, all = 0;
-	if (disk_free(store, &room, e) || free_pages(store, &unused, &all, e))
+	if (disk_free(store, &room, e) < 0 || free_pages(store, &unused, &all, e) < 0)
 		return -1;
 	*is_short = room < 2 * LOG_ROOM;
 	return room >= SHRINK_ROOM && (*is_short ? unused > 0 : unused * 4 > all);
@@ -168,7 +168,7 @@ int store_shrink_step(struct store *store, struct err *e)
 static int open_ballast(const struct store *store, int flags)
 {
 	char path[CONFIG_PATH_MAX + 16];
-	snprintf(path, sizeof path, "%s/ballast", store->data);
+	snprintf(path, sizeof(path), "%s/ballast", store->data);
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
@@ -187,9 +187,9 @@ static int fill_ballast(int fd, off_t size)
 {
 	unsigned char noise[64 * 1024];
 	while (size < STORE_BALLAST) {
-		size_t len = STORE_BALLAST - size < (off_t)sizeof noise
+		size_t len = STORE_BALLAST - size < (off_t)sizeof(noise)
 				     ? (size_t)(STORE_BALLAST - size)
-				     : sizeof noise;
+				     : sizeof(noise);
 		digest_random(noise, len);
 		ssize_t written = pwrite(fd, noise, len, size);
 		if (written < 0)
@@ -203,7 +203,7 @@ int store_ballast_make(struct store *store, struct err *e)
 {
 	uint64_t room = 0;
 	struct stat st;
-	if (disk_free(store, &room, e))
+	if (disk_free(store, &room, e) < 0)
 		return -1;
 	int fd = open_ballast(store, O_WRONLY | O_CREAT);
 	if (fd < 0)

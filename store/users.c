@@ -18,7 +18,6 @@
 static int take_user(struct query *q, struct user *user, struct err *e)
 {
 	int found = db_next(q, e);
-
 	if (found == 1) {
 		memset(user, 0, sizeof(*user));
 		user->id = db_int(q, 0);
@@ -38,7 +37,6 @@ int users_find(struct store *store, struct slice text, struct user *user, struct
 {
 	struct address address;
 	struct err malformed;
-
 	if (address_read(&address, text, &malformed) < 0)
 		return 0;
 	struct query q = db_query(store, SQL(USER_COLUMNS "WHERE address = ? AND removed IS NULL"));
@@ -49,7 +47,6 @@ int users_find(struct store *store, struct slice text, struct user *user, struct
 int users_find_id(struct store *store, int64_t id, struct user *user, struct err *e)
 {
 	struct query q = db_query(store, SQL(USER_COLUMNS "WHERE id = ? AND removed IS NULL"));
-
 	db_bind_int(&q, id);
 	return take_user(&q, user, e);
 }
@@ -60,7 +57,6 @@ static int find_local(struct store *store, struct slice local, struct user *user
 	struct address folded;
 	int64_t id = 0;
 	int rows = 0, found;
-
 	if (!address_join(&folded, local, SLICE("-")))
 		return 0;
 	struct query q = db_query(
@@ -93,7 +89,6 @@ int users_find_login(struct store *store, struct slice login, struct user *user,
 	size_t plus = slice_find(login, '+');
 	size_t at = slice_find(login, '@');
 	int found = find_name(store, login, user, e);
-
 	*folder = (struct slice){NULL, 0};
 	if (found != 0 || plus == login.len)
 		return found;
@@ -115,7 +110,6 @@ int users_each(struct store *store, int (*each)(const struct user *user, void *a
 {
 	struct user user = {0};
 	int found;
-
 	do {
 		struct user last = user;
 		struct query q = db_query(store,
@@ -131,7 +125,6 @@ uint64_t users_room(const struct user *user, const struct config *config)
 {
 	uint64_t quota = user->quota == QUOTA_DEFAULT ? config->quota : (uint64_t)user->quota;
 	uint64_t used = (uint64_t)user->used;
-
 	if (quota == 0)
 		return UINT64_MAX;
 	return used < quota ? quota - used : 0;
@@ -145,7 +138,6 @@ static int read_free(struct address *address, struct store *store, const struct 
 {
 	struct user user;
 	int found;
-
 	if (addresses_read_ours(address, config, text, e) < 0)
 		return -1;
 	found = users_find(store, slice_of(address->text), &user, e);
@@ -163,7 +155,6 @@ static int find_removed(struct store *store, const struct config *config,
 		    " LIMIT 1"));
 	int64_t kept = config->keep_deleted > 3600 ? config->keep_deleted : 3600;
 	int found;
-
 	db_bind_int(&q, store_now(store) - kept);
 	db_bind_text(&q, slice_of(address->text));
 	found = db_next(&q, e);
@@ -186,7 +177,6 @@ static int revive(
 {
 	struct query q = db_query(store, SQL("UPDATE users SET removed = NULL, enabled = 1, hash = "
 					     "?, quota = ? WHERE id = ?"));
-
 	db_bind_text(&q, slice_of(hash));
 	bind_quota(&q, quota);
 	db_bind_int(&q, user_id);
@@ -199,7 +189,6 @@ static int insert(struct store *store, const struct address *address, const char
 	struct query q = db_query(store, SQL("INSERT INTO users (address, local, hash, quota, "
 					     "created) VALUES (?, ?, ?, ?, ?)"));
 	int64_t id;
-
 	db_bind_text(&q, slice_of(address->text));
 	db_bind_text(&q, address_local(address));
 	db_bind_text(&q, slice_of(hash));
@@ -219,7 +208,6 @@ int users_add(struct store *store, const struct config *config, struct slice tex
 	struct address address;
 	int64_t id;
 	int found;
-
 	if (read_free(&address, store, config, text, e) < 0)
 		return -1;
 	found = aliases_exist(store, &address, e);
@@ -250,7 +238,6 @@ int users_set_hash(struct store *store, int64_t user_id, const char *hash, struc
 {
 	struct query q =
 		db_query(store, SQL("UPDATE users SET hash = ? WHERE id = ? AND removed IS NULL"));
-
 	db_bind_text(&q, slice_of(hash));
 	db_bind_int(&q, user_id);
 	return run_on_user(store, &q, e);
@@ -260,7 +247,6 @@ int users_set_enabled(struct store *store, int64_t user_id, bool enabled, struct
 {
 	struct query q = db_query(
 		store, SQL("UPDATE users SET enabled = ? WHERE id = ? AND removed IS NULL"));
-
 	db_bind_int(&q, enabled);
 	db_bind_int(&q, user_id);
 	return run_on_user(store, &q, e);
@@ -270,7 +256,6 @@ int users_set_quota(struct store *store, int64_t user_id, int64_t quota, struct 
 {
 	struct query q =
 		db_query(store, SQL("UPDATE users SET quota = ? WHERE id = ? AND removed IS NULL"));
-
 	bind_quota(&q, quota);
 	db_bind_int(&q, user_id);
 	return run_on_user(store, &q, e);
@@ -280,7 +265,6 @@ int users_set_last_login(struct store *store, int64_t user_id, int64_t when, str
 {
 	struct query q = db_query(
 		store, SQL("UPDATE users SET last_login = ? WHERE id = ? AND removed IS NULL"));
-
 	db_bind_int(&q, when);
 	db_bind_int(&q, user_id);
 	return run_on_user(store, &q, e);
@@ -291,7 +275,6 @@ static int set_address(
 {
 	struct query q = db_query(store,
 		SQL("UPDATE users SET address = ?, local = ? WHERE id = ? AND removed IS NULL"));
-
 	db_bind_text(&q, slice_of(address->text));
 	db_bind_text(&q, address_local(address));
 	db_bind_int(&q, user_id);
@@ -304,7 +287,6 @@ int users_rename(struct store *store, const struct config *config, int64_t user_
 	struct address from, to;
 	struct user user;
 	int found = users_find_id(store, user_id, &user, e);
-
 	if (found == 0)
 		return err_set(e, ERR_MISSING, "there is no such user any more");
 	if (found < 0 || address_read(&from, slice_of(user.address), e) < 0 ||
@@ -322,7 +304,6 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 {
 	struct user user;
 	int found = users_find_id(store, user_id, &user, e);
-
 	if (found == 0)
 		return err_set(e, ERR_MISSING, "there is no such user any more");
 	if (found < 0)

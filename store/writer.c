@@ -13,7 +13,6 @@
 #include "store/housekeeping.h"
 #include "store/requests.h"
 #include "store/roles.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -10,7 +10,6 @@
 #include "store/roles.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
