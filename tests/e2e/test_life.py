@@ -130,6 +130,8 @@ def test_a_login_that_the_directory_cannot_answer_is_temporary(served):
     pop = served.connect("pop3")
     pop.line()
     pop.command("USER ani@kantor.example")
+    pop.command("PASS salah")  # now the directory has taken the session's channel up
+    pop.command("USER ani@kantor.example")
     (pid, *_) = served.named("directory")
     os.kill(pid, signal.SIGKILL)
     served.wait_log("role-died role=directory")
