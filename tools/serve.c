@@ -17,14 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SMTP_BUSY "421 4.3.2 the server is busy; try again later\r\n"
-#define POP3_BUSY "-ERR [SYS/TEMP] the server is busy; try again later\r\n"
+#define SMTP_BUSY    "421 4.3.2 the server is busy; try again later\r\n"
+#define POP3_BUSY    "-ERR [SYS/TEMP] the server is busy; try again later\r\n"
+#define POP3_BUSY_ID "-ERR [SYS/TEMP] server sedang sibuk; coba lagi nanti\r\n"
 
 enum { SMTP, LMTP, POP3, POP3S, SERVICES };
 static struct procs_service services[SERVICES] = {
 	[SMTP] = {.name = "smtp", .run = smtpd_serve, .busy = SMTP_BUSY},
 	[LMTP] = {.name = "lmtp", .run = smtpd_serve, .busy = SMTP_BUSY},
-	[POP3] = {.name = "pop3", .run = pop3d_serve, .busy = POP3_BUSY},
+	[POP3] = {.name = "pop3", .run = pop3d_serve}, /* .busy: choose_words() */
 	[POP3S] = {.name = "pop3", .run = pop3d_serve, .tls_first = true},
 };
 
@@ -247,6 +248,11 @@ static void keep_fixed(struct config *to, const struct config *from)
 	memcpy(to->pop3d_listen_tls, from->pop3d_listen_tls, sizeof(to->pop3d_listen_tls));
 }
 
+static void choose_words(const struct config *config)
+{
+	services[POP3].busy = config->language == LANGUAGE_ID ? POP3_BUSY_ID : POP3_BUSY;
+}
+
 static void reload(struct procs *procs)
 {
 	static struct config fresh;
@@ -260,6 +266,7 @@ static void reload(struct procs *procs)
 	} else {
 		keep_fixed(&fresh, procs->config);
 		*procs->config = fresh;
+		choose_words(procs->config);
 		procs_send_config(procs);
 		log_event(LOG_INFO, "reloaded", log_text("file", fresh.file));
 		watch_certificate(procs);
@@ -347,6 +354,7 @@ int command_serve(struct command_line *line, struct err *e)
 	if (office_read(line, &config, e) < 0 || find_account(&config, &procs.account, e) < 0 ||
 		account_assume(config.user, e) < 0)
 		return -1;
+	choose_words(&config);
 	int done = prepare_data(&config, &procs.run_dir, e);
 	account_resume();
 	if (done < 0 || sandbox_prepare(e) < 0 || bind_services(&config, &procs.account, e) < 0)
