@@ -259,10 +259,11 @@ static void reload(struct procs *procs)
 	struct buf faults = {0};
 	procs_notify("RELOADING=1");
 	if (config_read(&fresh, procs->config->file, &faults) < 0) {
-		struct slice lines = buf_slice(&faults);
-		while (lines.len > 0)
-			log_event(LOG_ERROR, "reload-refused",
-				log_slice("fault", slice_cut(&lines, '\n')));
+		buf_add_char(&faults, '\0');
+		for (char *line = faults.at, *end; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			log_event(LOG_ERROR, "reload-refused", log_reason(line));
+		}
 	} else {
 		keep_fixed(&fresh, procs->config);
 		*procs->config = fresh;
