@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define ACCEPTS_AT_ONCE  16
-#define HANDSHAKE_MS     10000
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS  10000
 #define ROLE_STEADY_MS   60000 /* lived that long: the back-off begins anew */
@@ -243,12 +242,8 @@ static void run_session(
 			conn_write_text(&visitor->conn, service->busy);
 		return;
 	}
-	if (service->tls_first && conn_start_tls(&visitor->conn, visitor->chain, visitor->sign,
-					  visitor, HANDSHAKE_MS) < 0) {
-		log_event(LOG_INFO, "tls-failed", log_text("service", service->name),
-			log_text("from", visitor->peer));
+	if (service->tls_first && visitor_start_tls(visitor) < 0)
 		return;
-	}
 	service->run(visitor);
 }
 

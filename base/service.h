@@ -25,6 +25,10 @@ struct visitor {
 	tls_sign_fn sign;
 };
 
+/* The handshake, all of it within ten seconds. -1: it has failed, and the log
+ * says so. */
+int visitor_start_tls(struct visitor *visitor);
+
 /* Speaks with the visitor until one of them has had enough. The master's code
  * closes and logs the end. */
 typedef void (*service_fn)(struct visitor *visitor);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +22,16 @@ bool text_to_number(struct slice text, unsigned digits, uint64_t *number)
 	}
 	*number = value;
 	return true;
+}
+
+bool text_to_any_number(struct slice text, uint64_t *number)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+	if (text.len > 0 && !text_to_number(text, UINT_MAX, number))
+		*number = UINT64_MAX;
+	return text.len > 0;
 }
 
 /* A number and the unit behind it; 1 where there is none. */

@@ -9,6 +9,8 @@
 /* Digits only, no sign, no blank, at most `digits` of them; false leaves
  * *number alone. */
 bool text_to_number(struct slice text, unsigned digits, uint64_t *number);
+/* The same, however many: UINT64_MAX for what does not fit. */
+bool text_to_any_number(struct slice text, uint64_t *number);
 /* "64M": octets; K, M, G are powers of 1024. */
 bool text_to_size(struct slice text, uint64_t *octets);
 /* "30s", "10m", "12h", "14d": seconds; "0" is 0. */

@@ -1,15 +1,13 @@
 /* AUTHORIZATION: TLS and the two ways to say who one is. The directory decides
  * and logs what was wrong; here a name and a password live no longer than the
  * question. */
-#include "base/log.h"
 #include "base/sasl.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
 #include "pop3d/reply.h"
 #include <time.h>
 
-#define WRONG_LOGINS_MAX  5
-#define HANDSHAKE_TIMEOUT 10000 /* milliseconds */
+#define WRONG_LOGINS_MAX 5
 
 static void forget_name(struct session *session)
 {
@@ -28,12 +26,8 @@ int pop3_stls(void *arg, struct slice argument)
 		return DIALOG_END;
 	}
 	reply_ok(session, "begin TLS");
-	if (conn_start_tls(&visitor->conn, visitor->chain, visitor->sign, visitor,
-		    HANDSHAKE_TIMEOUT) < 0) {
-		log_event(LOG_INFO, "tls-failed", log_text("service", visitor->service),
-			log_text("from", visitor->peer));
+	if (visitor_start_tls(visitor) < 0)
 		return DIALOG_END;
-	}
 	forget_name(session);
 	session->dialog.has |= DIALOG_TLS | POP3_MAY_LOGIN;
 	return DIALOG_STAY;

@@ -59,46 +59,54 @@ int pop3_stat(void *arg, struct slice argument)
 	return DIALOG_STAY;
 }
 
-int pop3_list(void *arg, struct slice argument)
+static void say_total(struct session *session)
 {
-	struct session *session = arg;
-	const struct maildrop *maildrop = &session->login.maildrop;
+	reply_ok(session, "%zu messages (%llu octets)", count_left(session), size_left(session));
+}
+
+/* reply_ok() for the one that was asked for, reply_line() for one of many. */
+typedef void say_fn(struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say_size(struct session *session, say_fn *say, size_t index)
+{
+	say(session, "%zu %llu", index + 1,
+		(unsigned long long)session->login.maildrop.items[index].size);
+}
+
+static void say_uidl(struct session *session, say_fn *say, size_t index)
+{
+	say(session, "%zu %s", index + 1, maildrop_uidl(&session->login.maildrop, index));
+}
+
+/* LIST and UIDL: of the message that the argument names, or of each that is not
+ * marked. */
+static int list(struct session *session, struct slice argument,
+	void (*describe)(struct session *session, say_fn *say, size_t index))
+{
 	size_t i;
 	argument = slice_trim(argument);
 	if (argument.len > 0) {
 		if (messages_find(session, argument, &i))
-			reply_ok(session, "%zu %llu", i + 1,
-				(unsigned long long)maildrop->items[i].size);
+			describe(session, reply_ok, i);
 		return DIALOG_STAY;
 	}
-	reply_ok(session, "%zu messages (%llu octets)", count_left(session), size_left(session));
-	for (i = 0; i < maildrop->count; i++) {
+	say_total(session);
+	for (i = 0; i < session->login.maildrop.count; i++)
 		if (!messages_are_marked(session->deleted, i))
-			reply_line(session, "%zu %llu", i + 1,
-				(unsigned long long)maildrop->items[i].size);
-	}
+			describe(session, reply_line, i);
 	reply_end(session);
 	return DIALOG_STAY;
 }
 
-int pop3_uidl(void *arg, struct slice argument)
+int pop3_list(void *session, struct slice argument)
 {
-	struct session *session = arg;
-	const struct maildrop *maildrop = &session->login.maildrop;
-	size_t i;
-	argument = slice_trim(argument);
-	if (argument.len > 0) {
-		if (messages_find(session, argument, &i))
-			reply_ok(session, "%zu %s", i + 1, maildrop_uidl(maildrop, i));
-		return DIALOG_STAY;
-	}
-	reply_ok(session, "unique ids follow");
-	for (i = 0; i < maildrop->count; i++) {
-		if (!messages_are_marked(session->deleted, i))
-			reply_line(session, "%zu %s", i + 1, maildrop_uidl(maildrop, i));
-	}
-	reply_end(session);
-	return DIALOG_STAY;
+	return list(session, argument, say_size);
+}
+
+int pop3_uidl(void *session, struct slice argument)
+{
+	return list(session, argument, say_uidl);
 }
 
 int pop3_dele(void *arg, struct slice argument)
@@ -122,7 +130,7 @@ int pop3_rset(void *arg, struct slice argument)
 	session->deleted = NULL;
 	session->deleted_count = 0;
 	session->deleted_size = 0;
-	reply_ok(session, "%zu messages (%llu octets)", count_left(session), size_left(session));
+	say_total(session);
 	return DIALOG_STAY;
 }
 

@@ -11,8 +11,6 @@
 #include "store/body.h"
 #include <string.h>
 
-#define COUNT_DIGITS 10
-
 /* How much of a message is sent: for RETR all; for TOP the header, the blank
  * line and so many lines of the body. */
 struct extent {
@@ -165,18 +163,6 @@ int pop3_retr(void *arg, struct slice argument)
 	return send_message(session, index, &extent);
 }
 
-/* Digits without end: any count past the last line is all lines. */
-static bool read_count(struct slice text, uint64_t *count)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-	}
-	if (!text_to_number(text, COUNT_DIGITS, count))
-		*count = UINT64_MAX;
-	return text.len > 0;
-}
-
 int pop3_top(void *arg, struct slice argument)
 {
 	struct session *session = arg;
@@ -184,7 +170,8 @@ int pop3_top(void *arg, struct slice argument)
 	struct slice count = slice_trim(argument);
 	struct slice number = slice_cut(&count, ' ');
 	size_t index;
-	if (!read_count(slice_trim(count), &extent.lines_left)) {
+	/* Any count past the last line is all lines. */
+	if (!text_to_any_number(slice_trim(count), &extent.lines_left)) {
 		reply_refuse(session, REFUSE_ARGUMENT);
 		return DIALOG_STAY;
 	}

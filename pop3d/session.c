@@ -8,22 +8,25 @@
 #include "pop3d/reply.h"
 #include <stdlib.h>
 
-#define SECOND 1000 /* milliseconds */
-
 #define COMMAND_LIMIT  253 /* octets; with CRLF the 255 of RFC 2449, 4 */
 #define FAULTS_ALLOWED 50
 
-#define LOGIN_WITHIN           (180 * SECOND)
-#define LOGIN_WITHIN_CROWDED   (60 * SECOND)
-#define COMMAND_WITHIN_CROWDED (10 * SECOND) /* before login only: RFC 1939, 3 grants 10 min */
-#define WRITE_TIMEOUT          (60 * SECOND)
+#define LOGIN_MS           (3 * 60 * 1000)
+#define WRITE_MS           (60 * 1000)
+#define CROWDED_LOGIN_MS   (60 * 1000)
+#define CROWDED_COMMAND_MS (10 * 1000) /* before login only: RFC 1939, 3 grants 10 min */
+
+static int64_t idle_ms(const struct session *session)
+{
+	return session->visitor->config->idle_timeout * 1000;
+}
 
 /* Time for one command from its first octet waited for to its last. */
 static int64_t patience(const struct session *session)
 {
 	if (session->dialog.state == TRANSACTION)
-		return session->visitor->config->idle_timeout * SECOND;
-	return session->visitor->crowded ? COMMAND_WITHIN_CROWDED : LOGIN_WITHIN;
+		return idle_ms(session);
+	return session->visitor->crowded ? CROWDED_COMMAND_MS : LOGIN_MS;
 }
 
 static void set_deadline(void *arg)
@@ -54,7 +57,8 @@ static int check_standing(void *arg, const struct dialog_command *command)
 	return DIALOG_STAY;
 }
 
-static void account(struct session *session)
+/* To the log, and where there is something to tell to the store. */
+static void tell_what_was_done(struct session *session)
 {
 	struct visitor *visitor = session->visitor;
 	struct buf detail = {0};
@@ -83,33 +87,31 @@ void session_log_failure(struct session *session, const char *event, const struc
 void pop3d_serve(struct visitor *visitor)
 {
 	struct session session = {.visitor = visitor};
-	struct dialog *dialog = &session.dialog;
-	dialog->conn = &visitor->conn;
-	dialog->session = &session;
-	dialog->commands = pop3_commands;
-	dialog->state = AUTHORIZATION;
-	dialog->line_limit = COMMAND_LIMIT;
-	dialog->faults_allowed = FAULTS_ALLOWED;
-	dialog->refuse = reply_fault;
-	dialog->before_command = set_deadline;
-	dialog->before_run = check_standing;
+	session.dialog = (struct dialog){
+		.conn = &visitor->conn,
+		.session = &session,
+		.commands = pop3_commands,
+		.state = AUTHORIZATION,
+		.line_limit = COMMAND_LIMIT,
+		.faults_allowed = FAULTS_ALLOWED,
+		.refuse = reply_fault,
+		.before_command = set_deadline,
+		.before_run = check_standing,
+	};
 	if (visitor->conn.tls)
-		dialog->has |= DIALOG_TLS | POP3_MAY_LOGIN;
+		session.dialog.has |= DIALOG_TLS | POP3_MAY_LOGIN;
 	if (!visitor->config->pop3d_require_tls)
-		dialog->has |= POP3_MAY_LOGIN;
-
-	session.ends =
-		text_monotonic_ms() + (visitor->crowded ? LOGIN_WITHIN_CROWDED : LOGIN_WITHIN);
-	conn_set_timeouts(&visitor->conn, visitor->config->idle_timeout * SECOND, WRITE_TIMEOUT);
+		session.dialog.has |= POP3_MAY_LOGIN;
+	session.ends = text_monotonic_ms() + (visitor->crowded ? CROWDED_LOGIN_MS : LOGIN_MS);
+	conn_set_timeouts(&visitor->conn, idle_ms(&session), WRITE_MS);
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
-	dialog_run(dialog);
+	dialog_run(&session.dialog);
 
-	if (session.login.user[0] != '\0')
-		account(&session);
-	if (session.store)
-		store_close(session.store);
+	if (*session.login.user)
+		tell_what_was_done(&session);
+	store_close(session.store);
 	maildrop_free(&session.login.maildrop);
-	buf_free(&session.name);
+	buf_wipe(&session.name);
 	free(session.deleted);
 	free(session.damaged);
 	wipe(&session, sizeof(session));

@@ -12,7 +12,6 @@
 
 #define WRONG_RECIPIENTS_MAX 20
 #define RECIPIENTS_MOST      2000 /* so that an envelope fits in a frame, whatever is configured */
-#define HANDSHAKE_MS         10000
 
 #define NEW        (1u << SESSION_NEW)
 #define READY      (1u << SESSION_READY)
@@ -67,13 +66,8 @@ static int run_starttls(void *arg, struct slice argument)
 	if (conn_buffered(&visitor->conn) > 0)
 		return say(session, REPLY_EARLY_TLS, DIALOG_END);
 	reply_say(session, REPLY_START_TLS, NULL);
-	conn_flush(&visitor->conn);
-	if (conn_start_tls(&visitor->conn, visitor->chain, visitor->sign, visitor, HANDSHAKE_MS) <
-		0) {
-		log_event(LOG_INFO, "tls-failed", log_text("service", visitor->service),
-			log_text("peer", visitor->peer));
+	if (visitor_start_tls(visitor) < 0)
 		return DIALOG_END;
-	}
 	session->dialog.has |= DIALOG_TLS;
 	session_forget_mail(session);
 	buf_clear(&session->client);

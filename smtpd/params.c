@@ -7,14 +7,7 @@
  * number, of a message that is too big. */
 static bool take_size(struct slice value, struct params *params)
 {
-	if (value.len == 0 || value.len > 20)
-		return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] < '0' || value.at[i] > '9')
-			return false;
-	if (!text_to_number(value, 20, &params->size))
-		params->size = UINT64_MAX;
-	return true;
+	return value.len <= 20 && text_to_any_number(value, &params->size);
 }
 
 /* Eight bits pass unchanged either way; BINARYMIME is not announced. */

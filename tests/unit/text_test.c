@@ -29,6 +29,22 @@ static void numbers_are_digits_and_nothing_else(void **state)
 	assert_int_equal(number, 10);
 }
 
+static void a_number_of_any_length_is_at_most_the_greatest(void **state)
+{
+	(void)state;
+	uint64_t number = 7;
+	assert_false(text_to_any_number(SLICE(""), &number));
+	assert_false(text_to_any_number(SLICE("-1"), &number));
+	assert_false(text_to_any_number(SLICE("99999999999999999999x"), &number));
+	assert_int_equal(number, 7);
+	assert_true(text_to_any_number(SLICE("0042"), &number));
+	assert_int_equal(number, 42);
+	assert_true(text_to_any_number(SLICE("18446744073709551616"), &number));
+	assert_true(number == UINT64_MAX);
+	assert_true(text_to_any_number(SLICE("999999999999999999999999999999"), &number));
+	assert_true(number == UINT64_MAX);
+}
+
 static void sizes_take_k_m_and_g(void **state)
 {
 	(void)state;
@@ -213,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_digits_and_nothing_else),
+		cmocka_unit_test(a_number_of_any_length_is_at_most_the_greatest),
 		cmocka_unit_test(sizes_take_k_m_and_g),
 		cmocka_unit_test(sizes_that_are_none_are_refused),
 		cmocka_unit_test(durations_need_their_unit),
