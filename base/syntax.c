@@ -9,9 +9,15 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool is_letter_or_digit(char c)
+bool syntax_is_letter_or_digit(char octet)
 {
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	return is_digit(octet) || (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z');
+}
+
+bool syntax_is_atext(char octet)
+{
+	return syntax_is_letter_or_digit(octet) ||
+	       (octet != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", octet));
 }
 
 static bool is_label(struct slice label)
@@ -20,7 +26,7 @@ static bool is_label(struct slice label)
 		label.at[label.len - 1] == '-')
 		return false;
 	for (size_t i = 0; i < label.len; i++)
-		if (!is_letter_or_digit(label.at[i]) && label.at[i] != '-')
+		if (!syntax_is_letter_or_digit(label.at[i]) && label.at[i] != '-')
 			return false;
 	return true;
 }
@@ -54,10 +60,9 @@ bool syntax_is_address(struct slice text)
 		local.at[local.len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < local.len; i++) {
-		char c = local.at[i];
-		if (c == '.' && local.at[i + 1] == '.')
+		if (local.at[i] == '.' && local.at[i + 1] == '.')
 			return false;
-		if (c == '\0' || (!is_letter_or_digit(c) && !strchr("!#$%&'*+-/=?^_`{|}~.", c)))
+		if (local.at[i] != '.' && !syntax_is_atext(local.at[i]))
 			return false;
 	}
 	return syntax_is_hostname(rest);

@@ -1,11 +1,16 @@
-/* What a word may look like: names of hosts, addresses, places to listen. Pure;
- * used for office.ini and the command line, not for what clients send. */
+/* What a word may look like: letters, names of hosts, addresses, places to
+ * listen. Pure; the words are those of office.ini and the command line, what
+ * clients send has its own rules (store/address.h, smtpd/address.h). */
 #ifndef BASE_SYNTAX_H
 #define BASE_SYNTAX_H
 
 #include "base/buf.h"
 #include <stdint.h>
 
+/* ASCII ones, whatever the locale. */
+bool syntax_is_letter_or_digit(char octet);
+/* Stands in an address without quotes: atext (RFC 5322, 3.2.3). */
+bool syntax_is_atext(char octet);
 /* Letters, digits and hyphens in labels of 1 to 63, 253 octets in all, the
  * last label not of digits alone (RFC 1123, 2.1). */
 bool syntax_is_hostname(struct slice text);

@@ -2,11 +2,8 @@
  * on which "@" or ">" somebody searches for first. Percent signs, bangs and
  * slashes are plain letters; nothing here gives them a meaning. */
 #include "smtpd/address.h"
-
-#include <string.h>
-
-#define LABEL_MAX  63
-#define DOMAIN_MAX 255
+#include "base/syntax.h"
+#include "store/address.h"
 
 struct reader {
 	struct slice rest;
@@ -39,24 +36,10 @@ static bool fail(struct reader *in)
 	return false;
 }
 
-static bool is_letter_or_digit(int c)
+static void take(struct reader *in)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* What a local part may hold without quotes. Dots anywhere: mail comes from
- * addresses with two in a row, and nobody is hurt. */
-static bool is_plain(int c)
-{
-	return c > ' ' && c <= '~' && !strchr("()<>[]:;@\\,\"", c);
-}
-
-static bool is_plain_text(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!is_plain(text[i]))
-			return false;
-	return len > 0;
+	put(in, (char)peek(in));
+	step(in);
 }
 
 static bool read_quoted(struct reader *in)
@@ -71,7 +54,7 @@ static bool read_quoted(struct reader *in)
 		text[len++] = (char)peek(in);
 	}
 	step(in);
-	bool quote = !is_plain_text(text, len);
+	bool quote = !address_is_plain((struct slice){text, len});
 	if (quote)
 		put(in, '"');
 	for (size_t i = 0; i < len; i++) {
@@ -86,13 +69,12 @@ static bool read_quoted(struct reader *in)
 
 static bool read_local_part(struct reader *in)
 {
+	size_t start = in->len;
 	if (peek(in) == '"')
 		return read_quoted(in);
-	if (!is_plain(peek(in)))
-		return fail(in);
-	for (; is_plain(peek(in)); step(in))
-		put(in, (char)peek(in));
-	return true;
+	while (syntax_is_atext((char)peek(in)) || peek(in) == '.')
+		take(in);
+	return in->len > start || fail(in);
 }
 
 /* [192.0.2.1], [IPv6:2001:db8::1]: none is ever ours, so what is inside does
@@ -100,35 +82,25 @@ static bool read_local_part(struct reader *in)
 static bool read_literal(struct reader *in)
 {
 	size_t start = in->len;
-	for (put(in, '['), step(in); is_letter_or_digit(peek(in)) || peek(in) == '.' ||
-				     peek(in) == ':' || peek(in) == '-';
-		step(in))
-		put(in, (char)peek(in));
+	take(in);
+	while (syntax_is_letter_or_digit((char)peek(in)) || peek(in) == '.' || peek(in) == ':' ||
+		peek(in) == '-')
+		take(in);
 	if (peek(in) != ']' || in->len == start + 1)
 		return fail(in);
-	put(in, ']');
-	step(in);
+	take(in);
 	return true;
 }
 
-/* Labels of letters, digits, "-" and, since hosts are called so, "_". */
 static bool read_domain(struct reader *in)
 {
+	size_t start = in->len;
 	if (peek(in) == '[')
 		return read_literal(in);
-	size_t start = in->len;
-	for (;;) {
-		size_t label = 0;
-		for (; is_letter_or_digit(peek(in)) || peek(in) == '-' || peek(in) == '_';
-			step(in), label++)
-			put(in, (char)peek(in));
-		if (label == 0 || label > LABEL_MAX || in->len - start > DOMAIN_MAX)
-			return fail(in);
-		if (peek(in) != '.')
-			return true;
-		put(in, '.');
-		step(in);
-	}
+	while (syntax_is_letter_or_digit((char)peek(in)) || peek(in) == '.' || peek(in) == '-' ||
+		peek(in) == '_')
+		take(in);
+	return address_is_domain((struct slice){in->address + start, in->len - start}) || fail(in);
 }
 
 static bool read_mailbox(struct reader *in, enum address_role role)
@@ -142,8 +114,7 @@ static bool read_mailbox(struct reader *in, enum address_role role)
 		return true;
 	if (peek(in) != '@')
 		return fail(in);
-	put(in, '@');
-	step(in);
+	take(in);
 	return read_domain(in);
 }
 

@@ -2,7 +2,6 @@
  * what remains. A service that asks for a login first is another bit in
  * dialog.has and in `needs`. */
 #include "smtpd/commands.h"
-
 #include "base/log.h"
 #include "base/text.h"
 #include "smtpd/address.h"

@@ -4,13 +4,11 @@
  * its end and thrown away, so that both sides stay in step, and its end is
  * answered with the verdict. */
 #include "smtpd/data.h"
-
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "smtpd/session.h"
 #include "store/requests.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

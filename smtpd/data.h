@@ -6,6 +6,8 @@
 #include "smtpd/reply.h"
 #include "smtpd/trace.h"
 
+struct session;
+
 struct message { /* set to zero: none under way */
 	bool started;
 	struct dot_reader reader;
@@ -22,7 +24,6 @@ int data_run(void *session, struct slice argument);
 int data_run_chunk(void *session, struct slice argument);
 
 /* Lets go of a message under way, at the writer's too. */
-struct session;
 void data_forget(struct session *session);
 
 #endif

@@ -1,6 +1,6 @@
 /* A parameter is a row of one table; EHLO announces the same rows. */
 #include "smtpd/params.h"
-
+#include "base/syntax.h"
 #include "base/text.h"
 
 /* size-value of RFC 1870 has 20 digits at most. A number past 2^64 is still a
@@ -37,10 +37,8 @@ const char *params_announced(size_t n)
 static bool is_keyword(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i];
-		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || (c == '-' && i > 0);
-		if (!good)
+		bool hyphen = text.at[i] == '-' && i > 0;
+		if (!syntax_is_letter_or_digit(text.at[i]) && !hyphen)
 			return false;
 	}
 	return text.len > 0;

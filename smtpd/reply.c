@@ -1,10 +1,8 @@
 /* The words of this server. Handlers decide which reply it is; what it looks
  * like, in code, enhanced code and sentence, stands here and nowhere else. */
 #include "smtpd/reply.h"
-
 #include "smtpd/params.h"
 #include "smtpd/session.h"
-
 #include <assert.h>
 
 static const struct row {

@@ -1,10 +1,8 @@
 /* What a session remembers between two commands, and how long it may last. */
 #include "smtpd/session.h"
-
 #include "base/text.h"
 #include "smtpd/commands.h"
 #include "smtpd/smtpd.h"
-
 #include <stdlib.h>
 #include <string.h>
 

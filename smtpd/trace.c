@@ -2,9 +2,8 @@
  * that people and programs trust, so it goes through a finer sieve here than in
  * the log. */
 #include "smtpd/trace.h"
-
+#include "base/syntax.h"
 #include "base/text.h"
-
 #include <string.h>
 
 #define LINE_WIDTH   77
@@ -14,11 +13,6 @@
 
 /* ---- the field we add ---- */
 
-static bool is_letter_or_digit(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* [192.0.2.1], [IPv6:2001:db8::1] (RFC 5321, 4.1.3). */
 static bool is_literal(struct slice name)
 {
@@ -26,7 +20,7 @@ static bool is_literal(struct slice name)
 		name.at[name.len - 1] != ']')
 		return false;
 	for (size_t i = 1; i < name.len - 1; i++)
-		if (!is_letter_or_digit(name.at[i]) && !strchr(".:-", name.at[i]))
+		if (!syntax_is_letter_or_digit(name.at[i]) && !strchr(".:-", name.at[i]))
 			return false;
 	return true;
 }
@@ -44,7 +38,7 @@ static void add_client(struct buf *out, struct slice name)
 	}
 	for (size_t i = 0; i < name.len && out->len - start < CLIENT_MAX - 3; i++) {
 		char c = name.at[i];
-		if (is_letter_or_digit(c) || (c != '\0' && strchr(".-_", c)))
+		if (syntax_is_letter_or_digit(c) || (c != '\0' && strchr(".-_", c)))
 			buf_add_char(out, c);
 		else
 			buf_printf(out, "%%%02X", (unsigned char)c);

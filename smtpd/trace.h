@@ -12,9 +12,8 @@ struct trace {
 	const char *hostname;
 	const char *protocol; /* "ESMTPS" */
 	const char *queue_id;
-	struct slice
-		recipient; /* empty where there is more than one: others may not learn of them */
-	int64_t when;      /* Unix seconds */
+	struct slice recipient; /* empty where there are several: none may learn of others */
+	int64_t when;           /* Unix seconds */
 };
 
 /* Adds the whole field with its CRLF. Lines stay under 78 octets where the

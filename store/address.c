@@ -1,6 +1,7 @@
 /* The syntax of addresses. smtpd has parsed what came over the wire before;
  * this is the second line of defence, and the first for the command line. */
 #include "store/address.h"
+#include "base/syntax.h"
 #include "base/text.h"
 #include <string.h>
 
@@ -8,34 +9,21 @@
 #define DOMAIN_MAX 255
 #define LABEL_MAX  63
 
-static bool is_letter_or_digit(char octet)
+bool address_is_plain(struct slice local)
 {
-	return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-	       (octet >= '0' && octet <= '9');
-}
-
-static bool is_atext(char octet)
-{
-	return is_letter_or_digit(octet) || (octet && strchr("!#$%&'*+-/=?^_`{|}~", octet));
-}
-
-/* Needs no quotes. RFC 5321 wants single dots between words; dots anywhere are
- * harmless in a comparison, and such addresses exist. */
-static bool is_plain(struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_atext(text.at[i]) && text.at[i] != '.')
+	for (size_t i = 0; i < local.len; i++)
+		if (!syntax_is_atext(local.at[i]) && local.at[i] != '.')
 			return false;
-	return text.len > 0;
+	return local.len > 0;
 }
 
 static bool is_label(struct slice label)
 {
-	if (label.len == 0 || label.len > LABEL_MAX || label.at[0] == '-' ||
-		label.at[label.len - 1] == '-')
+	if (label.len == 0 || label.len > LABEL_MAX)
 		return false;
 	for (size_t i = 0; i < label.len; i++)
-		if (!is_letter_or_digit(label.at[i]) && label.at[i] != '-' && label.at[i] != '_')
+		if (!syntax_is_letter_or_digit(label.at[i]) && label.at[i] != '-' &&
+			label.at[i] != '_')
 			return false;
 	return true;
 }
@@ -84,7 +72,7 @@ int address_read(struct address *address, struct slice text, struct err *e)
 		if (end == 0 || end == text.len || text.at[end] != '@')
 			return err_set(e, ERR_INPUT,
 				"behind the quoted part of an address stands \"@\" and a domain");
-		if (is_plain((struct slice){plain, plain_len})) {
+		if (address_is_plain((struct slice){plain, plain_len})) {
 			local = (struct slice){plain, plain_len};
 			quoted = false;
 		}
@@ -96,7 +84,7 @@ int address_read(struct address *address, struct slice text, struct err *e)
 				e, ERR_INPUT, "this is no whole address: write it as name@domain");
 		local = (struct slice){text.at, at};
 		domain = slice_from(text, at + 1);
-		if (!is_plain(local))
+		if (!address_is_plain(local))
 			return err_set(e, ERR_INPUT,
 				"the part of an address before \"@\" is letters, digits and signs "
 				"like . - _ +");

@@ -29,7 +29,11 @@ bool address_equal(const struct address *a, const struct address *b);
  * that from `address`. False where there is no "+", or nothing before it. */
 bool address_cut_tag(const struct address *address, struct address *base, struct slice *tag);
 
-/* A domain name: labels of letters, digits, "-" and "_", dots between. */
+/* A local part that needs no quotes. RFC 5321 wants single dots between words;
+ * dots anywhere are harmless in a comparison, and such addresses exist. */
+bool address_is_plain(struct slice local);
+/* A domain name, 255 octets at most: labels of 1 to 63 letters, digits, "-" and
+ * "_", since hosts are called so; dots between. */
 bool address_is_domain(struct slice domain);
 
 #endif

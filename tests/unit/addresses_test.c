@@ -45,11 +45,10 @@ static void what_is_no_address_is_refused_with_words(void **state)
 {
 	static const char *const refused[] = {"", "@", "ani", "ani@", "@kantor.example",
 		"a@b@kantor.example", "@us:v@out", "@us,@b:v@out", "a b@kantor.example",
-		"a@kantor..example", "a@.example", "a@example.", "a@-x.example", "a@x-.example",
-		"a@[127.0.0.1]", "a@[IPv6:::1]", "\"a\"", "\"a@kantor.example",
-		"\"a\"b@kantor.example", "\"a\"@b@kantor.example", "\"a\\\"@kantor.example",
-		"\"a\\", "\"", "a\"b@kantor.example", "a,b@kantor.example",
-		"a@kantor.example,b@kantor.example", "<a@kantor.example>",
+		"a@kantor..example", "a@.example", "a@example.", "a@[127.0.0.1]", "a@[IPv6:::1]",
+		"\"a\"", "\"a@kantor.example", "\"a\"b@kantor.example", "\"a\"@b@kantor.example",
+		"\"a\\\"@kantor.example", "\"a\\", "\"", "a\"b@kantor.example",
+		"a,b@kantor.example", "a@kantor.example,b@kantor.example", "<a@kantor.example>",
 		"a@kantor.example\r\nX: y", "a\x01@kantor.example", "a\x7F@kantor.example",
 		"an\xC3\xAD@kantor.example", "a@k\xC3\xA1ntor.example",
 		"a@kantor\xE3\x80\x82"
