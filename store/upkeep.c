@@ -24,6 +24,15 @@ static int open_lock(const char *data, int flags)
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+/* errno of an open_lock() that failed, as a sentence. */
+static int refused_lock(const char *data, struct err *e)
+{
+	if (errno == EACCES)
+		return err_set(e, ERR_DENIED,
+			"%s is another account's: run this as root, or as its owner", data);
+	return err_set_errno(e, "%s/lock", data);
+}
+
 /* The lock begins at the octet that is the server's pid and never ends, so that
  * whoever finds it held can name the server, and not one of its processes. */
 int store_lock(int *fd, const char *data, pid_t server, struct err *e)
@@ -31,7 +40,7 @@ int store_lock(int *fd, const char *data, pid_t server, struct err *e)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = server};
 	*fd = open_lock(data, O_RDWR | O_CREAT);
 	if (*fd < 0)
-		return err_set_errno(e, "%s/lock", data);
+		return refused_lock(data, e);
 	if (fcntl(*fd, F_SETLK, &lock) == 0)
 		return 0;
 	bool held = errno == EACCES || errno == EAGAIN;
@@ -55,7 +64,7 @@ int store_server(const char *data, int64_t *pid, struct err *e)
 	*pid = 0;
 	int fd = open_lock(data, O_RDWR);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_set_errno(e, "%s/lock", data);
+		return errno == ENOENT ? 0 : refused_lock(data, e);
 	int failed = fcntl(fd, F_GETLK, &lock);
 	if (failed)
 		err_set_errno(e, "%s/lock", data);

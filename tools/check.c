@@ -288,8 +288,12 @@ int command_check(struct command_line *line, struct err *e)
 	int result = 0;
 	if (office_read(line, &config, e) < 0)
 		return -1;
-	if (store_server(config.data, &server, e) < 0)
+	if (store_server(config.data, &server, e) < 0) {
+		/* Whoever may not look would find fault with all that is well. */
+		if (e->kind == ERR_DENIED)
+			return -1;
 		finding("%s", e->text);
+	}
 	check_listeners(&config, server != 0);
 	if (account_assume(config.user, e) < 0) {
 		finding("%s", e->text);

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import sqlite3
+import subprocess
 
 import pytest
 
@@ -101,6 +102,15 @@ def test_a_data_directory_that_is_a_link_or_is_not_there(office):
 def test_a_data_directory_of_another_account(office):
     os.chown(office.data, 0, 0)
     assert_found(office, "belongs to another account", "chown")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as another account")
+def test_who_may_not_look_is_told_so_and_nothing_else(office):
+    office.data.chmod(0o700)
+    result = subprocess.run([office.binary, "-c", office.ini, "check"], user=12345, group=12345, extra_groups=[],
+                            capture_output=True, cwd="/")
+    assert result.returncode == 1 and result.stdout == b""
+    assert b"is another account's: run this as root" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its account")
