@@ -62,6 +62,12 @@ static int check_files(const char *data, bool *exists, struct err *e)
 	return 0;
 }
 
+int store_check_files(const char *data, struct err *e)
+{
+	bool exists;
+	return check_files(data, &exists, e);
+}
+
 /* SQLite would make the file with the umask's mode; it gives -wal and -shm the
  * mode that the file has. */
 static int create_file(const char *data, struct err *e)

@@ -27,6 +27,9 @@ enum store_role {
  * owner or mode, a symlink; ERR_NEWER; ERR_DAMAGED; each with its mend. */
 int store_open(struct store **store, const char *data, enum store_role role, enum config_sync sync,
 	struct err *e);
+/* Are the directory and the files in it ours alone? The errors of store_open(),
+ * for one that has something to do before. */
+int store_check_files(const char *data, struct err *e);
 /* For a sealed session: reads through three descriptors (store.db, -wal, -shm)
  * that the directory sent; opens no file. Takes them over, closes them never. */
 int store_open_handed(struct store **store, const int fds[3], struct err *e);

@@ -284,10 +284,8 @@ static int prepare_data(const struct config *config, int *run_dir, struct err *e
 	char path[CONFIG_PATH_MAX + 16];
 	struct stat there;
 	int64_t other;
-	if (stat(config->data, &there) < 0)
-		return err_set_errno(e,
-			"data directory %s (`officemail init` makes one, or mend [office] data)",
-			config->data);
+	if (store_check_files(config->data, e) < 0)
+		return -1;
 	/* The writer's lock decides; this says it before anything is bound. */
 	if (store_server(config->data, &other, e) < 0)
 		return -1;
