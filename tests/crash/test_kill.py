@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hostile import Pop3, Smtp, answered, split_trace, stored_form
+from hostile import Pop3, Smtp, answered
+from letters import stored_form, without_trace
 from wire import WireError
 
 SECONDS = 12  # of load; how much happens in them is not judged
@@ -74,7 +75,7 @@ def fetch(office, ledger, chance):
         number = number_of(octets)
         with ledger.lock:
             assert number not in gone, f"{number} was deleted, and is back"
-            assert split_trace(octets)[1] == stored_form(ledger.sent[number][1]), f"{number} has changed"
+            assert without_trace(octets) == stored_form(ledger.sent[number][1]), f"{number} has changed"
         if chance.random() < 0.6:
             session.ok(b"DELE %d" % n)
             doomed.append(number)
@@ -180,7 +181,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_deleted_returns(office, victim
             assert number not in there, f"{number} is there twice"
             there[number] = name
             assert ledger.sent[number][0] == name
-            assert split_trace(octets)[1] == stored_form(ledger.sent[number][1]), f"{number} has changed"
+            assert without_trace(octets) == stored_form(ledger.sent[number][1]), f"{number} has changed"
         session.leave()
     print(
         f"{kills} kills, {len(ledger.sent)} sent, {len(ledger.accepted)} accepted, {len(ledger.deleted)} deleted, {len(there)} there"

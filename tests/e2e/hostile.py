@@ -1,9 +1,10 @@
-"""What the tests of hostile input share: one running office a module, sessions
-that know whether they are still in step, and the stored form as a model."""
+"""What the tests of hostile input share: one running office a module, and
+sessions that know whether they are still in step."""
 
 import re
 from typing import NamedTuple
 
+from letters import split_trace
 from office import PASSWORDS
 from wire import WireError
 
@@ -174,35 +175,9 @@ def _octets(text):
     return text if isinstance(text, bytes) else text.encode()
 
 
-class Trace(NamedTuple):
-    return_path: bytes
-    delivered_to: bytes
-    received: bytes
-
-
 def take(office, name="ani"):
     """Fetches and deletes a mailbox: (trace, message as it was sent) of each."""
-    session = Pop3(office, name)
-    count = int(session.ok(b"STAT").split()[1])
-    found = []
-    for n in range(1, count + 1):
-        found.append(split_trace(b"".join(line + b"\r\n" for line in session.block(b"RETR %d" % n))))
-        session.ok(b"DELE %d" % n)
-    session.leave()
-    return found
-
-
-def split_trace(octets):
-    """The three fields that the server puts in front, and the rest."""
-    fields = re.match(rb"Return-Path: (<.*>)\r\nDelivered-To: (.*)\r\nReceived: ((?:.*\r\n)(?:[ \t].*\r\n)*)",
-                      octets)
-    assert fields, f"no trace in front: {octets[:300]!r}"
-    # The wire's own message may go on with a folded line: ours ends at the date.
-    received = fields.group(3)
-    end = re.search(rb"[+-]\d{4}( \([A-Z]+\))?\r\n", received)
-    assert end, f"a Received: without its date: {received!r}"
-    cut = fields.start(3) + end.end()
-    return Trace(fields.group(1), fields.group(2), octets[fields.start(3):cut]), octets[cut:]
+    return [split_trace(message) for message in office.fetch(name, delete=True)]
 
 
 def taken(office, name="ani"):
@@ -210,18 +185,6 @@ def taken(office, name="ani"):
     return [message for _, message in take(office, name)]
 
 
-def stored_form(wire):
-    """What is stored of the octets behind 354, without the final CRLF.CRLF's dot:
-    unstuffed, a bare LF a line's end, a bare CR a space, the last line ended."""
-    lines = [line[1:] if line.startswith(b".") else line for line in wire.split(b"\r\n")]
-    return repaired(b"\r\n".join(lines))
-
-
-def repaired(octets):
-    """The same without the dots: what BDAT brings."""
-    octets = re.sub(rb"\r(?!\n)", b" ", octets)
-    octets = re.sub(rb"(?<!\r)\n", b"\r\n", octets)
-    if octets and not octets.endswith(b"\r\n"):
-        octets += b"\r\n"
-    header_only = not octets.startswith(b"\r\n") and b"\r\n\r\n" not in octets
-    return octets + b"\r\n" if header_only else octets
+def undotted(wire):
+    """The octets behind 354 with the dots taken off that stand for themselves."""
+    return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in wire.split(b"\r\n"))

@@ -2,11 +2,15 @@
 from it (INTERFACE.md, "The stored message")."""
 
 import re
+from typing import NamedTuple
 
-TRACE = re.compile(
-    rb"Return-Path: <[^\r\n]*>\r\nDelivered-To: [^\r\n]+\r\n"
-    rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*?[ \t][^\r\n]* [+-]\d{4}\r\n"
-)
+
+class Trace(NamedTuple):
+    """The three fields that delivery puts in front."""
+
+    return_path: bytes
+    delivered_to: bytes
+    received: bytes
 
 
 def letter(number=1, body="isi"):
@@ -27,8 +31,17 @@ def stored_form(octets):
     return octets
 
 
+def split_trace(retrieved):
+    """A message as POP3 gave it: its Trace, and the rest."""
+    fields = re.match(rb"Return-Path: (<.*>)\r\nDelivered-To: (.*)\r\nReceived: ((?:.*\r\n)(?:[ \t].*\r\n)*)",
+                      retrieved)
+    assert fields, f"no trace lines in front: {retrieved[:300]!r}"
+    # The message's own first line may be a folded one: ours ends at the date.
+    end = re.search(rb"[+-]\d{4}\r\n", fields[3])
+    assert end, f"a Received: without its date: {fields[3]!r}"
+    cut = fields.start(3) + end.end()
+    return Trace(fields[1], fields[2], retrieved[fields.start(3):cut]), retrieved[cut:]
+
+
 def without_trace(retrieved):
-    """A message as POP3 gave it, without the lines that delivery put in front."""
-    trace = TRACE.match(retrieved)
-    assert trace, f"no trace lines in front: {retrieved[:300]!r}"
-    return retrieved[trace.end():]
+    return split_trace(retrieved)[1]

@@ -393,6 +393,31 @@ class Office:
                 raise WireError(answer)
         return wire
 
+    def can_log_in(self, user="ani@kantor.example", password=PASSWORDS["ani"]):
+        wire = self.connect("pop3")
+        try:
+            wire.line()
+            return wire.command(f"USER {user}").startswith("+OK") and wire.command(f"PASS {password}").startswith("+OK")
+        except WireError:
+            return False  # a role of the session has died
+        finally:
+            wire.close()
+
+    def fetch(self, name="ani", delete=False):
+        """The messages of a mailbox as RETR sends them, each of the size that LIST tells."""
+        wire = self.login(name)
+        messages = []
+        for number in range(1, int(wire.command("STAT").split()[1]) + 1):
+            size = int(wire.command(f"LIST {number}").split()[2])
+            assert wire.command(f"RETR {number}").startswith("+OK")
+            messages.append(b"".join(line + b"\r\n" for line in wire.block()))
+            assert len(messages[-1]) == size
+            assert not delete or wire.command(f"DELE {number}").startswith("+OK")
+        assert wire.command("QUIT").startswith("+OK")
+        assert wire.at_end(), f"behind the last answer: {wire.pending()!r}"
+        wire.close()
+        return messages
+
     def mails(self, address="ani@kantor.example"):
         return self.json("mail", "list", address)
 

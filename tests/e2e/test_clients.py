@@ -10,7 +10,6 @@ import pytest
 
 from letters import letter, without_trace
 from office import PASSWORDS, PORTS, serving_account
-from test_mail import fetch_all_raw
 from wire import PATIENCE, client_context
 
 ANI, PASSWORD = "ani@kantor.example", PASSWORDS["ani"]
@@ -57,7 +56,7 @@ def full(served):
 
 def assert_taken(office, *messages):
     """Ani's mailbox holds these, as sent."""
-    assert [without_trace(message) for message in fetch_all_raw(office)] == list(messages)
+    assert [without_trace(message) for message in office.fetch()] == list(messages)
 
 
 def with_lf(message):
@@ -204,7 +203,7 @@ def test_swaks_sends(served, way):
     letter_file = private_file(served, "letter", with_lf(LETTERS[1]).decode())
     run(served, "swaks", *place, *options, "--helo", "laptop", "--from", OUTSIDE, "--to", ANI, "--data",
         f"@{letter_file}")
-    (message,) = [without_trace(message) for message in fetch_all_raw(served)]
+    (message,) = [without_trace(message) for message in served.fetch()]
     assert message.rstrip() == LETTERS[1].rstrip()  # swaks ends every letter with a line of its own
 
 
@@ -214,7 +213,7 @@ def test_s_nail_sends(served, way):
     run(served, "s-nail", "-:/", "-S", "v15-compat=yes", "-S", "sendwait",
         "-S", f"mta=smtp://{served.address}:{PORTS['smtp']}", "-S", "smtp-auth=none",
         "-S", "hostname=laptop.example", *tls, "-r", OUTSIDE, "-s", "dari s-nail", ANI, stdin=b"halo\n")
-    (message,) = fetch_all_raw(served)
+    (message,) = served.fetch()
     assert b"Subject: dari s-nail\r\n" in message
     assert message.endswith(b"\r\n\r\nhalo\r\n")
 
@@ -263,7 +262,7 @@ def test_smtplib_sends_several_letters_to_several_people(served, way):
             assert list(refused) == ["nobody@kantor.example"]
         assert smtp.verify("ani")[0] == 252
     assert_taken(served, *LETTERS)
-    assert len(fetch_all_raw(served, "budi")) == 2
+    assert len(served.fetch("budi")) == 2
 
 
 NET_POP3 = r"""

@@ -4,7 +4,8 @@ LAST arrived whole."""
 
 import pytest
 
-from hostile import Smtp, answered, open_house, repaired, taken
+from hostile import Smtp, answered, open_house, taken
+from letters import stored_form
 
 LIMIT = 1 << 20
 
@@ -62,7 +63,7 @@ def test_the_octets_of_the_chunks_are_the_message(office, service, chunks, final
     session.send(chunk(chunks[-1], last=True))
     assert session.read().code == 250
     session.leave()
-    assert taken(office) == [repaired(b"".join(chunks))]
+    assert taken(office) == [stored_form(b"".join(chunks))]
     assert taken(office, "budi") == []
 
 

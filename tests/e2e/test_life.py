@@ -14,7 +14,6 @@ import pytest
 import certificates
 from letters import letter, without_trace
 from office import dotted, wait_until
-from test_mail import fetch_all_raw
 from wire import PATIENCE, WireError
 
 ROLES = ("directory", "writer", "keys")
@@ -43,14 +42,6 @@ def serves(office):
     return True
 
 
-def can_log_in(office):
-    try:
-        office.login().command("QUIT")
-        return True
-    except WireError:
-        return False
-
-
 def test_sigterm_ends_idle_and_busy_sessions_and_keeps_what_was_acknowledged(served):
     served.deliver(letter(1))
     pop = served.login()
@@ -65,7 +56,7 @@ def test_sigterm_ends_idle_and_busy_sessions_and_keeps_what_was_acknowledged(ser
     smtp.send(b"Subject: half a letter\r\n")
     served.stop()
     served.start()
-    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1)]
+    assert [without_trace(message) for message in served.fetch()] == [letter(1)]
 
 
 def test_sigint_ends_it_as_sigterm_does(served):
@@ -122,7 +113,7 @@ def test_the_directory_s_helpers_come_back_too(served):
     for pid in before[1:]:
         with contextlib.suppress(ProcessLookupError):  # the one takes the other along
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: can_log_in(served), "a login succeeds")
+    wait_until(lambda: served.can_log_in(), "a login succeeds")
 
 
 def test_a_login_that_the_directory_cannot_answer_is_temporary(served):
@@ -163,7 +154,7 @@ def test_no_session_and_no_role_outlives_the_master_and_nothing_is_lost(served):
     for wire in sessions:
         wire.pending()
     served.start()
-    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1)]
+    assert [without_trace(message) for message in served.fetch()] == [letter(1)]
 
 
 def test_what_was_acknowledged_is_there_after_kill_9_under_load(served):
@@ -192,7 +183,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_under_load(served):
         served.start()
     for name in ("ani", "budi"):
         marks = [re.search(rb"Subject: surat (\S+)\r\n", message)[1].decode()
-                 for message in fetch_all_raw(served, name)]
+                 for message in served.fetch(name)]
         assert len(marks) == len(set(marks)), "none twice"
         assert acknowledged <= set(marks)
     served.stop()
@@ -208,7 +199,7 @@ def test_deletions_acknowledged_before_kill_9_do_not_come_back(served):
     assert pop.command("QUIT").startswith("+OK")
     served.kill()
     served.start()
-    assert [without_trace(message) for message in fetch_all_raw(served)] == [letter(1), letter(3)]
+    assert [without_trace(message) for message in served.fetch()] == [letter(1), letter(3)]
 
 
 def test_a_second_server_on_the_same_store_is_refused_with_the_pid_of_the_first(served, neighbour):

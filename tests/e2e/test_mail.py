@@ -13,19 +13,6 @@ from wire import client_context
 MB = 1024 * 1024
 
 
-def fetch_all(office, name="ani", delete=False):
-    pop = poplib.POP3(office.address, PORTS["pop3"])
-    pop.user(f"{name}@kantor.example")
-    pop.pass_(PASSWORDS[name])
-    messages = []
-    for number in range(1, pop.stat()[0] + 1):
-        messages.append(b"".join(line + b"\r\n" for line in pop.retr(number)[1]))
-        if delete:
-            pop.dele(number)
-    pop.quit()
-    return messages
-
-
 def send(office, message, to="ani@kantor.example"):
     with smtplib.SMTP(office.address, PORTS["smtp"]) as smtp:
         smtp.sendmail("pak@luar.example", [to], message)
@@ -34,15 +21,15 @@ def send(office, message, to="ani@kantor.example"):
 def test_two_letters_come_in_and_go_out_as_they_were(served):
     send(served, letter(1))
     send(served, letter(2, "a line\r\n.\r\n..\r\n.dots"))
-    assert [without_trace(message) for message in fetch_all(served)] == [
+    assert [without_trace(message) for message in served.fetch()] == [
         letter(1), letter(2, "a line\r\n.\r\n..\r\n.dots")]
 
 
 def test_a_fetched_and_deleted_letter_is_gone_and_the_other_users_copy_is_not(served):
     served.deliver(letter(1), ["ani@kantor.example", "budi@kantor.example"])
-    assert len(fetch_all(served, "ani", delete=True)) == 1
-    assert fetch_all(served, "ani") == []
-    assert len(fetch_all(served, "budi")) == 1
+    assert len(served.fetch(delete=True)) == 1
+    assert served.fetch() == []
+    assert len(served.fetch("budi")) == 1
 
 
 def test_letters_outlive_a_restart_under_the_same_uidl(served):
@@ -69,9 +56,9 @@ def test_a_full_mailbox_is_refused_at_rcpt_and_takes_mail_again_when_emptied(ser
         send(served, letter(2, body), "budi@kantor.example")
     code, text = refusal.value.recipients["budi@kantor.example"]
     assert (code, text[:5]) == (452, b"4.2.2")
-    fetch_all(served, "budi", delete=True)
+    served.fetch("budi", delete=True)
     send(served, letter(3, body), "budi@kantor.example")
-    assert len(fetch_all(served, "budi")) == 1
+    assert len(served.fetch("budi")) == 1
 
 
 def test_exclusive_keeps_a_second_session_out_until_the_first_ends(office):
@@ -163,16 +150,5 @@ def test_the_repairs_of_the_stored_form_are_made_and_no_others(served):
         assert wire.reply()[0] in (250, 354)
     wire.send(sent + b"\r\n.\r\n")
     assert wire.reply()[0] == 250
-    (message,) = fetch_all_raw(served)
+    (message,) = served.fetch()
     assert without_trace(message) == stored_form(sent)
-
-
-def fetch_all_raw(office, name="ani"):
-    wire = office.login(name)
-    count = int(wire.command("STAT").split()[1])
-    messages = []
-    for number in range(1, count + 1):
-        assert wire.command(f"RETR {number}").startswith("+OK")
-        messages.append(b"".join(line + b"\r\n" for line in wire.block()))
-    wire.command("QUIT")
-    return messages

@@ -61,6 +61,28 @@ def terminal(office):
         one.close()
 
 
+def test_a_password_is_asked_for_twice_and_not_echoed(served, terminal):
+    asked = terminal("user", "add", "siti@kantor.example")
+    for question in (b"New password: ", b"The same again: "):
+        asked.wait_for(question)
+        assert not asked.echoes()
+        asked.type("rahasia siti\n")
+    assert asked.end() == 0
+    assert b"rahasia" not in asked.seen
+    assert served.can_log_in("siti", "rahasia siti")
+
+
+def test_two_passwords_that_differ_change_nothing(office, terminal):
+    asked = terminal("user", "add", "siti@kantor.example")
+    asked.wait_for(b"New password: ")
+    asked.type("rahasia satu\n")
+    asked.wait_for(b"The same again: ")
+    asked.type("rahasia dua\n")
+    assert asked.end() == 1
+    assert b"differ" in asked.seen
+    assert office.command("user", "show", "siti@kantor.example").returncode == 1
+
+
 def test_an_interrupted_question_leaves_a_terminal_that_echoes(office, terminal):
     asked = terminal("user", "passwd", "ani@kantor.example")
     asked.wait_for(b"New password: ")
@@ -75,7 +97,8 @@ def test_removing_asks_and_takes_silence_for_no(office, terminal):
     asked = terminal("user", "remove", "budi@kantor.example")
     asked.wait_for(b"[y/N] ")
     asked.type("\n")
-    asked.end()
+    assert asked.end() == 1
+    assert b"nothing was changed" in asked.seen
     assert office.command("user", "show", "budi@kantor.example").returncode == 0
     asked = terminal("user", "remove", "budi@kantor.example")
     asked.wait_for(b"[y/N] ")

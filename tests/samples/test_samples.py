@@ -50,23 +50,6 @@ def send_all(office, samples, form):
     return filed
 
 
-def take_all(office):
-    """What POP3 gives, after which the mailbox is empty."""
-    pop = office.login()
-    count = int(pop.command("STAT").split()[1])
-    messages = []
-    for number in range(1, count + 1):
-        size = int(pop.command(f"LIST {number}").split()[2])
-        pop.send(f"RETR {number}\r\n".encode())
-        assert pop.line().startswith(b"+OK")
-        message = b"".join(line + b"\r\n" for line in pop.block())
-        assert len(message) == size
-        messages.append(message)
-        pop.command(f"DELE {number}")
-    assert pop.command("QUIT").startswith("+OK")
-    return messages
-
-
 def with_crlf(octets):
     return re.sub(rb"\r?\n", b"\r\n", octets)
 
@@ -84,7 +67,7 @@ def test_there_are_several_hundred(packages):
 @pytest.mark.parametrize("package", gather.SOURCES)
 def test_each_comes_out_as_the_stored_form_of_what_went_in(served, packages, package, form):
     filed = send_all(served, packages[package], form)
-    got = take_all(served)
+    got = served.fetch(delete=True)
     assert len(got) == len(filed)
     wrong = [name for (name, wanted), message in zip(filed, got) if without_trace(message) != wanted]
     assert not wrong
@@ -95,5 +78,5 @@ def test_one_with_a_nul_is_refused_and_the_next_is_taken(served, packages):
     spoilt = first._replace(octets=first.octets + b"a\0b\n")
     filed = send_all(served, [spoilt, second], with_crlf)
     assert [name for name, _ in filed] == [second.name]
-    (message,) = take_all(served)
+    (message,) = served.fetch(delete=True)
     assert without_trace(message) == filed[0][1]
