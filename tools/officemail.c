@@ -17,7 +17,7 @@ static const struct command commands[] = {
 		"adds a user; without an option asks for the password", command_user_add},
 	{"user passwd", "ADDRESS [--password-stdin | --generate]", "sets a new password",
 		command_user_passwd},
-	{"user remove", "ADDRESS [--yes]", "removes a user; the mail can be restored for a while",
+	{"user remove", "ADDRESS [--yes]", "removes a user; the mail is kept for a while",
 		command_user_remove},
 	{"user list", "[--json]", "who has a mailbox, and how full it is", command_user_list},
 	{"user show", "ADDRESS [--json]", "one of them", command_user_show},

@@ -232,8 +232,8 @@ static int confirm_removal(const struct command_line *line, const struct config 
 	struct buf question = {0};
 	char until[TEXT_DATE_MAX];
 	int result = 1;
-	buf_printf(&question, "%s and %lld message%s go; they can be restored until %s",
-		user->address, (long long)user->messages, user->messages == 1 ? "" : "s",
+	buf_printf(&question, "%s and %lld message%s go; they are kept until %s", user->address,
+		(long long)user->messages, user->messages == 1 ? "" : "s",
 		text_of_time(until, time(NULL) + config->keep_deleted));
 	if (command_option(line, "--yes")) {
 		fprintf(stderr, "%s\n", buf_text(&question));

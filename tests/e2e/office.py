@@ -222,7 +222,7 @@ class Office:
             )
         if not ready or not any("officemail: ready" in line for line in self.lines[seen:]):
             self.process.kill()
-            self._ended()
+            self.ended()
             raise AssertionError("the server did not get ready:\n" + "\n".join(self.lines[seen:]))
 
     def stop(self):
@@ -231,7 +231,7 @@ class Office:
             return
         pids = self.pids()
         self.process.send_signal(signal.SIGTERM)
-        status = self._ended()
+        status = self.ended()
         assert status == 0, f"the server ended with status {status}:\n{self.log_text()}"
         wait_until(lambda: not any(self.is_alive(pid) for pid in pids), "no process left behind")
 
@@ -244,7 +244,7 @@ class Office:
         pids = self.pids()
         self.allow("no-writer|has gone|helper|session-not-begun")  # some see others go before they go themselves
         self.process.kill()
-        self._ended()
+        self.ended()
         wait_until(lambda: not any(self.is_alive(pid) for pid in pids), "all children gone")
 
     def hang_up(self):
@@ -255,14 +255,15 @@ class Office:
         seen = len(self.lines)
         self.spawn()
         try:
-            status = self._ended()
+            status = self.ended()
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self._ended()
+            self.ended()
             raise AssertionError("the server serves:\n" + self.log_text())
         return status, "\n".join(re.sub(r"^<\d>", "", line) for line in self.lines[seen:])
 
-    def _ended(self):
+    def ended(self):
+        """Waits for its end; returns the exit status."""
         status = self.process.wait(PATIENCE)
         self.reader.join(PATIENCE)
         self.process.stderr.close()
@@ -428,7 +429,7 @@ class Office:
         finally:
             if self.process is not None:
                 self.process.kill()
-                self._ended()
+                self.ended()
             self.claim.release()
             shutil.rmtree(self.dir, ignore_errors=True)
         assert not self.alarms(), "the log has errors that the test did not announce:\n" + self.log_text()

@@ -250,18 +250,15 @@ def test_a_loop_that_is_in_the_store_all_the_same_ends_and_is_refused(office, ro
     answered(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
     answered(session.ask(b"RCPT TO:<%s>" % whole[0][0].encode()), "550 5.4.6")
     session.leave()
-    # With a way out of the ring its mail comes once, or is refused as well.
+    # With a way out of the ring its mail comes, once.
     with db:
         db.execute("INSERT INTO aliases (alias, target) VALUES (?, ?)", (whole[-1][0], "ani@kantor.example"))
     session = Smtp(office)
     answered(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
-    reply = session.ask(b"RCPT TO:<%s>" % whole[0][0].encode())
-    if reply.code == 250:
-        answered(session.data(b"Subject: ring\r\n\r\n.\r\n"), "250")
-    else:
-        answered(reply, "550 5.4.6")
+    answered(session.ask(b"RCPT TO:<%s>" % whole[0][0].encode()), "250")
+    answered(session.data(b"Subject: ring\r\n\r\n.\r\n"), "250")
     session.leave()
-    assert len(taken(office)) == (1 if reply.code == 250 else 0)
+    assert len(taken(office)) == 1
     with db:
         db.executemany("DELETE FROM aliases WHERE alias = ?", [row[:1] for row in whole])
     db.close()
@@ -269,10 +266,8 @@ def test_a_loop_that_is_in_the_store_all_the_same_ends_and_is_refused(office, ro
 
 def test_a_list_that_holds_itself_among_others_still_delivers_once(office):
     """A user that is its own alias target is a forward with copy, no loop."""
-    result = office.command("alias", "add", "budi@kantor.example", "budi@kantor.example",
-                            "citra@kantor.example")
+    office.run("alias", "add", "budi@kantor.example", "budi@kantor.example", "citra@kantor.example")
     deliver(office, b"Subject: copy\r\n\r\n", b"budi@kantor.example")
     assert len(taken(office, "budi")) == 1
-    assert len(taken(office, "citra")) == (1 if result.returncode == 0 else 0)
-    if result.returncode == 0:
-        office.run("alias", "remove", "budi@kantor.example")
+    assert len(taken(office, "citra")) == 1
+    office.run("alias", "remove", "budi@kantor.example")

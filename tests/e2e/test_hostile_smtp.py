@@ -446,11 +446,7 @@ def test_another_protocol_in_the_middle_of_a_session_is_closed_too(office):
 def test_a_client_that_talks_first_is_greeted_first(office):
     wire = office.connect("smtp")
     wire.send(b"EHLO early.example\r\nNOOP\r\nQUIT\r\n")
-    assert wire.reply()[0] == 220
-    code, _ = wire.reply()
-    if code != 554:
-        assert code == 250
-        assert [wire.reply()[0], wire.reply()[0]] == [250, 221]
+    assert [wire.reply()[0] for _ in range(4)] == [220, 250, 250, 221]
     assert wire.at_end()
 
 

@@ -61,7 +61,7 @@ def test_sigterm_ends_idle_and_busy_sessions_and_keeps_what_was_acknowledged(ser
 
 def test_sigint_ends_it_as_sigterm_does(served):
     served.process.send_signal(signal.SIGINT)
-    assert served._ended() == 0
+    assert served.ended() == 0
 
 
 def test_sighup_takes_new_settings_without_ending_sessions(served):

@@ -1,14 +1,12 @@
 """Mail in by SMTP, mail out by POP3."""
 
 import hashlib
-import poplib
 import smtplib
 
 import pytest
 
 from letters import letter, stored_form, without_trace
-from office import PASSWORDS, PORTS, wait_until
-from wire import client_context
+from office import PORTS
 
 MB = 1024 * 1024
 
@@ -59,36 +57,6 @@ def test_a_full_mailbox_is_refused_at_rcpt_and_takes_mail_again_when_emptied(ser
     served.fetch("budi", delete=True)
     send(served, letter(3, body), "budi@kantor.example")
     assert len(served.fetch("budi")) == 1
-
-
-def test_exclusive_keeps_a_second_session_out_until_the_first_ends(office):
-    office.set("pop3d", "exclusive", "yes")
-    office.start()
-    first = office.login()
-    second = office.connect("pop3")
-    second.line()
-    second.command("USER ani@kantor.example")
-    assert second.command(f"PASS {PASSWORDS['ani']}").startswith("-ERR [IN-USE]")
-    second.command("QUIT")
-    first.command("QUIT")
-    wait_until(lambda: not office.named("pop3"), "both sessions have ended")
-    assert office.login().command("QUIT").startswith("+OK")
-
-
-def test_require_tls_serves_nobody_in_clear_and_everybody_after_stls(office):
-    office.set("pop3d", "require_tls", "yes")
-    office.start()
-    wire = office.connect("pop3")
-    wire.line()
-    assert wire.command("USER ani@kantor.example").startswith("-ERR [SYS/PERM]")
-    assert wire.command("STLS").startswith("+OK")
-    wire.start_tls()
-    assert wire.command("USER ani@kantor.example").startswith("+OK")
-    assert wire.command(f"PASS {PASSWORDS['ani']}").startswith("+OK")
-    pop = poplib.POP3_SSL(office.address, PORTS["pop3s"], context=client_context())
-    pop.user("ani@kantor.example")
-    pop.pass_(PASSWORDS["ani"])
-    pop.quit()
 
 
 @pytest.mark.parametrize("service", ["pop3", "pop3s"])

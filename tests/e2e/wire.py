@@ -119,6 +119,11 @@ class Wire:
             raise WireError(f"no answer to {text!r}: the connection ended")
         return line.decode()
 
+    def rest(self):
+        """All that comes before the end."""
+        self._until(lambda: False)
+        return bytes(self.received)
+
     def at_end(self):
         """Waits for the end; True if nothing came before it."""
         self._until(lambda: bool(self.received))
