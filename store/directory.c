@@ -348,6 +348,15 @@ static void closed(struct role_channel *channel)
 
 /* ---- beginning ---- */
 
+#define REST_MS 30000
+
+/* What a big list took is given back when nobody asks for a while. */
+static int rest(void)
+{
+	store_rest(directory.store);
+	return REST_MS;
+}
+
 static void learn_address(const char *address, void *arg)
 {
 	struct peer peer;
@@ -384,7 +393,8 @@ static int begin(struct err *e)
 
 int directory_run(struct role_birth *birth, struct err *e)
 {
-	const struct role_program program = {.name = "directory", .frame = take, .closed = closed};
+	const struct role_program program = {
+		.name = "directory", .frame = take, .closed = closed, .idle = rest};
 	directory.birth = birth;
 	directory.writer.fd = -1;
 	if (begin(e) < 0)
