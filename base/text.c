@@ -176,6 +176,30 @@ void text_add_hex(struct buf *out, const void *octets, size_t len)
 	}
 }
 
+size_t text_utf8(struct slice text, uint32_t *code)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned char first = (unsigned char)text.at[0];
+	size_t len = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+	if (len == 0 || first > 0xF4 || len > text.len)
+		return 0;
+	*code = len == 1 ? first : first & (0x7Fu >> len);
+	for (size_t i = 1; i < len; i++) {
+		unsigned char next = (unsigned char)text.at[i];
+		if ((next & 0xC0) != 0x80)
+			return 0;
+		*code = *code << 6 | (next & 0x3F);
+	}
+	if (*code < least[len] || *code > 0x10FFFF || (*code >= 0xD800 && *code <= 0xDFFF))
+		return 0;
+	return len;
+}
+
+bool text_is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7F && code < 0xA0);
+}
+
 void text_fold(char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

@@ -24,14 +24,6 @@ struct walk {
 	struct destinations found;
 };
 
-int addresses_check(struct slice text, struct err *e)
-{
-	struct address address;
-	if (slice_equal_nocase(text, SLICE("postmaster")))
-		return 0;
-	return address_read(&address, text, e);
-}
-
 int addresses_read_ours(
 	struct address *address, const struct config *config, struct slice text, struct err *e)
 {

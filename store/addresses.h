@@ -22,9 +22,6 @@ struct destinations { /* each mailbox once; set to zero before the first use */
 	size_t count, cap;
 };
 
-/* Is it an address we could hold at all (address_read()), or bare
- * "postmaster"? ERR_INPUT says what is wrong. */
-int addresses_check(struct slice address, struct err *e);
 /* Reads an address that a user or an alias of this office can have: its domain
  * is ours, and it needs no quotes; else ERR_INPUT. */
 int addresses_read_ours(

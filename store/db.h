@@ -96,8 +96,6 @@ struct store {
 /* Milliseconds that only go forward, or a test's. */
 int64_t db_monotonic_ms(const struct store *store);
 
-/* Opens the file and sets every pragma; brings nothing forward. */
-int db_open(struct store *store, struct err *e);
 /* Several statements without parameters or rows: pragmas, schemas. */
 int db_script(struct store *store, const char *sql, struct err *e);
 /* A statement's first column, for pragmas that tell a number. */

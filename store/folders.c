@@ -1,46 +1,20 @@
 /* Folders as rows. */
 #include "store/folders.h"
+#include "base/text.h"
 #include "store/db.h"
 #include "store/rules.h"
 #include <string.h>
 
 #define FOLDER_COLUMNS "SELECT id, user_id, name, public, messages, size FROM folders "
 
-/* Length of the UTF-8 sequence at the front of `text`: well-formed, shortest,
- * no surrogate, no control character (RFC 3629, 4); 0 if there is none. */
-static size_t utf8_letter(struct slice text)
-{
-	const unsigned char *at = (const unsigned char *)text.at;
-	size_t len;
-	unsigned lowest = 0x80, highest = 0xBF;
-	if (at[0] < 0x80)
-		return at[0] >= 0x20 && at[0] != 0x7F;
-	if (at[0] < 0xC2 || at[0] > 0xF4)
-		return 0;
-	len = at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
-	if (at[0] == 0xC2 || at[0] == 0xE0)
-		lowest = 0xA0; /* after C2: U+0080 to U+009F are controls */
-	if (at[0] == 0xF0)
-		lowest = 0x90;
-	if (at[0] == 0xED)
-		highest = 0x9F;
-	if (at[0] == 0xF4)
-		highest = 0x8F;
-	if (text.len < len || at[1] < lowest || at[1] > highest)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if (at[i] < 0x80 || at[i] > 0xBF)
-			return 0;
-	return len;
-}
-
 static bool is_name(struct slice name)
 {
 	if (name.len == 0 || name.len >= FOLDER_NAME_MAX || slice_trim(name).len != name.len)
 		return false;
 	for (struct slice rest = name; rest.len;) {
-		size_t len = utf8_letter(rest);
-		if (len == 0 || strchr("@/+", rest.at[0]))
+		uint32_t code;
+		size_t len = text_utf8(rest, &code);
+		if (len == 0 || text_is_control(code) || strchr("@/+", rest.at[0]))
 			return false;
 		rest = slice_from(rest, len);
 	}

@@ -88,7 +88,7 @@ static struct peer source_of(const char *text)
 	return peer;
 }
 
-bool logins_is_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms)
+static bool is_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms)
 {
 	struct peer source = source_of(peer);
 	for (size_t i = 0; i < wrong_count; i++)
@@ -100,7 +100,7 @@ bool logins_is_wrong(const struct login_pair *pair, const char *peer, int64_t no
 
 void logins_found_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms)
 {
-	if (logins_is_wrong(pair, peer, now_ms))
+	if (is_wrong(pair, peer, now_ms))
 		return;
 	wrong[wrong_next].peer = source_of(peer);
 	wrong[wrong_next].ms = now_ms;

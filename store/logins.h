@@ -29,6 +29,5 @@ void logins_found_right(const struct login_pair *pair, int64_t now_ms);
 #define LOGIN_WRONG_MS (15 * 60 * 1000)
 void logins_found_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms);
 uint64_t logins_count_wrong(const char *peer, int64_t now_ms);
-bool logins_is_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms);
 
 #endif

@@ -195,7 +195,8 @@ static int set_checkpoints(struct store *store, struct err *e)
 	return 0;
 }
 
-int db_open(struct store *store, struct err *e)
+/* Opens the file and sets every pragma; brings nothing forward. */
+static int open_file(struct store *store, struct err *e)
 {
 	char path[CONFIG_PATH_MAX + 40];
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -233,7 +234,7 @@ static struct store *store_new(const char *data, enum store_role role, enum conf
 
 static int finish_opening(struct store **store, struct store *opened, struct err *e)
 {
-	if (db_open(opened, e) < 0 ||
+	if (open_file(opened, e) < 0 ||
 		db_migrate(opened, db_migrations, STORE_SCHEMA_VERSION, e) < 0) {
 		store_close(opened);
 		return -1;
@@ -289,7 +290,7 @@ static int reopen(struct store *store, struct err *e)
 	sqlite3 *old = store->db;
 	db_forget_statements(store);
 	store->db = NULL;
-	int result = db_open(store, e);
+	int result = open_file(store, e);
 	sqlite3_close_v2(old);
 	return result;
 }

@@ -48,39 +48,13 @@ static void align_right(struct rows *rows)
 	rows->right |= 1u << cell_count(rows) % rows->column_count;
 }
 
-/* Length of the well-formed UTF-8 character at the front (RFC 3629, 4), 0 if
- * there is none; *code is what it is. */
-static size_t decode_character(struct slice text, uint32_t *code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)text.at[0];
-	size_t len = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-	if (len == 0 || first > 0xF4 || len > text.len)
-		return 0;
-	*code = len == 1 ? first : first & (0x7Fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		unsigned char next = (unsigned char)text.at[i];
-		if ((next & 0xC0) != 0x80)
-			return 0;
-		*code = *code << 6 | (next & 0x3F);
-	}
-	if (*code < least[len] || *code > 0x10FFFF || (*code >= 0xD800 && *code <= 0xDFFF))
-		return 0;
-	return len;
-}
-
-static bool is_control(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7F && code < 0xA0);
-}
-
 /* For a terminal: controls and broken octets as \xNN. */
 static void add_plain(struct buf *out, struct slice text)
 {
 	while (text.len > 0) {
 		uint32_t code = 0;
-		size_t len = decode_character(text, &code);
-		if (len > 0 && !is_control(code)) {
+		size_t len = text_utf8(text, &code);
+		if (len > 0 && !text_is_control(code)) {
 			buf_add(out, text.at, len);
 		} else {
 			len = len > 0 ? len : 1;
@@ -99,12 +73,12 @@ static void add_json(struct buf *out, struct slice text)
 	buf_add_char(out, '"');
 	while (text.len > 0) {
 		uint32_t code = 0;
-		size_t len = decode_character(text, &code);
+		size_t len = text_utf8(text, &code);
 		if (len == 0)
 			buf_add_text(out, "\\ufffd");
 		else if (code == '"' || code == '\\')
 			buf_printf(out, "\\%c", (int)code);
-		else if (is_control(code))
+		else if (text_is_control(code))
 			buf_printf(out, "\\u%04" PRIx32, code);
 		else
 			buf_add(out, text.at, len);

@@ -225,6 +225,37 @@ static void the_monotonic_clock_never_goes_back(void **state)
 	assert_true(text_monotonic_ms() >= first);
 }
 
+/* RFC 3629, 4. */
+static void utf8_is_taken_a_character_at_a_time(void **state)
+{
+	(void)state;
+	static const struct {
+		struct slice text;
+		size_t len;
+		uint32_t code;
+	} good[] = {
+		{SLICE("ab"), 1, 'a'},
+		{SLICE("\0"), 1, 0},
+		{SLICE("\xC2\x80x"), 2, 0x80},
+		{SLICE("\xE0\xA0\x80"), 3, 0x800},
+		{SLICE("\xED\x9F\xBF"), 3, 0xD7FF},
+		{SLICE("\xF0\x9F\x93\xA7"), 4, 0x1F4E7},
+		{SLICE("\xF4\x8F\xBF\xBF"), 4, 0x10FFFF},
+	};
+	static const char *const bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2x",
+		"\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+		"\xF5\x80\x80\x80", "\xFF"};
+	uint32_t code;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(text_utf8(good[i].text, &code), good[i].len);
+		assert_int_equal(code, good[i].code);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(text_utf8(slice_of(bad[i]), &code), 0);
+	assert_true(text_is_control(0x1B) && text_is_control(0x7F) && text_is_control(0x9B));
+	assert_false(text_is_control(' ') || text_is_control(0xA0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +275,7 @@ int main(void)
 		cmocka_unit_test(folding_touches_ascii_letters_alone),
 		cmocka_unit_test(hex_is_lower_case),
 		cmocka_unit_test(the_monotonic_clock_never_goes_back),
+		cmocka_unit_test(utf8_is_taken_a_character_at_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
