@@ -71,7 +71,7 @@ struct dialog {
  * the session; flushes. */
 void dialog_run(struct dialog *dialog);
 
-/* Would this command be taken now (state, needs, forbids)? For CAPA, EHLO. */
+/* Would this command be taken now (state, needs, forbids)? For EHLO. */
 bool dialog_allows(const struct dialog *dialog, const struct dialog_command *command);
 
 #endif
