@@ -75,6 +75,8 @@ int store_server(const char *data, int64_t *pid, struct err *e);
 /* Moves the log's pages to the file when it has grown, all of them when idle,
  * and then rests; gives way where somebody reads. */
 void store_checkpoint(struct store *store, bool idle);
+/* Gives the memory of SQLite's page cache back, until the next use. */
+void store_rest(struct store *store);
 /* Gives freed pages back in small steps, where they are many or the disk is
  * short; 1 there is more to do. Not in a transaction. */
 int store_shrink_step(struct store *store, struct err *e);

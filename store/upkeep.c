@@ -103,8 +103,7 @@ int store_free_space(struct store *store, uint64_t *octets, struct err *e)
 	return 0;
 }
 
-/* Gives the memory of SQLite's page cache back, until the next use. */
-static void rest(struct store *store)
+void store_rest(struct store *store)
 {
 	if (store->db)
 		sqlite3_db_release_memory(store->db);
@@ -138,7 +137,7 @@ void store_checkpoint(struct store *store, bool idle)
 	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
 	if (idle)
-		rest(store);
+		store_rest(store);
 	store->wal_tried = store->wal_pages;
 	if (code == SQLITE_OK && in_log == moved)
 		store->wal_pages = store->wal_tried = 0; /* the next commit starts it anew */
