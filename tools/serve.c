@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -238,14 +239,27 @@ static int prepare(struct visitor *visitor, int run_dir, struct err *e)
 }
 
 /* What cannot change while the server runs. */
-static void keep_fixed(struct config *to, const struct config *from)
+#define FIXED(field)                                                                               \
+	{                                                                                          \
+		offsetof(struct config, field), sizeof(((struct config *)0)->field)                \
+	}
+static const struct {
+	size_t offset, size;
+} fixed[] = {FIXED(data), FIXED(user), FIXED(smtpd_listen), FIXED(smtpd_lmtp),
+	FIXED(submission_listen), FIXED(submission_listen_tls), FIXED(pop3d_listen),
+	FIXED(pop3d_listen_tls)};
+
+/* Returns whether the file wanted another. */
+static bool keep_fixed(struct config *to, const struct config *from)
 {
-	memcpy(to->data, from->data, sizeof(to->data));
-	memcpy(to->user, from->user, sizeof(to->user));
-	memcpy(to->smtpd_listen, from->smtpd_listen, sizeof(to->smtpd_listen));
-	memcpy(to->smtpd_lmtp, from->smtpd_lmtp, sizeof(to->smtpd_lmtp));
-	memcpy(to->pop3d_listen, from->pop3d_listen, sizeof(to->pop3d_listen));
-	memcpy(to->pop3d_listen_tls, from->pop3d_listen_tls, sizeof(to->pop3d_listen_tls));
+	bool differs = false;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		char *value = (char *)to + fixed[i].offset;
+		const char *kept = (const char *)from + fixed[i].offset;
+		differs |= strcmp(value, kept) != 0;
+		memcpy(value, kept, fixed[i].size);
+	}
+	return differs;
 }
 
 static void choose_words(const struct config *config)
@@ -265,7 +279,10 @@ static void reload(struct procs *procs)
 			log_event(LOG_ERROR, "reload-refused", log_reason(line));
 		}
 	} else {
-		keep_fixed(&fresh, procs->config);
+		if (keep_fixed(&fresh, procs->config))
+			log_event(LOG_WARNING, "reload-in-part",
+				log_text("reason", "other listeners, user or data are taken at the "
+						   "next start"));
 		*procs->config = fresh;
 		choose_words(procs->config);
 		procs_send_config(procs);

@@ -72,6 +72,14 @@ def test_sighup_takes_new_settings_without_ending_sessions(served):
     assert pop.command("NOOP").startswith("+OK")
 
 
+def test_listeners_of_a_reloaded_file_wait_for_the_next_start_and_it_says_so(served):
+    served.set("pop3d", "listen_tls", "")
+    served.hang_up()
+    served.wait_log("reload-in-part .*listeners")
+    served.wait_log("reloaded ")
+    assert served.connect("pop3s").line().startswith(b"+OK")
+
+
 def test_settings_that_come_together_with_a_message_are_taken(served):
     """The writer finds both when it wakes."""
     wire = served.connect("lmtp")
