@@ -47,10 +47,20 @@ int channel_connect(struct channel *channel, int dir_fd, const char *name, struc
 	return 0;
 }
 
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+void channel_close_frame(const struct frame *frame)
+{
+	close_all(frame->fds, frame->fd_count);
+}
+
 void channel_close(struct channel *channel)
 {
-	for (unsigned i = 0; i < channel->fd_count; i++)
-		close(channel->fds[i]);
+	close_all(channel->fds, channel->fd_count);
 	if (channel->fd >= 0)
 		close(channel->fd);
 	buf_free(&channel->in);
@@ -127,7 +137,8 @@ void channel_add_frame(struct buf *out, unsigned type, struct slice body)
 
 /* ---- receiving ---- */
 
-/* Descriptors that arrived beside octets; more than we can hold are closed. */
+/* Descriptors that arrived beside octets. More than a frame can have are no
+ * part of one, and are closed. */
 static void keep_descriptors(struct channel *channel, struct msghdr *message)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -196,8 +207,10 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 		struct iovec to[2] = {{small, sizeof(small)}, {NULL, 0}};
 		struct msghdr message = {.msg_iov = to, .msg_iovlen = 1};
 		union fd_message control;
-		message.msg_control = control.room;
-		message.msg_controllen = sizeof(control.room);
+		if (channel->takes_fds) {
+			message.msg_control = control.room;
+			message.msg_controllen = sizeof(control.room);
+		}
 		bool direct = channel->in.len > 0;
 		if (direct)
 			to[0] = (struct iovec){buf_reserve(&channel->in, missing), missing};
@@ -216,6 +229,9 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 		if (len == 0)
 			return 0;
 		keep_descriptors(channel, &message);
+		/* The kernel has let go of those for which there was no room. */
+		if (message.msg_flags & MSG_CTRUNC)
+			return err_set(e, ERR_INPUT, "descriptors where none belong");
 		if (direct)
 			channel->in.len += (size_t)len;
 		else
@@ -264,14 +280,14 @@ void pack_fixed(struct buf *body, const void *octets, size_t len)
 	buf_add(body, octets, len);
 }
 
-static const char *unpack_octets(struct unpack *in, size_t len)
+static const char *unpack_octets(struct unpack *in, uint64_t len)
 {
 	if (in->failed || in->rest.len < len) {
 		in->failed = true;
 		return NULL;
 	}
 	const char *at = in->rest.at;
-	in->rest = slice_from(in->rest, len);
+	in->rest = slice_from(in->rest, (size_t)len);
 	return at;
 }
 

@@ -17,6 +17,10 @@
 
 struct channel {
 	int fd; /* -1: none */
+	/* May descriptors come along? Where not, a frame that brings some is
+	 * ERR_INPUT, and none is ever opened here: there is nothing to leak, and
+	 * closing one of a file under lock (fcntl) would end the lock. */
+	bool takes_fds;
 	struct buf in;
 	size_t taken;             /* private: octets of `in` the last frame was */
 	int fds[CHANNEL_FDS_MAX]; /* arrived, not yet handed out */
@@ -29,8 +33,9 @@ struct frame {
 	int fds[CHANNEL_FDS_MAX]; /* the receiver's to close */
 	unsigned fd_count;
 };
+void channel_close_frame(const struct frame *frame); /* closes them */
 
-/* Takes over a connected descriptor. */
+/* Takes over a connected descriptor. takes_fds is false until it is set. */
 void channel_open(struct channel *channel, int fd);
 /* Connects to the socket `name` in the directory open as `dir_fd`. A path of
  * any length works. */

@@ -123,6 +123,7 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 		.listener = master.roles[index].listener,
 		.run_dir = procs->run_dir};
 	channel_open(&birth.master, channel_fd);
+	birth.master.takes_fds = true;
 	keep_only((int[]){birth.listener, birth.run_dir, channel_fd}, 3);
 	set_child_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
@@ -359,8 +360,6 @@ static void hear_role(size_t index)
 			role->ready = true;
 		else
 			master.procs->role_says(master.procs, index, &frame);
-		for (unsigned i = 0; i < frame.fd_count; i++)
-			close(frame.fds[i]);
 	}
 	/* Its end is told by SIGCHLD; a role that only closed its channel is
 	 * out of step. */

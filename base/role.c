@@ -232,6 +232,7 @@ static void take_from_master(struct role *role)
 		} else if (role->program->from_master) {
 			role->program->from_master(&frame);
 		}
+		channel_close_frame(&frame);
 	}
 	role->over = got <= 0;
 }

@@ -35,7 +35,8 @@ struct role_program {
 	int (*idle)(void);
 	/* The master sent new settings; NULL: they do not matter. */
 	void (*configured)(const struct config *config);
-	/* Another frame from the master; NULL: there is none. */
+	/* Another frame from the master; NULL: there is none. Its descriptors are
+	 * closed behind the call. */
 	void (*from_master)(struct frame *frame);
 	/* A round takes no more than these; 0: no limit. */
 	size_t round_frames, round_octets;

@@ -106,7 +106,6 @@ static void hear_master(struct frame *frame)
 	if (frame->type != MASTER_KEY_FILE || frame->fd_count != 1)
 		return;
 	int done = take_key(frame, key_id, &e);
-	close(frame->fds[0]);
 	pack_fixed(&answer, key_id, sizeof(key_id));
 	pack_text(&answer, done < 0 ? e.text : "");
 	/* If the master has gone, the loop ends. */

@@ -166,6 +166,7 @@ int request_store_files(struct channel *directory, int fds[3], struct err *e)
 {
 	struct buf body = {0};
 	struct frame frame;
+	directory->takes_fds = true;
 	if (ask(directory, REQUEST_STORE_FILES, &body, &frame, e) < 0)
 		return -1;
 	if (frame.fd_count != 3)

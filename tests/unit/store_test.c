@@ -667,7 +667,7 @@ static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 	fflush(NULL);
 	pid_t child = fork(); /* before the store is opened, as a session is */
 	if (child == 0) {
-		struct channel channel = {.fd = pair[1]};
+		struct channel channel = {.fd = pair[1], .takes_fds = true};
 		close(pair[0]);
 		serve_sealed(&channel);
 	}
