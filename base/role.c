@@ -2,6 +2,7 @@
  * nothing a round holds can vanish under it. */
 #include "base/role.h"
 #include "base/log.h"
+#include "base/text.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,9 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS_AT_ONCE 64
-#define CHANNEL_FRAMES 64 /* a round takes no more from one channel */
-#define OUTPUT_MAX     (64u * 1024 * 1024)
+#define EVENTS_AT_ONCE  64
+#define CHANNEL_FRAMES  64 /* a round takes no more from one channel */
+#define OUTPUT_MAX      (64u * 1024 * 1024)
+#define ACCEPT_PAUSE_MS 1000 /* out of descriptors or memory */
 
 struct role {
 	const struct role_program *program;
@@ -20,8 +22,9 @@ struct role {
 	int epoll;
 	struct role_channel *channels;
 	size_t backlogs;
-	size_t frames, octets; /* taken in this round */
-	bool over;             /* the master has gone */
+	size_t frames, octets;   /* taken in this round */
+	int64_t accept_again_ms; /* 0: it accepts */
+	bool over;               /* the master has gone */
 };
 
 struct role_watch {
@@ -154,6 +157,34 @@ void role_refuse(struct role_channel *from, const char *why)
 
 /* ---- rounds ---- */
 
+static void watch_listener(const struct role *role, bool on)
+{
+	struct epoll_event event = {
+		.events = on ? (uint32_t)EPOLLIN : 0, .data.ptr = &role->birth->listener};
+	epoll_ctl(role->epoll, EPOLL_CTL_MOD, role->birth->listener, &event);
+}
+
+/* Who cannot be taken stays in the queue, and must not keep the loop awake. */
+static void pause_accepting(struct role *role)
+{
+	log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
+		log_reason(strerror(errno)));
+	role->accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
+	watch_listener(role, false);
+}
+
+/* True while it does not accept. */
+static bool is_pausing(struct role *role)
+{
+	if (role->accept_again_ms == 0)
+		return false;
+	if (text_monotonic_ms() < role->accept_again_ms)
+		return true;
+	role->accept_again_ms = 0;
+	watch_listener(role, true);
+	return false;
+}
+
 static void accept_channels(struct role *role)
 {
 	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
@@ -161,8 +192,7 @@ static void accept_channels(struct role *role)
 		if (fd < 0 && errno == EINTR)
 			continue;
 		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
-			log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
-				log_reason(strerror(errno)));
+			pause_accepting(role);
 		if (fd < 0)
 			return;
 		struct role_channel *channel = must_alloc(sizeof(*channel));
@@ -319,11 +349,12 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 	int wait = program->idle ? program->idle() : -1;
 	while (!role.over) {
 		struct epoll_event events[EVENTS_AT_ONCE];
-		int count = epoll_wait(
-			role.epoll, events, EVENTS_AT_ONCE, role.backlogs > 0 ? 0 : wait);
+		bool pausing = is_pausing(&role);
+		int most = role.backlogs > 0 ? 0 : pausing ? ACCEPT_PAUSE_MS : wait;
+		int count = epoll_wait(role.epoll, events, EVENTS_AT_ONCE, most);
 		if (count < 0 && errno != EINTR)
 			return err_set_errno(e, "epoll");
-		if (count == 0 && role.backlogs == 0 && program->idle)
+		if (count == 0 && role.backlogs == 0 && !pausing && program->idle)
 			wait = program->idle();
 		else
 			take_round(&role, events, count < 0 ? 0 : count);
