@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/peers.h"
 #include "base/text.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -60,9 +62,25 @@ void procs_stop(int status)
 	master.status = status;
 }
 
-struct channel *procs_role_channel(size_t role)
+/* The master never waits: its ends of the channels do not block. What a role
+ * took half of it can make no sense of, nor of anything that comes behind. */
+void procs_tell(size_t role, unsigned type, struct slice body, int fd)
 {
-	return master.roles[role].pid ? &master.roles[role].channel : NULL;
+	struct role_state *to = &master.roles[role];
+	struct iovec part = {(void *)(uintptr_t)body.at, body.len};
+	struct err e;
+	if (to->pid == 0 || channel_send(&to->channel, type, &part, 1, &fd, fd >= 0, &e) == 0)
+		return;
+	log_failure(LOG_ERROR, "role-not-told", &e);
+	kill(to->pid, SIGKILL);
+}
+
+void procs_send_config(void)
+{
+	const struct slice config = {
+		(const char *)master.procs->config, sizeof(*master.procs->config)};
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		procs_tell(i, ROLE_CONFIG, config, -1);
 }
 
 void procs_notify(const char *state)
@@ -166,8 +184,9 @@ static void start_role(size_t index)
 	role->pid = pid;
 	role->ready = false;
 	role->started_ms = text_monotonic_ms();
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	channel_open(&role->channel, pair[0]);
-	procs->role_started(procs, index, &role->channel);
+	procs->role_started(procs, index);
 }
 
 static void role_ended(size_t index, int status)
@@ -222,6 +241,16 @@ static bool reap(void)
 
 /* ---- sessions ---- */
 
+static int begin_session(struct visitor *visitor, pid_t parent, struct err *e)
+{
+	struct procs *procs = master.procs;
+	if (sandbox_take_account(&procs->account, parent, e) < 0 ||
+		procs->prepare(visitor, procs->run_dir, e) < 0)
+		return -1;
+	close(procs->run_dir);
+	return sandbox_seal(SEAL_SESSION, e);
+}
+
 static void run_session(
 	const struct procs_service *service, int fd, struct visitor *visitor, pid_t parent)
 {
@@ -235,12 +264,11 @@ static void run_session(
 	visitor->chain = *procs->chain;
 	conn_open(&visitor->conn, fd);
 	visitor->conn.lifeline = master.lifeline[0];
-	if (sandbox_take_account(&procs->account, parent, &e) < 0 ||
-		procs->prepare(visitor, procs->run_dir, &e) < 0 || close(procs->run_dir) < 0 ||
-		sandbox_seal(SEAL_SESSION, &e) < 0) {
+	if (begin_session(visitor, parent, &e) < 0) {
 		log_failure(LOG_ERROR, "session-not-begun", &e);
 		if (service->busy)
 			conn_write_text(&visitor->conn, service->busy);
+		visitor->conn.input = CONN_CLOSED; /* without a seal nothing is read */
 		return;
 	}
 	if (service->tls_first && visitor_start_tls(visitor) < 0)
@@ -368,16 +396,6 @@ static void hear_role(size_t index)
 	announce_when_ready();
 }
 
-void procs_send_config(const struct procs *procs)
-{
-	struct err e;
-	struct iovec part = {procs->config, sizeof(*procs->config)};
-	for (size_t i = 0; i < procs->role_count; i++)
-		if (master.roles[i].pid && channel_send(&master.roles[i].channel, ROLE_CONFIG,
-						   &part, 1, NULL, 0, &e) < 0)
-			log_failure(LOG_ERROR, "reload-failed", &e);
-}
-
 static void take_signals(void)
 {
 	struct signalfd_siginfo info;
@@ -418,7 +436,7 @@ static int64_t next_duty_ms(int64_t now)
 static void serve(void)
 {
 	struct procs *procs = master.procs;
-	struct pollfd fds[1 + PROCS_ROLES_MAX + 8 * LISTENERS_MAX];
+	struct pollfd fds[1 + PROCS_ROLES_MAX + PROCS_SERVICES_MAX * LISTENERS_MAX];
 	while (!master.stopping) {
 		int64_t now = text_monotonic_ms();
 		nfds_t count = 0;
@@ -493,9 +511,20 @@ static void drain(void)
 			kill(master.roles[i].pid, SIGKILL);
 }
 
+/* Each role holds a channel to every session. */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int begin(struct procs *procs, struct err *e)
 {
 	sigset_t handled;
+	assert(procs->service_count <= PROCS_SERVICES_MAX && procs->role_count <= PROCS_ROLES_MAX);
 	master.procs = procs;
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGCHLD);
@@ -516,6 +545,7 @@ static int begin(struct procs *procs, struct err *e)
 			return -1;
 	}
 	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;
+	raise_file_limit();
 	return sandbox_keep_master_rights(e);
 }
 

@@ -18,6 +18,7 @@ struct procs_service {
 	int fds[LISTENERS_MAX]; /* bound */
 	size_t fd_count;
 };
+#define PROCS_SERVICES_MAX 8
 
 struct procs_role {
 	const char *name; /* and its socket's, in DATA/run */
@@ -38,8 +39,8 @@ struct procs {
 	const struct tls_chain *
 		*chain; /* the current one; sessions keep the one they were born with */
 
-	/* A role has been started: what to send it first. */
-	void (*role_started)(struct procs *procs, size_t role, struct channel *to);
+	/* A role has been started: a place to tell it what it needs first. */
+	void (*role_started)(struct procs *procs, size_t role);
 	/* A role says something but that it is ready. */
 	void (*role_says)(struct procs *procs, size_t role, const struct frame *frame);
 	/* Beside the roles: is everything there to serve? */
@@ -55,10 +56,11 @@ struct procs {
 int procs_run(struct procs *procs, struct err *e);
 /* From a hook: ends the server as SIGTERM would, with that exit status. */
 void procs_stop(int status);
-/* The channel to a role, for hooks; NULL while it is down. */
-struct channel *procs_role_channel(size_t role);
+/* Sends a frame to a role, with the descriptor `fd` (-1: none). One that is down is
+ * told nothing; one that does not take it at once is ended, to be started anew. */
+void procs_tell(size_t role, unsigned type, struct slice body, int fd);
 /* Sends the current settings to every role. */
-void procs_send_config(const struct procs *procs);
+void procs_send_config(void);
 
 /* Tells systemd (sd_notify(3)), where it listens. */
 void procs_notify(const char *state);

@@ -58,7 +58,8 @@ static void drop_offer(void)
 
 static int open_pem(const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Whatever it is, the master does not wait for it. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		err_set_errno(e, "%s (%s)", path,
 			errno == EACCES ? "start as root, or let the account that starts read it"
@@ -87,16 +88,13 @@ static int read_pair(const struct certificate_paths *paths, struct err *e)
 	return 0;
 }
 
-static int send_key(struct channel *keys, const struct tls_chain *chain, int key_fd,
-	const char *path, struct err *e)
+static void send_key(const struct tls_chain *chain, int key_fd, const char *path)
 {
 	struct buf body = {0};
 	pack_fixed(&body, tls_chain_key_id(chain), TLS_KEY_ID_SIZE);
 	pack_text(&body, path);
-	struct iovec part = {body.at, body.len};
-	int done = channel_send(keys, MASTER_KEY_FILE, &part, 1, &key_fd, 1, e);
+	procs_tell(KEYS, MASTER_KEY_FILE, buf_slice(&body), key_fd);
 	buf_free(&body);
-	return done;
 }
 
 /* Without a certificate there is nothing to serve; with one, the old stays. */
@@ -111,14 +109,16 @@ static void refuse_pair(const struct err *e)
 	procs_stop(1);
 }
 
-/* Offers the files' pair to the keys role; its answer comes to keys_say(). */
-static void offer_pair(const struct certificate_paths *paths, struct channel *keys)
+/* Offers the files' pair to the keys role; its answer comes to keys_say(). One
+ * that is down is told when it is up again. */
+static void offer_pair(const struct certificate_paths *paths)
 {
 	struct err e;
 	drop_offer();
-	if (read_pair(paths, &e) < 0 ||
-		send_key(keys, shown.offered, shown.offered_key_fd, paths->key, &e) < 0)
+	if (read_pair(paths, &e) < 0)
 		refuse_pair(&e);
+	else
+		send_key(shown.offered, shown.offered_key_fd, paths->key);
 }
 
 static void show_offered(void)
@@ -162,30 +162,27 @@ static void watch_certificate(struct procs *procs)
 {
 	struct certificate_paths paths;
 	struct stat now[2];
-	struct channel *keys = procs_role_channel(KEYS);
 	certificate_find(procs->config, &paths);
 	/* One that is away for a moment is being replaced. */
-	if (!keys || stat(paths.certificate, &now[0]) < 0 || stat(paths.key, &now[1]) < 0)
+	if (stat(paths.certificate, &now[0]) < 0 || stat(paths.key, &now[1]) < 0)
 		return;
 	if (is_same_file(&now[0], &shown.seen[0]) && is_same_file(&now[1], &shown.seen[1]))
 		return;
-	offer_pair(&paths, keys);
+	offer_pair(&paths);
 }
 
 /* ---- the master's hooks ---- */
 
-static void role_started(struct procs *procs, size_t role, struct channel *to)
+static void role_started(struct procs *procs, size_t role)
 {
 	struct certificate_paths paths;
-	struct err e;
 	if (role != KEYS)
 		return;
 	certificate_find(procs->config, &paths);
-	/* If it dies again, the next one is told. */
-	if (shown.chain && send_key(to, shown.chain, shown.key_fd, paths.key, &e) < 0)
-		return;
+	if (shown.chain)
+		send_key(shown.chain, shown.key_fd, paths.key);
 	if (!shown.chain || shown.offered)
-		offer_pair(&paths, to);
+		offer_pair(&paths);
 }
 
 static void role_says(struct procs *procs, size_t role, const struct frame *frame)
@@ -285,7 +282,7 @@ static void reload(struct procs *procs)
 						   "next start"));
 		*procs->config = fresh;
 		choose_words(procs->config);
-		procs_send_config(procs);
+		procs_send_config();
 		log_event(LOG_INFO, "reloaded", log_text("file", fresh.file));
 		watch_certificate(procs);
 	}

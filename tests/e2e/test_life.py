@@ -115,6 +115,21 @@ def test_a_role_that_is_killed_comes_back_and_serves(served, role):
     assert serves(served)
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_does_not_listen_holds_up_no_master_and_is_replaced(served, role):
+    served.allow("role-not-told|role-died")
+    frozen, *_ = served.named(role)
+    os.kill(frozen, signal.SIGSTOP)
+    for n in range(1, 100):
+        served.hang_up()
+        wait_until(lambda: served.log_text().count("reloaded file=") >= n, "the settings are taken")
+        if "role-not-told" in served.log_text():
+            break
+    served.wait_log(f"role-died role={role}")
+    wait_until(lambda: served.named(role) and frozen not in served.named(role), f"a new {role}")
+    assert serves(served)
+
+
 def test_the_directory_s_helpers_come_back_too(served):
     served.allow("helper|role-died")
     before = served.named("directory")
