@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A PEM file with more than this is none. */
@@ -34,16 +33,11 @@ struct tls_key {
 
 static int read_file(struct buf *text, int fd, const char *path, struct err *e)
 {
-	struct stat st;
-	if (fstat(fd, &st) != 0)
-		return err_set_errno(e, "%s", path);
-	if (st.st_size > FILE_MAX_OCTETS)
-		return err_set(e, ERR_INPUT, "%s: too large for a PEM file", path);
 	/* Room at once, so that a key's octets are not left behind by a move. */
-	buf_reserve(text, (size_t)st.st_size + 2);
-	while (text->len < (size_t)st.st_size) {
-		ssize_t got = pread(
-			fd, text->at + text->len, (size_t)st.st_size - text->len, (off_t)text->len);
+	buf_reserve(text, FILE_MAX_OCTETS + 1);
+	while (text->len <= FILE_MAX_OCTETS) {
+		ssize_t got = pread(fd, text->at + text->len, FILE_MAX_OCTETS + 1 - text->len,
+			(off_t)text->len);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -52,6 +46,8 @@ static int read_file(struct buf *text, int fd, const char *path, struct err *e)
 			break;
 		text->len += (size_t)got;
 	}
+	if (text->len > FILE_MAX_OCTETS)
+		return err_set(e, ERR_INPUT, "%s: too large for a PEM file", path);
 	/* The decoder takes the CR of a file from Windows for a part of the name. */
 	size_t kept = 0;
 	for (size_t i = 0; i < text->len; i++)

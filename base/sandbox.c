@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -67,7 +68,8 @@ int __lsan_is_turned_off(void)
 #define REFUSED SCMP_ACT_ERRNO(EPERM)
 #endif
 
-/* What a conversation takes, and what libc does behind our back. */
+/* What a conversation takes, and what libc does behind our back. No fstat(3): it
+ * is a call that takes paths, too, these days. */
 static const int session_calls[] = {
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
@@ -87,8 +89,6 @@ static const int session_calls[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(fstat),
 	SCMP_SYS(fstat64),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(fcntl64),
 	SCMP_SYS(lseek),
 	SCMP_SYS(_llseek),
 	SCMP_SYS(exit),
@@ -135,15 +135,18 @@ static const int role_calls[] = {
 	SCMP_SYS(epoll_pwait2),
 };
 
-/* What a role that keeps the store must never do; sockets but unix ones are
- * refused beside. */
+/* What a role that keeps the store must never do. */
 static const int store_role_refused[] = {
 	SCMP_SYS(execve),
 	SCMP_SYS(execveat),
 	SCMP_SYS(process_vm_readv),
 	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(pidfd_send_signal),
 	SCMP_SYS(kill),
 	SCMP_SYS(tkill),
+	SCMP_SYS(rt_sigqueueinfo),
+	SCMP_SYS(rt_tgsigqueueinfo),
 	SCMP_SYS(fork),
 	SCMP_SYS(vfork),
 	SCMP_SYS(mount),
@@ -153,6 +156,7 @@ static const int store_role_refused[] = {
 	SCMP_SYS(bpf),
 	SCMP_SYS(perf_event_open),
 	SCMP_SYS(userfaultfd),
+	SCMP_SYS(io_uring_setup), /* would do in our place what we may not */
 	SCMP_SYS(keyctl),
 	SCMP_SYS(add_key),
 	SCMP_SYS(unshare),
@@ -167,67 +171,88 @@ static const int store_role_refused[] = {
 #endif
 };
 
+/* Stands in a filter where a process's own pid belongs, which is known only when
+ * it is sealed. Greater than any pid. */
+#define OWN_PID 0x5EA1ED00
+
+/* A call that one of its arguments decides about. */
+struct use {
+	int call;
+	unsigned argument; /* from 0 */
+	enum scmp_compare compare;
+	scmp_datum_t value;
+};
+
+static const struct use session_uses[] = {
+	/* Without this bit of protection: no code that was not there before. */
+	{SCMP_SYS(mmap), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
+	{SCMP_SYS(mmap2), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
+	{SCMP_SYS(mprotect), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
+	{SCMP_SYS(tgkill), 0, SCMP_CMP_EQ, OWN_PID}, /* abort() */
+	/* Flags, and the locks of SQLite. A descriptor that could be given an owner
+	 * and a signal would kill that owner. */
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFD},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETFD},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFL},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETFL},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETLK},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETLK},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFD},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETFD},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFL},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETFL},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETLK64},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETLK64},
+};
+
+static const struct use store_role_refused_uses[] = {
+	{SCMP_SYS(socket), 0, SCMP_CMP_NE, AF_UNIX},
+	{SCMP_SYS(tgkill), 0, SCMP_CMP_NE, OWN_PID},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETOWN},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETOWN_EX},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETSIG},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETOWN},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETOWN_EX},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETSIG},
+	{SCMP_SYS(ioctl), 1, SCMP_CMP_EQ, FIOSETOWN},
+	{SCMP_SYS(ioctl), 1, SCMP_CMP_EQ, SIOCSPGRP},
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* A call this machine does not have, which has a number below 0, is no matter. */
 static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		/* A call this machine does not have is no matter. */
 		if (seccomp_rule_add(filter, action, calls[i], 0) < 0 && calls[i] >= 0)
 			return -1;
 	return 0;
 }
 
-static int add_rule(scmp_filter_ctx filter, int call, struct scmp_arg_cmp argument)
+static int add_uses(scmp_filter_ctx filter, uint32_t action, const struct use *uses, size_t count)
 {
-	/* A call this machine does not have is no matter. */
-	return call < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &argument);
-}
-
-static int add_argument_rules(scmp_filter_ctx filter)
-{
-	const struct scmp_arg_cmp no_code = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	/* abort() after a broken invariant, and nothing else. */
-	const struct scmp_arg_cmp abort_self = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0);
-	/* What fstat(3) is today. */
-	const struct scmp_arg_cmp no_path_2 = SCMP_A2_64(SCMP_CMP_EQ, AT_EMPTY_PATH, 0);
-	const struct scmp_arg_cmp no_path_3 = SCMP_A3_64(SCMP_CMP_EQ, AT_EMPTY_PATH, 0);
-	return add_rule(filter, SCMP_SYS(mmap), no_code) ||
-	       add_rule(filter, SCMP_SYS(mmap2), no_code) ||
-	       add_rule(filter, SCMP_SYS(mprotect), no_code) ||
-	       add_rule(filter, SCMP_SYS(tgkill), abort_self) ||
-	       add_rule(filter, SCMP_SYS(newfstatat), no_path_3) ||
-	       add_rule(filter, SCMP_SYS(fstatat64), no_path_3) ||
-	       add_rule(filter, SCMP_SYS(statx), no_path_2);
-}
-
-static scmp_filter_ctx build_filter(enum seal seal)
-{
-	scmp_filter_ctx filter = seccomp_init(seal == SEAL_STORE_ROLE ? SCMP_ACT_ALLOW : REFUSED);
-	if (!filter)
-		return NULL;
-	int done;
-	if (seal == SEAL_STORE_ROLE) {
-		const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0);
-		done = add_calls(filter, REFUSED, store_role_refused, COUNT(store_role_refused));
-		if (done == 0)
-			done = seccomp_rule_add_array(
-				filter, REFUSED, SCMP_SYS(socket), 1, &not_unix);
-	} else {
-		/* A binary tree: half the cost for each child. */
-		done = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-		if (done == 0)
-			done = add_calls(
-				filter, SCMP_ACT_ALLOW, session_calls, COUNT(session_calls));
-		if (done == 0)
-			done = add_argument_rules(filter);
-		if (done == 0 && seal == SEAL_CLOSED_ROLE)
-			done = add_calls(filter, SCMP_ACT_ALLOW, role_calls, COUNT(role_calls));
+	for (size_t i = 0; i < count; i++) {
+		const struct scmp_arg_cmp decides = {
+			uses[i].argument, uses[i].compare, uses[i].value, 0};
+		if (seccomp_rule_add_array(filter, action, uses[i].call, 1, &decides) < 0 &&
+			uses[i].call >= 0)
+			return -1;
 	}
-	if (done == 0)
-		return filter;
-	seccomp_release(filter);
-	return NULL;
+	return 0;
+}
+
+static int fill_filter(scmp_filter_ctx filter, enum seal seal)
+{
+	if (seal == SEAL_STORE_ROLE)
+		return add_calls(filter, REFUSED, store_role_refused, COUNT(store_role_refused)) ||
+		       add_uses(filter, REFUSED, store_role_refused_uses,
+			       COUNT(store_role_refused_uses));
+	/* A binary tree: half the cost for each child. */
+	return seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) ||
+	       add_calls(filter, SCMP_ACT_ALLOW, session_calls, COUNT(session_calls)) ||
+	       add_uses(filter, SCMP_ACT_ALLOW, session_uses, COUNT(session_uses)) ||
+	       (seal == SEAL_CLOSED_ROLE &&
+		       add_calls(filter, SCMP_ACT_ALLOW, role_calls, COUNT(role_calls)));
 }
 
 static struct sock_fprog programs[SEALS];
@@ -250,16 +275,21 @@ static int export_filter(scmp_filter_ctx filter, struct sock_fprog *program)
 	return done;
 }
 
+static int build_filter(enum seal seal)
+{
+	scmp_filter_ctx filter = seccomp_init(seal == SEAL_STORE_ROLE ? SCMP_ACT_ALLOW : REFUSED);
+	if (!filter)
+		return -1;
+	int done = fill_filter(filter, seal) == 0 ? export_filter(filter, &programs[seal]) : -1;
+	seccomp_release(filter);
+	return done;
+}
+
 int sandbox_prepare(struct err *e)
 {
-	for (int seal = 0; seal < SEALS; seal++) {
-		scmp_filter_ctx filter = build_filter((enum seal)seal);
-		int done = filter ? export_filter(filter, &programs[seal]) : -1;
-		if (filter)
-			seccomp_release(filter);
-		if (done < 0)
+	for (int seal = 0; seal < SEALS; seal++)
+		if (build_filter((enum seal)seal) < 0)
 			return err_set(e, ERR_IO, "cannot build the system call filters");
-	}
 	const uint32_t action = SECCOMP_RET_ERRNO;
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
 		return err_set(e, ERR_IO,
@@ -268,8 +298,18 @@ int sandbox_prepare(struct err *e)
 	return 0;
 }
 
+/* In this process's own copy of the filter. */
+static void name_own_pid(const struct sock_fprog *program)
+{
+	for (unsigned short i = 0; i < program->len; i++)
+		if (BPF_CLASS(program->filter[i].code) == BPF_JMP &&
+			program->filter[i].k == OWN_PID)
+			program->filter[i].k = (uint32_t)getpid();
+}
+
 int sandbox_seal(enum seal seal, struct err *e)
 {
+	name_own_pid(&programs[seal]);
 	if (seal == SEAL_SESSION) {
 		limit(RLIMIT_NOFILE, SESSION_FILES);
 		limit(RLIMIT_NPROC, 0);
@@ -327,8 +367,8 @@ int sandbox_keep_master_rights(struct err *e)
 		return err_set_errno(e, "prctl");
 	if (geteuid() != 0)
 		return 0;
-	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL |
-			      1u << CAP_DAC_READ_SEARCH | 1u << CAP_SETPCAP;
+	const uint32_t kept =
+		1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_DAC_READ_SEARCH;
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (cap >= 32 || !(kept & 1u << cap))
 			prctl(PR_CAPBSET_DROP, cap);
