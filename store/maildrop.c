@@ -5,13 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void grow_items(struct maildrop *maildrop, size_t cap)
+{
+	maildrop->items = must_realloc(maildrop->items, cap * sizeof(*maildrop->items));
+	maildrop->cap = cap;
+}
+
+void maildrop_reserve(struct maildrop *maildrop, size_t count, size_t uidl_octets)
+{
+	if (count > maildrop->cap)
+		grow_items(maildrop, count);
+	if (uidl_octets > maildrop->uidls.len)
+		buf_reserve(&maildrop->uidls, uidl_octets - maildrop->uidls.len);
+}
+
 void maildrop_add(struct maildrop *maildrop, int64_t id, uint64_t size, struct slice uidl)
 {
-	if (maildrop->count == maildrop->cap) {
-		maildrop->cap = maildrop->cap ? maildrop->cap * 2 : 64;
-		maildrop->items =
-			must_realloc(maildrop->items, maildrop->cap * sizeof(*maildrop->items));
-	}
+	if (maildrop->count == maildrop->cap)
+		grow_items(maildrop, maildrop->cap ? maildrop->cap * 2 : 64);
 	maildrop->items[maildrop->count++] = (struct maildrop_item){
 		.id = id, .size = size, .uidl = (uint32_t)maildrop->uidls.len};
 	maildrop->size += size;

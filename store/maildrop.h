@@ -18,6 +18,9 @@ struct maildrop {                    /* set to zero: empty */
 	uint64_t size; /* of all items */
 };
 
+/* Room for so many items in all, and their UIDLs with a NUL each: a session
+ * that lists a big mailbox holds no octet too many. */
+void maildrop_reserve(struct maildrop *maildrop, size_t count, size_t uidl_octets);
 void maildrop_add(struct maildrop *maildrop, int64_t id, uint64_t size, struct slice uidl);
 const char *maildrop_uidl(const struct maildrop *maildrop, size_t index);
 void maildrop_free(struct maildrop *maildrop);

@@ -104,6 +104,9 @@ int request_resolve(struct channel *directory, struct slice address, uint64_t si
 static int take_list(struct slice body, struct maildrop *maildrop, struct err *e)
 {
 	struct unpack in = {.rest = body};
+	size_t count = unpack_number(&in);
+	size_t uidl_octets = unpack_number(&in);
+	maildrop_reserve(maildrop, count, uidl_octets);
 	while (in.rest.len > 0 && !in.failed) {
 		int64_t id = (int64_t)unpack_number(&in);
 		uint64_t size = unpack_number(&in);
@@ -147,6 +150,10 @@ void request_login_answer(struct role_channel *to, const struct login *login)
 	struct buf body = {0};
 	for (size_t i = 0; i < login->maildrop.count; i++) {
 		const struct maildrop_item *item = &login->maildrop.items[i];
+		if (body.len == 0) {
+			pack_number(&body, login->maildrop.count);
+			pack_number(&body, login->maildrop.uidls.len);
+		}
 		pack_number(&body, (uint64_t)item->id);
 		pack_number(&body, item->size);
 		pack_text(&body, maildrop_uidl(&login->maildrop, i));

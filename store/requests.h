@@ -17,7 +17,8 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer */
 
 	ANSWER_OK,
-	ANSWER_LIST, /* part of a maildrop; the ANSWER_OK of the login follows */
+	ANSWER_LIST, /* how much there is in all, and a part of a maildrop; the
+		      * ANSWER_OK of the login follows */
 
 	/* to the directory */
 	REQUEST_RESOLVE,     /* smtp, lmtp: would this recipient be taken? */
@@ -54,10 +55,10 @@ struct ticket {
 	int64_t expires; /* Unix seconds */
 	unsigned char mac[DIGEST_SIZE];
 };
-#define LIST_FRAME      (256 * 1024) /* octets */
-#define DELETE_IDS      65536        /* entries in one frame */
-#define DELETE_MOST     (8u << 20)   /* entries in one delete */
-#define TICKET_LIFETIME (24 * 3600)  /* seconds; no session is older */
+#define LIST_FRAME      (32 * 1024) /* octets: what a session needs to read its list */
+#define DELETE_IDS      65536       /* entries in one frame */
+#define DELETE_MOST     (8u << 20)  /* entries in one delete */
+#define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
 /* ERR_DENIED: forged, or past its time. */
 int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
