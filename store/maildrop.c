@@ -61,7 +61,8 @@ static int check_entry(struct store *store, int64_t user_id, int64_t id, struct 
 	struct query q = db_query(
 		store, SQL("SELECT coalesce((SELECT user_id FROM entries"
 			   " JOIN folders ON folders.id = folder_id WHERE entries.id = ?1),"
-			   " CASE WHEN ?1 <= max((SELECT coalesce(max(id), 0) FROM entries), value)"
+			   " CASE WHEN ?1 BETWEEN 1 AND"
+			   " max((SELECT coalesce(max(id), 0) FROM entries), value)"
 			   " THEN ?2 END) FROM meta WHERE name = 'highest_entry'"));
 	db_bind_int(&q, id);
 	db_bind_int(&q, user_id);
@@ -70,7 +71,7 @@ static int check_entry(struct store *store, int64_t user_id, int64_t id, struct 
 	db_end(&q);
 	if (found < 0 || fine)
 		return found < 0 ? -1 : 0;
-	return err_set(e, ERR_DENIED, "message %lld is not in this folder", (long long)id);
+	return err_set(e, ERR_DENIED, "message %lld is not this user's", (long long)id);
 }
 
 static int check_folder(struct store *store, int64_t user_id, int64_t folder_id, struct err *e)

@@ -27,8 +27,9 @@ void maildrop_free(struct maildrop *maildrop);
 
 /* Lists a folder; one read, one order. */
 int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e);
-/* Marks entries of this user's folder deleted, in the caller's transaction. What another has
- * deleted already is no error; an id that never was in the folder is ERR_DENIED. */
+/* Marks entries of this user's folder deleted, in the caller's transaction. One that
+ * another has deleted, purged or moved meanwhile is no error; one that never was this
+ * user's is ERR_DENIED. */
 int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, const int64_t *ids,
 	size_t count, struct err *e);
 
