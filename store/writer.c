@@ -50,6 +50,7 @@ static struct {
 	int64_t unpromised_since_ms;
 	struct buf abandoned; /* struct body_writer: what to free */
 	bool reconfigured;    /* settings have come since the last round */
+	struct err unbegun;   /* why this round has no transaction; ERR_NONE: it may */
 } writer;
 
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
@@ -215,10 +216,24 @@ static void fail_round(const struct err *why)
 	}
 }
 
+/* Where another process does not let go of the store, each try takes seconds:
+ * one a round is enough. */
+static int begin_transaction(struct err *e)
+{
+	if (store_in_transaction(writer.store))
+		return 0;
+	if (writer.unbegun.kind == ERR_NONE) {
+		if (store_begin(writer.store, e) == 0)
+			return 0;
+		log_failure(LOG_ERROR, "no-transaction", e);
+		writer.unbegun = *e;
+	}
+	*e = writer.unbegun;
+	return -1;
+}
+
 static int begin_step(const struct right *right, struct err *e)
 {
-	if (!store_in_transaction(writer.store) && store_begin(writer.store, e) < 0)
-		return -1;
 	/* Before the savepoint: what is purged to make room stays purged. */
 	if (right->fills && housekeeping_has_space(writer.store, writer.birth->config, e) < 0)
 		return -1;
@@ -234,6 +249,10 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 	asker->asked = true;
 	asker->before = asker->body;
 	asker->before.header = (struct buf){0};
+	if (begin_transaction(e) < 0) {
+		undo_message(asker);
+		return;
+	}
 	if (begin_step(right, e) == 0) {
 		if (right->step(asker, frame, &pending->body, e) == 0 &&
 			store_release(writer.store, e) == 0) {
@@ -256,9 +275,8 @@ static void take(struct role_channel *from, struct frame *frame)
 	struct asker *asker = from->owner;
 	if (!asker) {
 		from->owner = asker = must_alloc(sizeof(*asker));
-		if (request_hello_read(frame, &asker->hello, &e) < 0 ||
-			asker->hello.service > SERVICE_DIRECTORY)
-			role_refuse(from, "does not say hello");
+		if (request_hello_read(frame, &asker->hello, &e) < 0)
+			role_refuse(from, e.text);
 		return;
 	}
 	const struct right *right = find_right(asker, frame->type);
@@ -367,7 +385,7 @@ static void flush_unpromised(void)
 	bool due = writer.abandoned.len > 0 ||
 		   (writer.unpromised.len > 0 &&
 			   text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
-	if (!due)
+	if (!due || writer.unbegun.kind != ERR_NONE)
 		return;
 	if (store_begin(writer.store, &e) < 0 || commit(&e) < 0) {
 		log_failure(LOG_ERROR, "commit-failed", &e);
@@ -396,6 +414,7 @@ static void end_round(void)
 		answer(&writer.pending[i]);
 	writer.pending_count = 0;
 	flush_unpromised();
+	writer.unbegun.kind = ERR_NONE;
 	if (writer.reconfigured)
 		take_config();
 	store_checkpoint(writer.store, false);
