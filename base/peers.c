@@ -2,8 +2,9 @@
 #include "base/peers.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
+
+#define LOCAL "unix" /* the text of a peer on a unix socket */
 
 static struct peer known[PEERS_KNOWN_MAX]; /* a ring: the oldest gives way */
 static size_t known_count, known_next;
@@ -32,7 +33,7 @@ void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_
 		inet_ntop(AF_INET6, &in->sin6_addr, text, PEER_TEXT_MAX);
 	} else {
 		peer->is_local = true;
-		snprintf(text, PEER_TEXT_MAX, "unix");
+		strcpy(text, LOCAL);
 	}
 }
 
@@ -40,7 +41,9 @@ bool peer_parse(struct peer *peer, const char *text)
 {
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
-	*peer = (struct peer){0};
+	*peer = (struct peer){.is_local = strcmp(text, LOCAL) == 0};
+	if (peer->is_local)
+		return true;
 	if (inet_pton(AF_INET, text, &ipv4) == 1)
 		from_ipv4(peer, &ipv4);
 	else if (inet_pton(AF_INET6, text, &ipv6) == 1)

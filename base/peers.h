@@ -6,16 +6,20 @@
 #ifndef BASE_PEERS_H
 #define BASE_PEERS_H
 
-#include "base/service.h"
+#include "base/config.h"
 #include <sys/socket.h>
+
+#define PEER_TEXT_MAX 48 /* an IPv6 address as text */
 
 struct peer {
 	unsigned char source[16]; /* IPv4-mapped, or a /64 with zeros behind */
 	bool is_local;            /* a unix socket: no limit applies */
 };
 
-/* Of an accepted connection; `text` gets the whole address. */
+/* Of an accepted connection; `text` gets the whole address, "unix" for one on a
+ * unix socket. */
 void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_storage *address);
+/* Of such a text; false: it is none. */
 bool peer_parse(struct peer *peer, const char *text);
 bool peer_equal(const struct peer *a, const struct peer *b);
 

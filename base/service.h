@@ -10,8 +10,7 @@
 #include "base/channel.h"
 #include "base/config.h"
 #include "base/conn.h"
-
-#define PEER_TEXT_MAX 48 /* an IPv6 address as text */
+#include "base/peers.h"
 
 struct visitor {
 	struct conn conn;         /* TLS has begun where the service says so */

@@ -3,6 +3,7 @@
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
 
+#include "base/peers.h"
 #include "store/addresses.h"
 #include "store/body.h"
 
@@ -14,7 +15,7 @@ struct delivery {
 	size_t recipient_count;
 	struct slice received;              /* the whole Received: field with its CRLF */
 	char queue_id[QUEUE_ID_LENGTH + 1]; /* what the 250 and the field name */
-	char peer[48];                      /* who handed it over, for trace */
+	char peer[PEER_TEXT_MAX];           /* who handed it over, for trace */
 	bool junk;                          /* one of our milters says so */
 };
 

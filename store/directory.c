@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_LOGIN_STEP (3600)             /* seconds: last_login is kept to the hour */
-#define KNOWN_SECONDS   (30LL * 24 * 3600) /* an address is known that long after a login */
+#define NAME_SHOWN    400                /* octets: an address, a folder, and some more */
+#define KNOWN_SECONDS (30LL * 24 * 3600) /* an address is known that long after a login */
 
 /* What the directory keeps for a channel. */
 struct asker {
@@ -76,7 +76,7 @@ static void connect_writer(void)
 	struct err e;
 	directory.has_ticket_key = false;
 	if (channel_connect(&directory.writer, directory.birth->run_dir, "writer", &e) < 0 ||
-		request_hello(&directory.writer, SERVICE_DIRECTORY, "", &e) < 0 ||
+		request_hello(&directory.writer, SERVICE_DIRECTORY, "unix", &e) < 0 ||
 		channel_send(&directory.writer, REQUEST_TICKET_KEY, NULL, 0, NULL, 0, &e) < 0) {
 		log_failure(LOG_ERROR, "no-writer", &e);
 		exit(1);
@@ -102,12 +102,15 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 
 /* ---- logging in ---- */
 
-/* The line that fail2ban reads: its form does not change. */
+/* The line that fail2ban reads: its form does not change, and no name is so long
+ * that the address behind it would be cut off. */
 static void refuse_login(struct asker *asker, enum err_kind kind, const char *why)
 {
 	struct err e;
-	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"),
-		log_slice("user", buf_slice(&asker->name)), log_text("from", asker->hello.peer));
+	struct slice name = buf_slice(&asker->name);
+	name.len = name.len < NAME_SHOWN ? name.len : NAME_SHOWN;
+	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"), log_slice("user", name),
+		log_text("from", asker->hello.peer));
 	err_set(&e, kind, "%s", why);
 	role_answer_error(asker->channel, &e);
 }
@@ -145,23 +148,28 @@ static int find_folder(const struct asker *asker, struct folder *folder, struct 
 	return found < 0 ? -1 : 0;
 }
 
+/* The master learns an address from which somebody logged in. True if it was new. */
+static bool learn(const struct peer *source, const char *address)
+{
+	struct buf body = {0};
+	struct err e;
+	if (peers_is_known(source))
+		return false;
+	peers_learn(source);
+	pack_text(&body, address);
+	/* If the master has gone, the loop ends. */
+	channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
+	buf_free(&body);
+	return true;
+}
+
+/* The writer is told what it has to write: an address, or an hour, that is new. */
 static void tell_login(const struct asker *asker)
 {
-	int64_t now = store_now(directory.store);
-	struct peer peer;
-	if (peer_parse(&peer, asker->hello.peer) && !peers_is_known(&peer)) {
-		struct buf body = {0};
-		struct err e;
-		peers_learn(&peer);
-		pack_text(&body, asker->hello.peer);
-		/* If the master has gone, the loop ends. */
-		channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
-		buf_free(&body);
-	} else if (now >= asker->user.last_login &&
-		   now - asker->user.last_login < LAST_LOGIN_STEP) {
-		return;
-	}
-	request_logged_in(&directory.writer, asker->user.id, asker->hello.peer);
+	int64_t since = store_now(directory.store) - asker->user.last_login;
+	bool is_new = learn(&asker->hello.source, asker->hello.peer);
+	if (is_new || since < 0 || since >= LAST_LOGIN_STEP)
+		request_logged_in(&directory.writer, asker->user.id, asker->hello.peer);
 }
 
 static int open_mailbox(struct asker *asker, struct login *login, struct err *e)
@@ -207,7 +215,7 @@ static void judge(struct asker *asker, bool right)
 	int64_t now = text_monotonic_ms();
 	wipe(asker->user.hash, sizeof(asker->user.hash));
 	if (!right) {
-		logins_found_wrong(&asker->pair, asker->hello.peer, now);
+		logins_found_wrong(&asker->pair, &asker->hello.source, now);
 		refuse_login(asker, ERR_DENIED, "wrong user or password");
 		return;
 	}
@@ -231,23 +239,21 @@ static void check_login(struct asker *asker, struct slice password)
 {
 	const struct config *config = directory.birth->config;
 	const char *hash = asker->user.id ? asker->user.hash : NULL;
-	const char *peer = asker->hello.peer;
+	const struct peer *source = &asker->hello.source;
 	int64_t now = text_monotonic_ms();
-	struct peer source;
 	login_pair_of(&asker->pair, buf_slice(&asker->name), hash, password);
 	if (logins_is_fresh(&asker->pair, now)) {
 		judge(asker, true);
 		return;
 	}
 	/* Past the limit only a pair that was right before is looked at. */
-	if (config->auth_failures && logins_count_wrong(peer, now) >= config->auth_failures &&
+	if (config->auth_failures && logins_count_wrong(source, now) >= config->auth_failures &&
 		!logins_is_remembered(&asker->pair, now)) {
 		refuse_login(asker, ERR_LIMITED, "too many wrong logins from this address");
 		return;
 	}
-	bool known = peer_parse(&source, peer) && peers_is_known(&source);
 	asker->waiting = true;
-	hashing_ask(peer, known, password, hash, hashed, asker);
+	hashing_ask(source, password, hash, hashed, asker);
 }
 
 static void log_in(struct role_channel *from, const struct frame *frame)
@@ -277,6 +283,7 @@ static void log_in(struct role_channel *from, const struct frame *frame)
 		memcpy(asker->folder, folder.at, len);
 	asker->folder[len] = '\0';
 	check_login(asker, password);
+	wipe((void *)(uintptr_t)password.at, password.len);
 }
 
 static void hand_files(struct role_channel *from, const struct frame *frame)
@@ -310,9 +317,8 @@ static void greet(struct role_channel *from, const struct frame *frame)
 	asker->channel = from;
 	asker->next = directory.askers;
 	directory.askers = asker;
-	if (request_hello_read(frame, &asker->hello, &e) < 0 ||
-		asker->hello.service > SERVICE_DIRECTORY)
-		role_refuse(from, "does not say hello");
+	if (request_hello_read(frame, &asker->hello, &e) < 0)
+		role_refuse(from, e.text);
 }
 
 static void take(struct role_channel *from, struct frame *frame)
@@ -359,16 +365,10 @@ static int rest(void)
 
 static void learn_address(const char *address, void *arg)
 {
-	struct peer peer;
-	struct buf body = {0};
+	struct peer source;
 	(void)arg;
-	if (!peer_parse(&peer, address) || peers_is_known(&peer))
-		return;
-	struct err e;
-	peers_learn(&peer);
-	pack_text(&body, address);
-	channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
-	buf_free(&body);
+	if (peer_parse(&source, address))
+		learn(&source, address);
 }
 
 static int begin(struct err *e)

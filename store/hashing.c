@@ -4,9 +4,7 @@
 #include "base/role.h"
 #include "base/sandbox.h"
 #include "store/password.h"
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,8 +14,8 @@ enum { HASH_QUESTION = ROLE_FRAME_OWN, HASH_ANSWER };
 
 struct job {
 	struct job *next;
-	char peer[48];
-	bool peer_known;
+	struct peer source;
+	bool is_known;
 	struct buf question; /* packed; holds the password */
 	hashing_done_fn done;
 	void *arg; /* NULL: nobody waits any more */
@@ -34,11 +32,11 @@ static struct {
 static void check_password(const struct frame *question, struct buf *answer)
 {
 	struct unpack in = {.rest = question->body};
-	struct slice password = unpack_slice(&in);
 	bool has_hash = unpack_number(&in) != 0;
 	char hash[HASH_MAX], new_hash[HASH_MAX] = "";
 	struct err e;
 	unpack_text(&in, hash, sizeof(hash));
+	struct slice password = unpack_slice(&in);
 	bool right = password_matches(password, has_hash ? hash : NULL) && has_hash;
 	if (right && password_hash_is_old(hash) && password_hash(password, new_hash, &e) < 0)
 		new_hash[0] = '\0';
@@ -71,10 +69,10 @@ static void free_job(struct job *job)
 	free(job);
 }
 
-static bool is_being_done_for(const char *peer)
+static bool is_being_done_for(const struct peer *source)
 {
 	for (int i = 0; i < HELPERS; i++)
-		if (hashing.doing[i] && strcmp(hashing.doing[i]->peer, peer) == 0)
+		if (hashing.doing[i] && peer_equal(&hashing.doing[i]->source, source))
 			return true;
 	return false;
 }
@@ -85,11 +83,11 @@ static struct job *take_next(void)
 {
 	struct job **best = NULL;
 	for (struct job **at = &hashing.waiting; *at; at = &(*at)->next) {
-		if (is_being_done_for((*at)->peer))
+		if (is_being_done_for(&(*at)->source))
 			continue;
-		if (!best || ((*at)->peer_known && !(*best)->peer_known))
+		if (!best || ((*at)->is_known && !(*best)->is_known))
 			best = at;
-		if ((*best)->peer_known)
+		if ((*best)->is_known)
 			break;
 	}
 	if (!best)
@@ -140,17 +138,22 @@ static void hear_helper(void *arg)
 	give_work();
 }
 
-void hashing_ask(const char *peer, bool peer_known, struct slice password, const char *hash,
+void hashing_ask(const struct peer *source, struct slice password, const char *hash,
 	hashing_done_fn done, void *arg)
 {
 	struct job *job = must_alloc(sizeof(*job));
-	snprintf(job->peer, sizeof(job->peer), "%s", peer);
-	job->peer_known = peer_known;
+	job->source = *source;
+	job->is_known = peers_is_known(source);
 	job->done = done;
 	job->arg = arg;
-	pack_slice(&job->question, password);
+	/* Longer than any that was ever hashed, perhaps than a frame: nobody's. */
+	if (password.len > PASSWORD_MAX) {
+		password = SLICE("");
+		hash = NULL;
+	}
 	pack_number(&job->question, hash != NULL);
 	pack_text(&job->question, hash);
+	pack_slice(&job->question, password); /* last: it is not moved any more */
 	struct job **last = &hashing.waiting;
 	while (*last)
 		last = &(*last)->next;

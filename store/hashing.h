@@ -8,6 +8,7 @@
 #ifndef STORE_HASHING_H
 #define STORE_HASHING_H
 
+#include "base/peers.h"
 #include "store/users.h"
 
 /* Forks the helpers, each sealed, and watches them (role_watch). If one dies,
@@ -16,8 +17,9 @@ int hashing_begin(struct err *e);
 
 /* `new_hash`: one to keep in its place, or "". */
 typedef void (*hashing_done_fn)(void *arg, bool right, const char *new_hash);
-/* Queues. hash NULL: no such user; costs the same, and is wrong. */
-void hashing_ask(const char *peer, bool peer_known, struct slice password, const char *hash,
+/* Queues a question from `source`. hash NULL: no such user; costs the same, and is
+ * wrong. `done` is called in a later round of the role. */
+void hashing_ask(const struct peer *source, struct slice password, const char *hash,
 	hashing_done_fn done, void *arg);
 /* Nobody waits for what was asked with `arg` any more. */
 void hashing_forget(const void *arg);

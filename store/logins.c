@@ -1,6 +1,5 @@
 /* Two rings: the oldest entry gives way. */
 #include "store/logins.h"
-#include "base/peers.h"
 #include <string.h>
 
 #define RIGHT_MOST 1024
@@ -14,7 +13,7 @@ static size_t right_count, right_next;
 
 static struct {
 	unsigned char digest[8]; /* of the pair: enough to tell one wrong guess from another */
-	struct peer peer;
+	struct peer source;
 	int64_t ms;
 } wrong[WRONG_MOST];
 static size_t wrong_count, wrong_next;
@@ -75,34 +74,25 @@ void logins_found_right(const struct login_pair *pair, int64_t now_ms)
 
 /* ---- wrong ones ---- */
 
-static bool is_recent(size_t i, const struct peer *peer, int64_t now_ms)
+static bool is_recent(size_t i, const struct peer *source, int64_t now_ms)
 {
-	return now_ms - wrong[i].ms < LOGIN_WRONG_MS && peer_equal(&wrong[i].peer, peer);
+	return now_ms - wrong[i].ms < LOGIN_WRONG_MS && peer_equal(&wrong[i].source, source);
 }
 
-static struct peer source_of(const char *text)
+static bool is_wrong(const struct login_pair *pair, const struct peer *source, int64_t now_ms)
 {
-	struct peer peer;
-	if (!peer_parse(&peer, text))
-		peer.is_local = true;
-	return peer;
-}
-
-static bool is_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms)
-{
-	struct peer source = source_of(peer);
 	for (size_t i = 0; i < wrong_count; i++)
-		if (is_recent(i, &source, now_ms) &&
+		if (is_recent(i, source, now_ms) &&
 			memcmp(wrong[i].digest, pair->digest, sizeof(wrong[i].digest)) == 0)
 			return true;
 	return false;
 }
 
-void logins_found_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms)
+void logins_found_wrong(const struct login_pair *pair, const struct peer *source, int64_t now_ms)
 {
-	if (is_wrong(pair, peer, now_ms))
+	if (is_wrong(pair, source, now_ms))
 		return;
-	wrong[wrong_next].peer = source_of(peer);
+	wrong[wrong_next].source = *source;
 	wrong[wrong_next].ms = now_ms;
 	memcpy(wrong[wrong_next].digest, pair->digest, sizeof(wrong[0].digest));
 	wrong_next = (wrong_next + 1) % WRONG_MOST;
@@ -110,11 +100,10 @@ void logins_found_wrong(const struct login_pair *pair, const char *peer, int64_t
 		wrong_count++;
 }
 
-uint64_t logins_count_wrong(const char *peer, int64_t now_ms)
+uint64_t logins_count_wrong(const struct peer *source, int64_t now_ms)
 {
-	struct peer source = source_of(peer);
 	uint64_t count = 0;
 	for (size_t i = 0; i < wrong_count; i++)
-		count += is_recent(i, &source, now_ms);
+		count += is_recent(i, source, now_ms);
 	return count;
 }

@@ -5,6 +5,7 @@
 #define STORE_LOGINS_H
 
 #include "base/digest.h"
+#include "base/peers.h"
 #include "store/users.h"
 
 /* A password with the hash it is held against, and by whom. Bound to the stored
@@ -24,10 +25,10 @@ bool logins_is_fresh(const struct login_pair *pair, int64_t now_ms);
 bool logins_is_remembered(const struct login_pair *pair, int64_t now_ms);
 void logins_found_right(const struct login_pair *pair, int64_t now_ms);
 
-/* Distinct wrong pairs from `peer` in the last 15 minutes; repeated ones count
- * once. */
+/* Distinct wrong pairs from `source` in the last LOGIN_WRONG_MS; repeated ones
+ * count once. */
 #define LOGIN_WRONG_MS (15 * 60 * 1000)
-void logins_found_wrong(const struct login_pair *pair, const char *peer, int64_t now_ms);
-uint64_t logins_count_wrong(const char *peer, int64_t now_ms);
+void logins_found_wrong(const struct login_pair *pair, const struct peer *source, int64_t now_ms);
+uint64_t logins_count_wrong(const struct peer *source, int64_t now_ms);
 
 #endif

@@ -5,9 +5,6 @@
 #include "store/users.h"
 #include <string.h>
 
-/* last_login is kept to the hour: a poll a minute is no reason to write. */
-#define LAST_LOGIN_STEP 3600
-
 void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail)
 {
 	struct buf body = {0};
@@ -57,7 +54,7 @@ static int note_login(struct store *store, const struct frame *frame, struct err
 {
 	struct unpack in = {.rest = frame->body};
 	struct user user;
-	char peer[48];
+	char peer[PEER_TEXT_MAX];
 	struct buf detail = {0};
 	int64_t id = (int64_t)unpack_number(&in);
 	int64_t now = store_now(store);

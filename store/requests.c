@@ -64,9 +64,14 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
 	struct unpack in = {.rest = frame->body};
 	if (frame->type != REQUEST_HELLO)
 		return err_set(e, ERR_INPUT, "a channel that does not begin with a hello");
-	hello->service = (uint32_t)unpack_number(&in);
+	uint64_t service = unpack_number(&in);
 	unpack_text(&in, hello->peer, sizeof(hello->peer));
-	return unpack_end(&in, e);
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	if (service > SERVICE_DIRECTORY || !peer_parse(&hello->source, hello->peer))
+		return err_set(e, ERR_INPUT, "a hello of no service, or from nowhere");
+	hello->service = (enum service_kind)service;
+	return 0;
 }
 
 static int receive_answer(struct channel *channel, struct frame *frame, struct err *e)

@@ -68,13 +68,14 @@ void pack_ticket(struct buf *body, const struct ticket *ticket);
 void unpack_ticket(struct unpack *in, struct ticket *ticket);
 
 struct hello {
-	uint32_t service; /* enum service_kind */
-	char peer[48];
+	enum service_kind service;
+	char peer[PEER_TEXT_MAX];
+	struct peer source; /* the same */
 };
 /* Sends it; nothing is answered. */
 int request_hello(
 	struct channel *channel, enum service_kind service, const char *peer, struct err *e);
-/* For the roles: reads the first frame of a channel. */
+/* For the roles: reads the first frame of a channel. ERR_INPUT: it is no hello. */
 int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e);
 
 /* All of these send a request and wait for its answer. -1: *e is what the role
@@ -123,6 +124,8 @@ void request_event(struct channel *writer, const struct ticket *ticket, struct s
 int request_delete_read(
 	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e);
 
+/* last_login is kept to the hour: a poll a minute is no reason to write. */
+#define LAST_LOGIN_STEP 3600 /* seconds */
 /* One way, from the directory: a login from `peer`, and a hash to keep in the
  * place of an older one. */
 void request_logged_in(struct channel *writer, int64_t user_id, const char *peer);
