@@ -197,7 +197,8 @@ size_t text_utf8(struct slice text, uint32_t *code)
 
 bool text_is_control(uint32_t code)
 {
-	return code < 0x20 || (code >= 0x7F && code < 0xA0);
+	return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x200E || code == 0x200F ||
+	       (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void text_fold(char *text, size_t len)

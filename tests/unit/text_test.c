@@ -253,7 +253,8 @@ static void utf8_is_taken_a_character_at_a_time(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(text_utf8(slice_of(bad[i]), &code), 0);
 	assert_true(text_is_control(0x1B) && text_is_control(0x7F) && text_is_control(0x9B));
-	assert_false(text_is_control(' ') || text_is_control(0xA0));
+	assert_true(text_is_control(0x200F) && text_is_control(0x202E) && text_is_control(0x2066));
+	assert_false(text_is_control(' ') || text_is_control(0xA0) || text_is_control(0x2026));
 }
 
 int main(void)
