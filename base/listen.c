@@ -39,11 +39,18 @@ static int bind_failed(struct slice word, int fd, struct err *e)
 	return err_set_errno(e, "cannot listen on %.*s", (int)word.len, word.at);
 }
 
+static int too_many(struct err *e)
+{
+	return err_set(e, ERR_INPUT,
+		"more than %d sockets for one service: take listeners out of office.ini",
+		LISTENERS_MAX);
+}
+
 static int add_tcp(struct slice word, const struct addrinfo *at, int fds[LISTENERS_MAX],
 	size_t *count, struct err *e)
 {
 	if (*count == LISTENERS_MAX)
-		return err_set(e, ERR_INPUT, "more than %d listeners", LISTENERS_MAX);
+		return too_many(e);
 	const int on = 1;
 	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
@@ -101,18 +108,33 @@ static int open_tcp(struct slice word, int fds[LISTENERS_MAX], size_t *count, st
  * answers belongs to somebody. */
 static bool is_alive(const struct sockaddr_un *at)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* EAGAIN: there is somebody, who has enough to do. */
+	bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ||
+					errno == EAGAIN);
 	if (fd >= 0)
 		close(fd);
 	return alive;
+}
+
+/* The mode from the first moment on, and by no path that could lead elsewhere. */
+static int bind_with_mode(int fd, const struct sockaddr_un *at, mode_t mode)
+{
+	mode_t before = umask(0777 & ~mode);
+	int done = bind(fd, (const struct sockaddr *)at, sizeof(*at));
+	umask(before);
+	return done;
 }
 
 static int bind_unix(struct slice word, const struct sockaddr_un *at, mode_t mode, uid_t uid,
 	gid_t gid, struct err *e)
 {
 	struct stat there;
-	if (lstat(at->sun_path, &there) == 0 && S_ISSOCK(there.st_mode)) {
+	if (lstat(at->sun_path, &there) == 0) {
+		if (!S_ISSOCK(there.st_mode))
+			return err_set(e, ERR_EXISTS,
+				"%.*s is there and no socket: take it away, or name another path",
+				(int)word.len, word.at);
 		if (is_alive(at)) {
 			errno = EADDRINUSE;
 			return bind_failed(word, -1, e);
@@ -120,9 +142,8 @@ static int bind_unix(struct slice word, const struct sockaddr_un *at, mode_t mod
 		unlink(at->sun_path);
 	}
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
-		chmod(at->sun_path, mode) < 0 || (uid != 0 && chown(at->sun_path, uid, gid) < 0) ||
-		listen(fd, BACKLOG) < 0)
+	if (fd < 0 || bind_with_mode(fd, at, mode) < 0 ||
+		(uid != 0 && lchown(at->sun_path, uid, gid) < 0) || listen(fd, BACKLOG) < 0)
 		return bind_failed(word, fd, e);
 	return fd;
 }
@@ -144,7 +165,7 @@ static int open_unix(struct slice path, uid_t uid, gid_t gid, int fds[LISTENERS_
 			"%.*s is too long for a unix socket (%zu octets at most)", (int)path.len,
 			path.at, sizeof(at.sun_path) - 1);
 	if (*count == LISTENERS_MAX)
-		return err_set(e, ERR_INPUT, "more than %d listeners", LISTENERS_MAX);
+		return too_many(e);
 	memcpy(at.sun_path, path.at, path.len);
 	int fd = bind_unix(path, &at, 0660, uid, gid, e);
 	if (fd < 0)
