@@ -103,27 +103,6 @@ const char *text_of_time(char text[TEXT_DATE_MAX], int64_t unix_seconds)
 	return text;
 }
 
-static const char base64_letters[65] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void text_add_base64(struct buf *out, const void *octets, size_t len)
-{
-	const unsigned char *in = octets;
-	for (; len > 0; in += 3, len -= len < 3 ? len : 3) {
-		uint32_t group = (uint32_t)in[0] << 16;
-		if (len > 1)
-			group |= (uint32_t)in[1] << 8;
-		if (len > 2)
-			group |= in[2];
-		char *four = buf_reserve(out, 4);
-		four[0] = base64_letters[group >> 18];
-		four[1] = base64_letters[group >> 12 & 63];
-		four[2] = len > 1 ? base64_letters[group >> 6 & 63] : '=';
-		four[3] = len > 2 ? base64_letters[group & 63] : '=';
-		out->len += 4;
-	}
-}
-
 static int base64_value(char letter)
 {
 	if (letter >= 'A' && letter <= 'Z')

@@ -26,9 +26,8 @@ const char *text_of_mail_date(char text[TEXT_DATE_MAX], int64_t unix_seconds);
 /* "2026-03-02T03:00:00Z" (RFC 3339, UTC). */
 const char *text_of_time(char text[TEXT_DATE_MAX], int64_t unix_seconds);
 
-/* Base64 (RFC 4648, 4): decoding takes only the canonical form, padding
- * included. */
-void text_add_base64(struct buf *out, const void *octets, size_t len);
+/* Decodes base64 (RFC 4648, 4) to the end of *out: only the canonical form,
+ * padding included; false adds nothing. */
 bool text_from_base64(struct slice text, struct buf *out);
 void text_add_hex(struct buf *out, const void *octets, size_t len);
 

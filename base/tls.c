@@ -32,29 +32,21 @@ struct tls {
  * before ChaCha20: so the table begins with 2 suites of ChaCha20 and 4 of GCM. */
 #define CHACHA_SUITES 2
 #define GCM_SUITES    4
-static const struct suite {
-	uint16_t id;
-	const char *name;
-} suites[] = {
-#define SUITE(words)                                                                               \
-	{                                                                                          \
-		BR_TLS_##words, "TLSv1.2 TLS_" #words                                              \
-	}
-	SUITE(ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
-	SUITE(ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
-	SUITE(ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-	SUITE(ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-	SUITE(ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-	SUITE(ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-	SUITE(ECDHE_ECDSA_WITH_AES_128_CBC_SHA256),
-	SUITE(ECDHE_RSA_WITH_AES_128_CBC_SHA256),
-	SUITE(ECDHE_ECDSA_WITH_AES_256_CBC_SHA384),
-	SUITE(ECDHE_RSA_WITH_AES_256_CBC_SHA384),
-	SUITE(ECDHE_ECDSA_WITH_AES_128_CBC_SHA),
-	SUITE(ECDHE_RSA_WITH_AES_128_CBC_SHA),
-	SUITE(ECDHE_ECDSA_WITH_AES_256_CBC_SHA),
-	SUITE(ECDHE_RSA_WITH_AES_256_CBC_SHA),
-#undef SUITE
+static const uint16_t suites[] = {
+	BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
+	BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
+	BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+	BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+	BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 };
 #define SUITE_COUNT (sizeof(suites) / sizeof(suites[0]))
 
@@ -124,12 +116,9 @@ static void set_suites(br_ssl_engine_context *engine)
 {
 	uint16_t ids[SUITE_COUNT];
 	bool aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
-	for (size_t i = 0; i < SUITE_COUNT; i++)
-		ids[i] = suites[i].id;
-	if (aes_is_fast) {
-		for (size_t i = 0; i < CHACHA_SUITES + GCM_SUITES; i++)
-			ids[i] = suites[(i + CHACHA_SUITES) % (CHACHA_SUITES + GCM_SUITES)].id;
-	}
+	memcpy(ids, suites, sizeof(ids));
+	for (size_t i = 0; aes_is_fast && i < CHACHA_SUITES + GCM_SUITES; i++)
+		ids[i] = suites[(i + CHACHA_SUITES) % (CHACHA_SUITES + GCM_SUITES)];
 	br_ssl_engine_set_suites(engine, ids, SUITE_COUNT);
 }
 
@@ -329,12 +318,4 @@ size_t tls_pending(const struct tls *tls)
 {
 	size_t len;
 	return br_ssl_engine_recvapp_buf(&tls->server.eng, &len) != NULL ? len : 0;
-}
-
-const char *tls_suite(const struct tls *tls)
-{
-	for (size_t i = 0; i < SUITE_COUNT; i++)
-		if (suites[i].id == tls->server.eng.session.cipher_suite)
-			return suites[i].name;
-	return "TLSv1.2";
 }

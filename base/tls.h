@@ -81,7 +81,5 @@ void tls_close(struct tls *tls, int fd);
 void tls_discard_output(struct tls *tls);
 /* Octets decrypted and not read yet. */
 size_t tls_pending(const struct tls *tls);
-/* "TLSv1.2" and the suite's name, for Received: and the log. */
-const char *tls_suite(const struct tls *tls);
 
 #endif

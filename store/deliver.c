@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void deliver_new_uidl(char uidl[UIDL_NEW_LENGTH + 1])
+static void make_uidl(char uidl[UIDL_NEW_LENGTH + 1])
 {
 	digest_random_text(uidl, UIDL_NEW_LENGTH);
 }
@@ -71,7 +71,7 @@ static int add_entry(
 	buf_add_slice(prefix, filing->delivery->received);
 
 	char uidl[UIDL_NEW_LENGTH + 1];
-	deliver_new_uidl(uidl);
+	make_uidl(uidl);
 	struct query q = db_query(filing->store,
 		SQL("INSERT INTO entries"
 		    " (id, folder_id, body_id, size, uidl, received, checksum, prefix)"

@@ -28,9 +28,7 @@ struct delivery {
 int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
 	struct body_writer *body, enum err_kind *results, struct err *e);
 
-/* New text for a UIDL: 16 letters, 96 random bits. */
-#define UIDL_NEW_LENGTH 16
-#define UIDL_MAX        71
-void deliver_new_uidl(char uidl[UIDL_NEW_LENGTH + 1]);
+#define UIDL_NEW_LENGTH 16 /* letters of one of ours: 96 random bits */
+#define UIDL_MAX        71 /* octets of any (RFC 1939, 7), and a NUL */
 
 #endif

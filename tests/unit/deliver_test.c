@@ -210,12 +210,16 @@ static void the_writer_is_ready_for_the_next_message(void **state)
 
 static void uidls_are_sixteen_letters_and_differ(void **state)
 {
-	(void)state;
-	char a[UIDL_NEW_LENGTH + 1], b[UIDL_NEW_LENGTH + 1];
-	deliver_new_uidl(a);
-	deliver_new_uidl(b);
-	assert_int_equal(strlen(a), UIDL_NEW_LENGTH);
-	assert_string_not_equal(a, b);
+	struct test_office *office = *state;
+	struct maildrop maildrop = {0};
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(list(office, "ani@kantor.example", "Inbox", &maildrop), 2);
+	assert_int_equal(strlen(maildrop_uidl(&maildrop, 0)), UIDL_NEW_LENGTH);
+	assert_int_equal(strlen(maildrop_uidl(&maildrop, 1)), UIDL_NEW_LENGTH);
+	assert_string_not_equal(maildrop_uidl(&maildrop, 0), maildrop_uidl(&maildrop, 1));
+	maildrop_free(&maildrop);
 }
 
 static void a_store_failure_is_not_the_recipients_fault(void **state)
@@ -246,7 +250,7 @@ int main(void)
 		OFFICE_TEST(a_full_mailbox_is_refused_and_one_message_may_overshoot),
 		OFFICE_TEST(a_list_reaches_its_full_members_unless_all_are_full),
 		OFFICE_TEST(the_writer_is_ready_for_the_next_message),
-		cmocka_unit_test(uidls_are_sixteen_letters_and_differ),
+		OFFICE_TEST(uidls_are_sixteen_letters_and_differ),
 		OFFICE_TEST(a_store_failure_is_not_the_recipients_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
