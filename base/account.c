@@ -11,7 +11,6 @@
 
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 {
-	errno = 0;
 	const struct passwd *account = getpwnam(name);
 	if (!account)
 		return err_set(e, ERR_MISSING,

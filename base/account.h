@@ -13,7 +13,8 @@ int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e);
 /* As root: `name` becomes the effective user, with its groups. As anybody else:
  * nothing to do. */
 int account_assume(const char *name, struct err *e);
-/* Back to what account_assume() came from. */
+/* Back to the user and group that account_assume() came from; the other groups
+ * stay the account's. */
 void account_resume(void);
 /* open(2) with the rights the caller was started with. */
 int account_open(const char *path, int flags, mode_t mode);

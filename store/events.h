@@ -4,8 +4,8 @@
 
 #include "store/store.h"
 
-/* kind: "login", "session", "deleted", "purged", ...; entry_id, body_id 0 where there is none;
- * detail: `key=value` words. In the caller's transaction. */
+/* `kind` is an EVENT_ word; entry_id 0 where there is none; detail: `key=value`
+ * words. In the caller's transaction. */
 int events_add(struct store *store, const char *kind, int64_t user_id, int64_t entry_id,
 	struct slice detail, struct err *e);
 

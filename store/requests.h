@@ -55,9 +55,6 @@ struct ticket {
 	int64_t expires; /* Unix seconds */
 	unsigned char mac[DIGEST_SIZE];
 };
-#define LIST_FRAME      (32 * 1024) /* octets: what a session needs to read its list */
-#define DELETE_IDS      65536       /* entries in one frame */
-#define DELETE_MOST     (8u << 20)  /* entries in one delete */
 #define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
 /* ERR_DENIED: forged, or past its time. */
@@ -97,7 +94,10 @@ int request_login(struct channel *directory, struct slice user, struct slice pas
 	struct login *login, struct err *e);
 /* For the directory: the list in frames of about LIST_FRAME octets, then the
  * rest. */
+#define LIST_FRAME (32 * 1024) /* what a session needs to read its list */
 void request_login_answer(struct role_channel *to, const struct login *login);
+/* After a login: store.db, -wal and -shm, for store_open_handed(). ERR_GONE: no
+ * login. */
 int request_store_files(struct channel *directory, int fds[3], struct err *e);
 
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
@@ -114,13 +114,18 @@ int request_deliver_read(const struct frame *frame, struct delivery *delivery,
 /* The message under way will not be finished. */
 void request_forget(struct channel *writer);
 
-/* Deletes, all or nothing; 0: it is on disk. */
+/* Deletes, all or nothing; 0: it is on disk. DELETE_MOST entries at most, in
+ * frames of DELETE_IDS. ERR_GONE: the writer does not believe the ticket, or
+ * that these are its user's. */
+#define DELETE_IDS  65536
+#define DELETE_MOST (8u << 20)
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e);
 /* One way: what a session did, as an event about the ticket's user. */
 void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail);
 
-/* For the writer: the fields of a delete or delete-more, the ids appended to *ids as octets. */
+/* For the writer: the ticket of a delete (left alone by a delete-more); the ids
+ * are added to *ids as they are. */
 int request_delete_read(
 	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e);
 
