@@ -104,5 +104,5 @@ install: all
 clean:
 	rm -rf build officemail
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNITS:=.d)
 .PHONY: all compile units run test test-more lint install clean
