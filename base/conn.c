@@ -193,8 +193,11 @@ static bool fill(struct conn *conn, int64_t deadline)
 		conn->in =
 			must_realloc(NULL, IN_SIZE); /* not zeroed: untouched pages cost nothing */
 	if (conn->in_from > 0) {
-		memmove(conn->in, conn->in + conn->in_from, conn->in_to - conn->in_from);
-		conn->in_to -= conn->in_from;
+		size_t kept = conn->in_to - conn->in_from;
+		memmove(conn->in, conn->in + conn->in_from, kept);
+		if (kept > 0) /* it may be half a password: no copy of it stays */
+			wipe(conn->in + kept, conn->in_from);
+		conn->in_to = kept;
 		conn->in_from = 0;
 	}
 	for (;;) {

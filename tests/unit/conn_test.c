@@ -207,6 +207,22 @@ static void octets_are_peeked_at_and_consumed_between_lines(void **state)
 
 /* ---- waiting ---- */
 
+static void a_password_in_two_halves_can_be_forgotten(void **state)
+{
+	struct line *line = *state;
+	struct slice said = SLICE("USER ani@kantor.example\r\nPASS rahasia");
+	give_up_at_once(line);
+	client_says(line, said);
+	assert_line(line, SLICE("USER ani@kantor.example"));
+	assert_int_equal(conn_read_line(&line->conn, 512, &line->text), CONN_LINE_NONE);
+	line->conn.input = CONN_OPEN; /* as if it had waited on */
+	client_says(line, SLICE("-ani\r\n"));
+	assert_line(line, SLICE("PASS rahasia-ani"));
+	conn_forget(&line->conn);
+	assert_null(memmem(line->conn.in, said.len, "sia", 3));
+	assert_null(memmem(line->conn.in, said.len, "ani", 3));
+}
+
 static void a_silent_client_times_out_and_that_sticks(void **state)
 {
 	struct line *line = *state;
@@ -589,6 +605,7 @@ int main(void)
 		TEST(a_line_that_never_ends_breaks_the_connection),
 		TEST(a_line_without_its_end_is_none),
 		TEST(octets_are_peeked_at_and_consumed_between_lines),
+		TEST(a_password_in_two_halves_can_be_forgotten),
 		TEST(a_silent_client_times_out_and_that_sticks),
 		TEST(a_deadline_counts_whatever_the_timeout_says),
 		TEST(a_stopping_server_ends_the_wait_for_a_command_only),
