@@ -16,7 +16,8 @@ int account_assume(const char *name, struct err *e);
 /* Back to the user and group that account_assume() came from; the other groups
  * stay the account's. */
 void account_resume(void);
-/* open(2) with the rights the caller was started with. */
+/* open(2) with the rights the caller was started with; the descriptor does not
+ * survive an exec, nor becomes a terminal that controls. */
 int account_open(const char *path, int flags, mode_t mode);
 
 #endif

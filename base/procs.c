@@ -207,8 +207,10 @@ static void role_ended(size_t index, int status)
 		log_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
 	if (role->backoff_ms == 0 || now - role->started_ms > ROLE_STEADY_MS)
 		role->backoff_ms = BACKOFF_FIRST_MS;
-	else if (role->backoff_ms < BACKOFF_MOST_MS)
+	else if (role->backoff_ms < BACKOFF_MOST_MS / 2)
 		role->backoff_ms *= 2;
+	else
+		role->backoff_ms = BACKOFF_MOST_MS;
 	role->restart_ms = now + role->backoff_ms;
 }
 

@@ -28,12 +28,14 @@
 #define PEER "203.0.113.5"
 
 /* yescrypt at its cheapest. */
-#define ANI        "ani@kantor.example"
-#define ANIS       "rahasia-ani"
-#define ANIS_HASH  "$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6"
-#define BUDI       "budi@kantor.example"
-#define BUDIS      "rahasia-budi"
-#define BUDIS_HASH "$y$j75$kantorexample.bu$aDPzuIp8Ucb7Cr.YkzfCqx0UO9IOD9hnxcuMpdSs3IB"
+#define ANI       "ani@kantor.example"
+#define ANIS      "rahasia-ani"
+#define ANIS_HASH "$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6"
+/* Of the old server, of the same password. */
+#define ANIS_OLD_HASH "$5$rounds=1000$kantor$eAos37pDVGrspM8QXGRhf/.XdlcmyDMqWyAK.j2lD/4"
+#define BUDI          "budi@kantor.example"
+#define BUDIS         "rahasia-budi"
+#define BUDIS_HASH    "$y$j75$kantorexample.bu$aDPzuIp8Ucb7Cr.YkzfCqx0UO9IOD9hnxcuMpdSs3IB"
 
 /* ---- tickets ---- */
 
@@ -785,6 +787,38 @@ static void before_a_login_the_store_s_files_are_not_handed_out(void **state)
 	channel_close(&directory);
 }
 
+/* The user's row as a tool sees it. */
+static struct user look_up(struct house *house, const char *address)
+{
+	struct test_office *office = house->office;
+	assert_int_equal(
+		store_open(&office->store, office->data, STORE_READER, SYNC_NORMAL, &house->e), 0);
+	struct user user = get_user(office, address);
+	store_close(office->store);
+	office->store = NULL;
+	return user;
+}
+
+static void what_nobody_waits_for_is_written_with_the_next_commit(void **state)
+{
+	struct house *house = *state;
+	struct test_office *office = house->office;
+	assert_int_equal(
+		store_open(&office->store, office->data, STORE_TOOL, SYNC_NORMAL, &house->e), 0);
+	int64_t id = get_user(office, ANI).id;
+	WRITE(office, users_set_hash(office->store, id, ANIS_OLD_HASH, &office->e));
+	store_close(office->store);
+	office->store = NULL;
+	assert_int_equal(look_up(house, ANI).last_login, 0);
+
+	assert_int_equal(count_messages(house, ANI), 0);
+	file(house, BUDI, LETTER);
+	struct user user = look_up(house, ANI);
+	assert_true(user.last_login > 0);
+	assert_memory_equal(user.hash, "$y$", 3);
+	assert_int_equal(count_messages(house, ANI), 0); /* with the new one */
+}
+
 static void past_the_limit_only_what_was_right_before_gets_in(void **state)
 {
 	struct house *house = *state;
@@ -889,6 +923,7 @@ int main(void)
 		HOUSE_TEST(a_wrong_login_may_be_followed_by_a_right_one_and_that_by_none),
 		HOUSE_TEST(a_name_or_password_as_long_as_a_frame_is_wrong_and_nothing_else),
 		HOUSE_TEST(before_a_login_the_store_s_files_are_not_handed_out),
+		HOUSE_TEST(what_nobody_waits_for_is_written_with_the_next_commit),
 		HOUSE_TEST(past_the_limit_only_what_was_right_before_gets_in),
 		HOUSE_TEST(the_writer_s_death_makes_its_tickets_worthless),
 		HOUSE_TEST(the_keys_sign_once_a_channel_and_for_keys_they_hold),
