@@ -22,6 +22,7 @@ struct event_totals {
 	int64_t delivered[24], delivered_size[24]; /* by hour, the last is the current one */
 	int64_t logins_day;
 };
+/* The last day's, up to now. */
 int events_totals(struct store *store, struct event_totals *totals, struct err *e);
 /* Forgets those older than `seconds`, at most 1,000; 1: there is more. */
 int events_forget_step(struct store *store, int64_t seconds, struct err *e);

@@ -17,6 +17,8 @@ struct folder {
 	int64_t messages, size; /* octets */
 };
 
+/* In a transaction. ERR_INPUT: that is no name; ERR_EXISTS: there is one in some
+ * spelling. */
 int folders_add(
 	struct store *store, int64_t user_id, struct slice name, bool is_public, struct err *e);
 /* Its mail moves to Inbox, at most FOLDERS_STEP messages a call: 1 there is
@@ -24,8 +26,10 @@ int folders_add(
  * folder with the last (0). Inbox and Junk cannot be removed (ERR_INPUT). */
 #define FOLDERS_STEP 500
 int folders_remove(struct store *store, int64_t folder_id, struct err *e);
+/* 1 found; what can be no folder's name is not found. */
 int folders_find(struct store *store, int64_t user_id, struct slice name, struct folder *folder,
-	struct err *e); /* 1 found */
+	struct err *e);
+/* Calls `each` in order of name until it returns non-zero. */
 int folders_each(struct store *store, int64_t user_id,
 	int (*each)(const struct folder *folder, void *arg), void *arg, struct err *e);
 

@@ -14,11 +14,14 @@ struct mail {
 	char from[256];   /* the From: field, decoded, cut; else the envelope sender */
 };
 
-/* folder_id 0: every folder. In order of arrival. */
+/* Calls `each` for the messages of a folder (0: of every one), deleted ones or the
+ * others, in order of arrival, until it returns non-zero. */
 int mail_each(struct store *store, int64_t user_id, int64_t folder_id, bool deleted,
 	int (*each)(const struct mail *mail, void *arg), void *arg, struct err *e);
+/* A message of this user's, deleted or not. 1 found. */
 int mail_find(struct store *store, int64_t user_id, int64_t id, struct mail *mail, struct err *e);
-/* UIDLs stay. */
+/* In a transaction. UIDLs stay, and what is deleted stays deleted. ERR_MISSING:
+ * message or folder are none of this user's. */
 int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_id, struct err *e);
 
 /* ---- upkeep ---- */

@@ -15,9 +15,14 @@ struct rule {
 	int64_t folder_id;
 };
 
+/* In a transaction. The rule comes behind the user's others. ERR_INPUT: `header` is
+ * no field's name (a colon behind it is taken off), or `pattern` is empty, holds
+ * controls, or is too long. */
 int rules_add(struct store *store, int64_t user_id, struct slice header, struct slice pattern,
 	int64_t folder_id, struct err *e);
+/* In a transaction. Those behind it move up. ERR_MISSING: there is no n-th. */
 int rules_remove(struct store *store, int64_t user_id, int64_t n, struct err *e);
+/* Calls `each` in the user's order until it returns non-zero. */
 int rules_each(struct store *store, int64_t user_id,
 	int (*each)(const struct rule *rule, void *arg), void *arg, struct err *e);
 /* Removes those that file in a folder that goes. */
