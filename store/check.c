@@ -14,97 +14,98 @@
 	"format('%s, folder %s, message %d: " fault ": restore it from a backup, or remove it:"    \
 	" officemail mail remove %s %d', u.address, f.name, e.id, u.address, e.id)"
 
-static int look(struct store *store, const struct statement *statement, struct buf *sentences,
-	struct err *e)
+struct looking {
+	struct store *store;
+	struct buf sentences; /* a NUL behind each */
+	bool failed;          /* sticky: it could not look */
+	struct err *e;
+};
+
+static void look(struct looking *looking, const struct statement *statement)
 {
-	struct query q = db_query(store, statement);
-	int got;
-	while ((got = db_next(&q, e)) == 1) {
-		buf_add_slice(sentences, db_text(&q, 0));
-		buf_add_char(sentences, '\0');
+	struct query q = db_query(looking->store, statement);
+	int got = looking->failed ? 0 : db_next(&q, looking->e);
+	for (; got == 1; got = db_next(&q, looking->e)) {
+		buf_add_slice(&looking->sentences, db_text(&q, 0));
+		buf_add_char(&looking->sentences, '\0');
 	}
-	if (got < 0 && e->kind == ERR_DAMAGED) { /* that is what was looked for */
-		buf_add(sentences, e->text, strlen(e->text) + 1);
-		return 0;
-	}
-	return got;
+	if (got < 0 && looking->e->kind == ERR_DAMAGED) /* that is what was looked for */
+		buf_add(&looking->sentences, looking->e->text, strlen(looking->e->text) + 1);
+	else
+		looking->failed |= got < 0;
+	db_end(&q);
 }
 
-static int look_at_all(struct store *store, struct buf *sentences, struct err *e)
+/* clang-format off */
+static void look_at_all(struct looking *looking)
 {
-	/* clang-format off */
-	const struct statement *looks[] = {
-		SQL("SELECT format('store.db is damaged: %s: stop the server, and restore a backup',"
-		    " integrity_check) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"
-		    " /* scans everything */"),
-		SQL("SELECT format('row %d of %s belongs to nothing in %s: restore a backup',"
-		    " rowid, \"table\", parent) FROM pragma_foreign_key_check"
-		    " /* scans everything */"),
+	look(looking, SQL("SELECT format('store.db is damaged: %s: stop the server, and restore a backup',"
+		" integrity_check) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"
+		" /* scans everything */"));
+	look(looking, SQL("SELECT format('row %d of %s belongs to nothing in %s: restore a backup',"
+		" rowid, \"table\", parent) FROM pragma_foreign_key_check"
+		" /* scans everything */"));
 
-		/* octets */
-		SQL("WITH damaged AS (SELECT DISTINCT id >> 20 AS body_id FROM pieces"
-		    " WHERE checksum <> octets_checksum(octets))"
-		    " SELECT " MESSAGE("its octets are not what was written")
-		    " FROM damaged CROSS JOIN entries e ON e.body_id = damaged.body_id" WHOSE),
-		SQL("WITH short AS (SELECT id AS body_id FROM bodies WHERE refs > 0 AND size <>"
-		    " (SELECT coalesce(sum(length(octets)), 0) FROM pieces"
-		    " WHERE id >= bodies.id << 20 AND id < (bodies.id + 1) << 20))"
-		    " SELECT " MESSAGE("octets of it are missing")
-		    " FROM short CROSS JOIN entries e ON e.body_id = short.body_id" WHOSE),
-		SQL("SELECT " MESSAGE("the fields in front of it are not what was written")
-		    " FROM entries e" WHOSE " WHERE e.checksum <> octets_checksum(e.prefix)"),
-		SQL("SELECT " MESSAGE("it has lost its octets")
-		    " FROM entries e" WHOSE
-		    " WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = e.body_id)"),
-		SQL("SELECT " MESSAGE("its size is wrong")
-		    " FROM entries e" WHOSE
-		    " JOIN bodies b ON b.id = e.body_id WHERE e.size <> b.size + length(prefix)"),
-		SQL("SELECT format('octets of no message (body %d): no mail is hit, they only take"
-		    " room', body_id) FROM (SELECT DISTINCT id >> 20 AS body_id FROM pieces)"
-		    " WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = body_id)"
-		    " /* scans everything */"),
+	/* octets */
+	look(looking, SQL("WITH damaged AS (SELECT DISTINCT id >> 20 AS body_id FROM pieces"
+		" WHERE checksum <> octets_checksum(octets))"
+		" SELECT " MESSAGE("its octets are not what was written")
+		" FROM damaged CROSS JOIN entries e ON e.body_id = damaged.body_id" WHOSE));
+	look(looking, SQL("WITH short AS (SELECT id AS body_id FROM bodies WHERE refs > 0 AND size <>"
+		" (SELECT coalesce(sum(length(octets)), 0) FROM pieces"
+		" WHERE id >= bodies.id << 20 AND id < (bodies.id + 1) << 20))"
+		" SELECT " MESSAGE("octets of it are missing")
+		" FROM short CROSS JOIN entries e ON e.body_id = short.body_id" WHOSE));
+	look(looking, SQL("SELECT " MESSAGE("the fields in front of it are not what was written")
+		" FROM entries e" WHOSE " WHERE e.checksum <> octets_checksum(e.prefix)"));
+	look(looking, SQL("SELECT " MESSAGE("it has lost its octets")
+		" FROM entries e" WHOSE
+		" WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = e.body_id)"));
+	look(looking, SQL("SELECT " MESSAGE("its size is wrong")
+		" FROM entries e" WHOSE
+		" JOIN bodies b ON b.id = e.body_id WHERE e.size <> b.size + length(prefix)"));
+	look(looking, SQL("SELECT format('octets of no message (body %d): no mail is hit, they only take"
+		" room', body_id) FROM (SELECT DISTINCT id >> 20 AS body_id FROM pieces)"
+		" WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = body_id)"
+		" /* scans everything */"));
 
-		/* counters */
-		SQL("SELECT format('%s, folder %s: counts %d messages and %d octets, holds %d and %d:"
-		    " the quota is judged by the wrong ones: restore a backup',"
-		    " u.address, f.name, f.messages, f.size, count(e.id), coalesce(sum(e.size), 0))"
-		    " FROM folders f JOIN users u ON u.id = f.user_id LEFT JOIN entries e"
-		    " ON e.folder_id = f.id AND e.deleted IS NULL GROUP BY f.id"
-		    " HAVING f.messages <> count(e.id) OR f.size <> coalesce(sum(e.size), 0)"
-		    " /* scans everything */"),
-		SQL("SELECT format('body %d: counts %d messages, belongs to %d: restore a backup',"
-		    " b.id, b.refs, coalesce(n, 0)) FROM bodies b LEFT JOIN (SELECT body_id,"
-		    " count(*) AS n FROM entries GROUP BY body_id) ON body_id = b.id"
-		    " WHERE b.refs <> coalesce(n, 0) /* scans everything */"),
+	/* counters */
+	look(looking, SQL("SELECT format('%s, folder %s: counts %d messages and %d octets, holds %d and %d:"
+		" the quota is judged by the wrong ones: restore a backup',"
+		" u.address, f.name, f.messages, f.size, count(e.id), coalesce(sum(e.size), 0))"
+		" FROM folders f JOIN users u ON u.id = f.user_id LEFT JOIN entries e"
+		" ON e.folder_id = f.id AND e.deleted IS NULL GROUP BY f.id"
+		" HAVING f.messages <> count(e.id) OR f.size <> coalesce(sum(e.size), 0)"
+		" /* scans everything */"));
+	look(looking, SQL("SELECT format('body %d: counts %d messages, belongs to %d: restore a backup',"
+		" b.id, b.refs, coalesce(n, 0)) FROM bodies b LEFT JOIN (SELECT body_id,"
+		" count(*) AS n FROM entries GROUP BY body_id) ON body_id = b.id"
+		" WHERE b.refs <> coalesce(n, 0) /* scans everything */"));
 
-		/* what every user has */
-		SQL("SELECT format('%s has no folder %s: officemail folder add %s %s',"
-		    " u.address, column1, u.address, column1)"
-		    " FROM users u JOIN (VALUES ('Inbox'), ('Junk'))"
-		    " WHERE u.removed IS NULL AND NOT EXISTS (SELECT 1 FROM folders"
-		    " WHERE user_id = u.id AND name = column1) /* scans everything */"),
-	};
-	/* clang-format on */
-	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
-		if (look(store, looks[i], sentences, e) < 0)
-			return -1;
-	return 0;
+	/* what every user has */
+	look(looking, SQL("SELECT format('%s has no folder %s: officemail folder add %s %s',"
+		" u.address, column1, u.address, column1)"
+		" FROM users u JOIN (VALUES ('Inbox'), ('Junk'))"
+		" WHERE u.removed IS NULL AND NOT EXISTS (SELECT 1 FROM folders"
+		" WHERE user_id = u.id AND name = column1) /* scans everything */"));
 }
+/* clang-format on */
 
 int mail_check(struct store *store, mail_finding_fn finding, void *arg, struct err *e)
 {
-	struct buf sentences = {0};
+	struct looking looking = {.store = store, .e = e};
+	const struct buf *sentences = &looking.sentences;
 	int count = 0;
 	struct query begin = db_query(store, SQL("BEGIN"));
-	int failed = db_run(&begin, e);
-	if (!failed) {
-		failed = look_at_all(store, &sentences, e);
-		store_rollback(store);
-	}
-	for (size_t at = 0; !failed && at < sentences.len; at += strlen(sentences.at + at) + 1) {
-		finding(sentences.at + at, arg);
+	if (db_run(&begin, e) < 0)
+		return -1;
+	look_at_all(&looking);
+	store_rollback(store);
+	for (size_t at = 0; !looking.failed && at < sentences->len;
+		at += strlen(sentences->at + at) + 1) {
+		finding(sentences->at + at, arg);
 		count++;
 	}
-	buf_free(&sentences);
-	return failed ? -1 : count;
+	buf_free(&looking.sentences);
+	return looking.failed ? -1 : count;
 }

@@ -105,6 +105,7 @@ struct query db_query(struct store *store, const struct statement *statement)
 	}
 	if (!store->prepared)
 		store->prepared = must_alloc(statement_count() * sizeof(*store->prepared));
+	assert(statement >= __start_statements && statement < __stop_statements);
 	sqlite3_stmt **kept = &store->prepared[statement - __start_statements];
 	if (!*kept)
 		query.failed = sqlite3_prepare_v3(

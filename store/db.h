@@ -21,7 +21,8 @@
 
 /* One SQL text. All of them lie in one section of the program, side by side:
  * a handle keeps what it prepared by their number, and a test runs each through
- * EXPLAIN QUERY PLAN. One that scans a table says so in a comment, "scans T". */
+ * EXPLAIN QUERY PLAN. One that scans a table says so in a comment, "scans T". Not
+ * among the values an array begins with: clang would leave the section away. */
 struct statement {
 	const char *sql;
 };

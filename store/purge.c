@@ -56,6 +56,14 @@ static int purge_entries(struct store *store, int64_t until, struct err *e)
 	return db_changes(store) == ENTRIES_STEP;
 }
 
+static int delete_by_id(
+	struct store *store, const struct statement *statement, int64_t id, struct err *e)
+{
+	struct query q = db_query(store, statement);
+	db_bind_int(&q, id);
+	return db_run(&q, e);
+}
+
 /* A user removed before `until`, once no message is left. 1: there was one. */
 static int purge_user(struct store *store, int64_t until, struct err *e)
 {
@@ -69,17 +77,10 @@ static int purge_user(struct store *store, int64_t until, struct err *e)
 	db_end(&q);
 	if (found != 1)
 		return found;
-	const struct statement *steps[] = {
-		SQL("DELETE FROM rules WHERE user_id = ?"),
-		SQL("DELETE FROM folders WHERE user_id = ?"),
-		SQL("DELETE FROM users WHERE id = ?"),
-	};
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		struct query step = db_query(store, steps[i]);
-		db_bind_int(&step, id);
-		if (db_run(&step, e) < 0)
-			return -1;
-	}
+	if (delete_by_id(store, SQL("DELETE FROM rules WHERE user_id = ?"), id, e) < 0 ||
+		delete_by_id(store, SQL("DELETE FROM folders WHERE user_id = ?"), id, e) < 0 ||
+		delete_by_id(store, SQL("DELETE FROM users WHERE id = ?"), id, e) < 0)
+		return -1;
 	return 1;
 }
 
