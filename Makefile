@@ -38,6 +38,7 @@ LIBS     := $(foreach l,sqlite3 bearssl inih xxhash,$(call static,$(l))) -lcrypt
 SOURCES  := $(wildcard base/*.c store/*.c pop3d/*.c smtpd/*.c tools/*.c)
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS    := $(filter-out $(BUILD)/tools/officemail.o,$(OBJECTS))
+TESTS    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
 # Debian's own Python: PATH may hold another one, without pytest.
@@ -67,10 +68,10 @@ $(BUILD)/store/migrate.o: $(BUILD)/schema.inc
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)
 	@echo LD $@
-	@$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.unit.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
 
 # Objects only, of everything: for lint.
-compile: $(OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))
+compile: $(OBJECTS) $(TESTS)
 
 units: $(UNITS)
 	@set -e; for unit in $(UNITS); do $$unit; done
@@ -104,5 +105,5 @@ install: all
 clean:
 	rm -rf build officemail
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d)
+-include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d)
 .PHONY: all compile units run test test-more lint install clean
