@@ -163,7 +163,7 @@ static void more_listeners_than_there_is_room_for_are_refused(void **state)
 	struct place *place = *state;
 	struct buf list = {0};
 	for (int i = 0; i < LISTENERS_MAX + 1; i++)
-		buf_printf(&list, "127.0.0.1:%u ", free_port());
+		buf_printf(&list, "127.0.1.%d:%u ", i + 1, free_port());
 	assert_int_equal(open_all(place, buf_text(&list)), -1);
 	assert_int_equal(place->e.kind, ERR_INPUT);
 	assert_int_equal(place->count, LISTENERS_MAX);
