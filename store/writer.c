@@ -426,8 +426,6 @@ static int rest(void)
 {
 	int wait = housekeeping_step(writer.store, writer.birth->config);
 	flush_unpromised();
-	if (writer.unpromised.len > 0 && wait > UNPROMISED_MS)
-		wait = UNPROMISED_MS;
 	return wait;
 }
 
