@@ -1,4 +1,5 @@
-# make, make run, make test, make test-more, make lint, make install; see README.md
+# make, make run, make test, make test-more, make lint, make install; see README.md.
+# make crash, make faults, make fuzz, make soak: tests/README.md.
 
 PREFIX   ?= /usr/local
 CC       ?= cc
@@ -41,6 +42,9 @@ PARTS    := $(filter-out $(BUILD)/tools/officemail.o,$(OBJECTS))
 TESTS    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
+# Libraries that are laid before libc's calls, to record them or to make them fail.
+SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
+
 # Debian's own Python: PATH may hold another one, without pytest.
 PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
 
@@ -70,6 +74,13 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
 	@echo LD $@
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.unit.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
 
+$(BUILD)/tests/shims/%.so: tests/shims/%.c
+	@mkdir -p $(@D)
+	@echo LD $@
+	@$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
+shims: $(SHIMS)
+
 # Objects only, of everything: for lint.
 compile: $(OBJECTS) $(TESTS)
 
@@ -83,15 +94,21 @@ run:
 
 test:
 	tools/setup build test
-	$(MAKE) -j2 all units
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e
+	$(MAKE) -j2 all units shims
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash
 
 test-more:
 	tools/setup build test more
 	$(MAKE) -j2 all
 	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
-	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more tests/crash
+	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
+
+# The figures of tests/README.md; what make test runs is the short form of each.
+crash faults soak:
+	tools/setup build test
+	$(MAKE) -j2 all shims
+	OFFICEMAIL=$(BINARY) $(PYTEST) -s --full tests/$@
 
 lint:
 	tools/setup build test lint
@@ -106,4 +123,4 @@ clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d)
-.PHONY: all compile units run test test-more lint install clean
+.PHONY: all compile units shims run test test-more crash faults soak lint install clean

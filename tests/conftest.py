@@ -10,6 +10,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "e2e"))
 from office import Workshop  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true",
+                     help="as long as the figures of tests/README.md want it; minutes to hours")
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    """Whether this is make crash, faults or soak, and not the short form of it in make test."""
+    return request.config.getoption("--full")
+
+
 @pytest.fixture(scope="session")
 def workshop():
     shop = Workshop()
