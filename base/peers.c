@@ -1,13 +1,20 @@
 /* The limits beside accept. */
 #include "base/peers.h"
+#include "base/text.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #define LOCAL "unix" /* the text of a peer on a unix socket */
 
-static struct peer known[PEERS_KNOWN_MAX]; /* a ring: the oldest gives way */
-static size_t known_count, known_next;
+/* Of a known address; for more the last tenth has no place. */
+#define FEW 2
+
+static struct {
+	struct peer peer;
+	int64_t when_ms;
+} known[PEERS_KNOWN_MAX];
+static size_t known_count;
 
 static void from_ipv4(struct peer *peer, const struct in_addr *address)
 {
@@ -58,22 +65,53 @@ bool peer_equal(const struct peer *a, const struct peer *b)
 	return a->is_local == b->is_local && memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
-bool peers_is_known(const struct peer *peer)
+void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX])
 {
-	for (size_t i = 0; i < known_count; i++)
-		if (peer_equal(&known[i], peer))
-			return true;
-	return false;
+	struct sockaddr_storage address = {.ss_family = peer->is_local ? AF_UNIX : AF_INET6};
+	struct peer same;
+	memcpy(&((struct sockaddr_in6 *)&address)->sin6_addr, peer->source, sizeof(peer->source));
+	peer_of(&same, text, &address);
 }
 
-void peers_learn(const struct peer *peer)
+static size_t find(const struct peer *peer)
 {
-	if (peers_is_known(peer))
-		return;
-	known[known_next] = *peer;
-	known_next = (known_next + 1) % PEERS_KNOWN_MAX;
-	if (known_count < PEERS_KNOWN_MAX)
+	size_t i = 0;
+	while (i < known_count && !peer_equal(&known[i].peer, peer))
+		i++;
+	return i;
+}
+
+static size_t find_oldest(void)
+{
+	size_t oldest = 0;
+	for (size_t i = 1; i < known_count; i++)
+		if (known[i].when_ms < known[oldest].when_ms)
+			oldest = i;
+	return oldest;
+}
+
+bool peers_is_known(const struct peer *peer)
+{
+	size_t i = find(peer);
+	return i < known_count && text_monotonic_ms() - known[i].when_ms < PEERS_KNOWN_MS;
+}
+
+bool peers_learn(const struct peer *peer, int64_t when_ms)
+{
+	size_t i = find(peer);
+	if (i < known_count) {
+		if (when_ms - known[i].when_ms < PEERS_NEWS_MS)
+			return false;
+	} else if (known_count < PEERS_KNOWN_MAX) {
 		known_count++;
+	} else {
+		i = find_oldest();
+		if (known[i].when_ms > when_ms)
+			return false;
+	}
+	known[i].peer = *peer;
+	known[i].when_ms = when_ms;
+	return true;
 }
 
 bool peers_admit(
@@ -86,7 +124,8 @@ bool peers_admit(
 	if (config->connections == 0)
 		return true;
 	if (peers_is_known(peer))
-		return open < config->connections;
+		return open < config->connections - config->connections / 10 ||
+		       (open < config->connections && from_peer < FEW);
 	size_t for_strangers = config->connections - config->connections / 5;
 	if (open >= for_strangers)
 		return false;

@@ -2,7 +2,8 @@
  *
  * A source is an IPv4 address or an IPv6 /64. A fifth of the places is kept for
  * sources from which somebody has logged in; a stranger's share is an eighth
- * of what is left for strangers. */
+ * of what is left for strangers. The last tenth is for known ones that hold
+ * next to nothing: who has a password, or stole one, cannot take all. */
 #ifndef BASE_PEERS_H
 #define BASE_PEERS_H
 
@@ -22,10 +23,18 @@ void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_
 /* Of such a text; false: it is none. */
 bool peer_parse(struct peer *peer, const char *text);
 bool peer_equal(const struct peer *a, const struct peer *b);
+/* The source alone, as peer_parse() reads it. */
+void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX]);
 
-/* Sources from which somebody logged in: the last PEERS_KNOWN_MAX of them. */
+/* Known are the sources from which somebody logged in within PEERS_KNOWN_MS, and
+ * of these the PEERS_KNOWN_MAX that did so last. `when_ms` is a moment of
+ * text_monotonic_ms(), negative where it was before the boot. Returns whether it
+ * is worth passing on: the source was unknown, or its last login PEERS_NEWS_MS
+ * older. */
 #define PEERS_KNOWN_MAX 1024
-void peers_learn(const struct peer *peer);
+#define PEERS_KNOWN_MS  (30LL * 24 * 3600 * 1000)
+#define PEERS_NEWS_MS   (24LL * 3600 * 1000)
+bool peers_learn(const struct peer *peer, int64_t when_ms);
 bool peers_is_known(const struct peer *peer);
 
 /* May one more come from `peer`, when `open` connections are there, `from_peer`

@@ -175,6 +175,14 @@ int db_run(struct query *query, struct err *e)
 	return got;
 }
 
+int db_run_with(
+	struct store *store, const struct statement *statement, int64_t number, struct err *e)
+{
+	struct query q = db_query(store, statement);
+	db_bind_int(&q, number);
+	return db_run(&q, e);
+}
+
 int64_t db_int(struct query *query, int column)
 {
 	return sqlite3_column_int64(query->statement, column);

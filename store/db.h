@@ -66,6 +66,9 @@ void db_end(struct query *query);
 /* Runs a statement that returns no row, and ends it. A violated constraint is
  * ERR_EXISTS. */
 int db_run(struct query *query, struct err *e);
+/* The same for a statement with one parameter, a number. */
+int db_run_with(
+	struct store *store, const struct statement *statement, int64_t number, struct err *e);
 /* After db_run(): rows it changed (triggers' not counted); id of the row it
  * inserted. */
 int64_t db_changes(const struct store *store);

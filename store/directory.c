@@ -9,8 +9,8 @@
 #include "base/sandbox.h"
 #include "base/text.h"
 #include "store/addresses.h"
-#include "store/events.h"
 #include "store/hashing.h"
+#include "store/known.h"
 #include "store/logins.h"
 #include "store/requests.h"
 #include "store/roles.h"
@@ -18,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAME_SHOWN    400                /* octets: an address, a folder, and some more */
-#define KNOWN_SECONDS (30LL * 24 * 3600) /* an address is known that long after a login */
+#define NAME_SHOWN 400 /* octets: an address, a folder, and some more */
 
 /* What the directory keeps for a channel. */
 struct asker {
@@ -148,26 +147,29 @@ static int find_folder(const struct asker *asker, struct folder *folder, struct 
 	return found < 0 ? -1 : 0;
 }
 
-/* The master learns an address from which somebody logged in. True if it was new. */
-static bool learn(const struct peer *source, const char *address)
+/* The master learns an address from which somebody logged in. True if it was news. */
+static bool learn(const struct peer *source, int64_t when_ms)
 {
 	struct buf body = {0};
 	struct err e;
-	if (peers_is_known(source))
+	char text[PEER_TEXT_MAX];
+	if (!peers_learn(source, when_ms))
 		return false;
-	peers_learn(source);
-	pack_text(&body, address);
+	peer_text(source, text);
+	pack_text(&body, text);
+	pack_number(&body, (uint64_t)when_ms);
 	/* If the master has gone, the loop ends. */
 	channel_send_buf(&directory.birth->master, MASTER_KNOWN_ADDRESS, &body, &e);
 	buf_free(&body);
 	return true;
 }
 
-/* The writer is told what it has to write: an address, or an hour, that is new. */
+/* The writer is told what it has to write: an address that is new today, or an
+ * hour that is. */
 static void tell_login(const struct asker *asker)
 {
 	int64_t since = store_now(directory.store) - asker->user.last_login;
-	bool is_new = learn(&asker->hello.source, asker->hello.peer);
+	bool is_new = learn(&asker->hello.source, text_monotonic_ms());
 	if (is_new || since < 0 || since >= LAST_LOGIN_STEP)
 		request_logged_in(&directory.writer, asker->user.id, asker->hello.peer);
 }
@@ -363,12 +365,10 @@ static int rest(void)
 	return REST_MS;
 }
 
-static void learn_address(const char *address, void *arg)
+static void learn_again(const struct peer *source, int64_t seconds, void *arg)
 {
-	struct peer source;
 	(void)arg;
-	if (peer_parse(&source, address))
-		learn(&source, address);
+	learn(source, text_monotonic_ms() - seconds * 1000);
 }
 
 static int begin(struct err *e)
@@ -386,7 +386,7 @@ static int begin(struct err *e)
 	if (store_files_open(directory.files, config->data, e) < 0 ||
 		store_open(&directory.store, config->data, STORE_READER,
 			(enum config_sync)config->sync, e) < 0 ||
-		events_each_login(directory.store, KNOWN_SECONDS, learn_address, NULL, e) < 0)
+		known_each(directory.store, learn_again, NULL, e) < 0)
 		return -1;
 	return sandbox_seal(SEAL_STORE_ROLE, e);
 }

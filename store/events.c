@@ -54,24 +54,6 @@ static int count_logins(
 	return found < 0 ? -1 : 0;
 }
 
-int events_each_login(struct store *store, int64_t seconds,
-	void (*each)(const char *address, void *arg), void *arg, struct err *e)
-{
-	int64_t since = store_now(store) - seconds;
-	struct query q = db_query(
-		store, SQL("SELECT at, substr(detail, 6) FROM events"
-			   " WHERE kind = 'login' AND detail LIKE 'from=%' ORDER BY id DESC"
-			   " /* scans events: from the newest, until one is too old */"));
-	int found;
-	while ((found = db_next(&q, e)) == 1 && db_int(&q, 0) >= since) {
-		char address[64];
-		db_copy_text(&q, 1, address, sizeof(address));
-		each(address, arg);
-	}
-	db_end(&q);
-	return found < 0 ? -1 : 0;
-}
-
 int events_totals(struct store *store, struct event_totals *totals, struct err *e)
 {
 	int64_t now = store_now(store);

@@ -13,10 +13,6 @@ int events_add(struct store *store, const char *kind, int64_t user_id, int64_t e
 #define EVENT_SESSION "session"
 /* A user's login from an address: detail `from=ADDRESS`. */
 #define EVENT_LOGIN "login"
-/* Calls `each` with the addresses of logins not older than `seconds`; an
- * address may come more than once. */
-int events_each_login(struct store *store, int64_t seconds,
-	void (*each)(const char *address, void *arg), void *arg, struct err *e);
 
 struct event_totals {
 	int64_t delivered[24], delivered_size[24]; /* by hour, the last is the current one */

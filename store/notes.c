@@ -1,6 +1,7 @@
 /* What nobody waits for: events, last logins, better hashes. Both ends of the
  * frames, as in requests.c. */
 #include "store/events.h"
+#include "store/known.h"
 #include "store/requests.h"
 #include "store/users.h"
 #include <string.h>
@@ -54,6 +55,7 @@ static int note_login(struct store *store, const struct frame *frame, struct err
 {
 	struct unpack in = {.rest = frame->body};
 	struct user user;
+	struct peer source;
 	char peer[PEER_TEXT_MAX];
 	struct buf detail = {0};
 	int64_t id = (int64_t)unpack_number(&in);
@@ -67,6 +69,8 @@ static int note_login(struct store *store, const struct frame *frame, struct err
 	buf_printf(&detail, "from=%s", peer);
 	int done = events_add(store, EVENT_LOGIN, id, 0, buf_slice(&detail), e);
 	buf_free(&detail);
+	if (done == 0 && peer_parse(&source, peer))
+		done = known_note(store, &source, e);
 	if (done == 0 && (now < user.last_login || now - user.last_login >= LAST_LOGIN_STEP))
 		done = users_set_last_login(store, id, now, e);
 	return done;

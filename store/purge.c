@@ -56,14 +56,6 @@ static int purge_entries(struct store *store, int64_t until, struct err *e)
 	return db_changes(store) == ENTRIES_STEP;
 }
 
-static int delete_by_id(
-	struct store *store, const struct statement *statement, int64_t id, struct err *e)
-{
-	struct query q = db_query(store, statement);
-	db_bind_int(&q, id);
-	return db_run(&q, e);
-}
-
 /* A user removed before `until`, once no message is left. 1: there was one. */
 static int purge_user(struct store *store, int64_t until, struct err *e)
 {
@@ -77,9 +69,9 @@ static int purge_user(struct store *store, int64_t until, struct err *e)
 	db_end(&q);
 	if (found != 1)
 		return found;
-	if (delete_by_id(store, SQL("DELETE FROM rules WHERE user_id = ?"), id, e) < 0 ||
-		delete_by_id(store, SQL("DELETE FROM folders WHERE user_id = ?"), id, e) < 0 ||
-		delete_by_id(store, SQL("DELETE FROM users WHERE id = ?"), id, e) < 0)
+	if (db_run_with(store, SQL("DELETE FROM rules WHERE user_id = ?"), id, e) < 0 ||
+		db_run_with(store, SQL("DELETE FROM folders WHERE user_id = ?"), id, e) < 0 ||
+		db_run_with(store, SQL("DELETE FROM users WHERE id = ?"), id, e) < 0)
 		return -1;
 	return 1;
 }

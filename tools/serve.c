@@ -195,8 +195,9 @@ static void role_says(struct procs *procs, size_t role, const struct frame *fram
 		char address[PEER_TEXT_MAX];
 		struct peer peer;
 		unpack_text(&in, address, sizeof(address));
+		int64_t when_ms = (int64_t)unpack_number(&in);
 		if (!in.failed && peer_parse(&peer, address))
-			peers_learn(&peer);
+			peers_learn(&peer, when_ms);
 	}
 }
 

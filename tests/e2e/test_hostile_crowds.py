@@ -113,7 +113,7 @@ def test_slots_come_back_as_clients_go(serving):
     for _ in range(3):
         held = [socket.create_connection(office.place("smtp"), timeout=60) for _ in range(60)]
         told = [sock.recv(200)[:3] for sock in held]
-        assert told.count(b"220") == 20 and told.count(b"421") == 40
+        assert told.count(b"220") == 18 and told.count(b"421") == 42  # the last tenth is not for one
         for sock in held:
             sock.close()
         wait_until(lambda: not sessions(office), "their sessions have ended")

@@ -4,6 +4,7 @@
 #include "base/listen.h"
 #include "base/role.h"
 #include "base/sandbox.h"
+#include "base/text.h"
 #include "store/hashing.h"
 #include "store/password.h"
 
@@ -107,7 +108,7 @@ static int run(struct role_birth *birth)
 	role.birth = birth;
 	if (!peer_parse(&known, "192.0.2.99"))
 		return -1;
-	peers_learn(&known);
+	peers_learn(&known, text_monotonic_ms());
 	if (hashing_begin(&e) < 0)
 		return -1;
 	find_helpers();

@@ -1,5 +1,6 @@
 /* base/peers: where connections come from, and how many one source may hold. */
 #include "base/peers.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -79,25 +80,64 @@ static void what_is_no_address_is_no_peer(void **state)
 		assert_false(peer_parse(&peer, none[i]));
 }
 
-static void the_last_known_sources_are_known(void **state)
+static void a_source_is_known_for_thirty_days_after_its_last_login(void **state)
+{
+	struct peer early = at("10.252.0.1"), late = at("10.252.0.2");
+	int64_t now = text_monotonic_ms();
+	(void)state;
+	assert_false(peers_is_known(&early));
+	assert_true(peers_learn(&early, now - PEERS_KNOWN_MS));
+	assert_false(peers_is_known(&early));
+	assert_true(peers_learn(&late, now - PEERS_KNOWN_MS + 60000));
+	assert_true(peers_is_known(&late));
+	assert_true(peers_learn(&early, now));
+	assert_true(peers_is_known(&early));
+}
+
+static void a_login_is_news_once_a_day(void **state)
+{
+	struct peer peer = at("10.252.0.3");
+	int64_t now = text_monotonic_ms();
+	(void)state;
+	assert_true(peers_learn(&peer, now - PEERS_NEWS_MS));
+	assert_false(peers_learn(&peer, now - 1));
+	assert_true(peers_learn(&peer, now));
+	assert_false(peers_learn(&peer, now - PEERS_NEWS_MS)); /* told late */
+}
+
+/* The office's own address, which was learnt first, is not pushed out by those
+ * of its telephones. */
+static void of_many_sources_the_one_longest_without_a_login_gives_way(void **state)
 {
 	char text[PEER_TEXT_MAX];
+	int64_t now = text_monotonic_ms();
 	(void)state;
-	struct peer first = at("10.255.0.1");
-	assert_false(peers_is_known(&first));
-	peers_learn(&first);
-	peers_learn(&first);
-	assert_true(peers_is_known(&first));
+	struct peer office = at("10.255.0.1"), second = at("10.254.0.0");
+	peers_learn(&office, now - 3 * PEERS_NEWS_MS);
 	for (unsigned i = 0; i < PEERS_KNOWN_MAX - 1; i++) {
 		snprintf(text, sizeof(text), "10.254.%u.%u", i / 256, i % 256);
 		struct peer other = at(text);
-		peers_learn(&other);
+		peers_learn(&other, now - 2 * PEERS_NEWS_MS + i);
 	}
-	assert_true(peers_is_known(&first));
-	struct peer one_more = at("10.253.0.1");
-	peers_learn(&one_more);
-	assert_false(peers_is_known(&first));
+	assert_true(peers_learn(&office, now));
+	struct peer one_more = at("10.253.0.1"), too_old = at("10.253.0.2");
+	assert_true(peers_learn(&one_more, now));
+	assert_true(peers_is_known(&office));
 	assert_true(peers_is_known(&one_more));
+	assert_false(peers_is_known(&second));
+	assert_false(peers_learn(&too_old, now - 4 * PEERS_NEWS_MS));
+}
+
+static void a_source_as_text_is_the_same_source(void **state)
+{
+	static const char *const texts[] = {"192.0.2.1", "2001:db8:1:2:3::4", "unix"};
+	char text[PEER_TEXT_MAX];
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct peer peer = at(texts[i]);
+		peer_text(&peer, text);
+		assert_true(is_one_source(texts[i], text));
+	}
 }
 
 /* ---- limits ---- */
@@ -114,7 +154,7 @@ static void nobody_holds_more_than_his_connections(void **state)
 {
 	struct peer known = at("10.1.0.1");
 	(void)state;
-	peers_learn(&known);
+	peers_learn(&known, text_monotonic_ms());
 	assert_true(admits(&limits, "10.1.0.1", 9, 9));
 	assert_false(admits(&limits, "10.1.0.1", 10, 10));
 	assert_false(admits(&limits, "198.51.100.1", 10, 10));
@@ -124,11 +164,21 @@ static void a_fifth_is_kept_for_those_who_have_logged_in(void **state)
 {
 	struct peer known = at("10.1.0.2");
 	(void)state;
-	peers_learn(&known);
+	peers_learn(&known, text_monotonic_ms());
 	assert_true(admits(&limits, "198.51.100.1", 79, 0));
 	assert_false(admits(&limits, "198.51.100.1", 80, 0));
 	assert_true(admits(&limits, "10.1.0.2", 80, 0));
-	assert_true(admits(&limits, "10.1.0.2", 99, 9));
+	assert_true(admits(&limits, "10.1.0.2", 89, 9));
+}
+
+static void the_last_tenth_is_for_known_sources_that_hold_next_to_nothing(void **state)
+{
+	struct peer known = at("10.1.0.2");
+	(void)state;
+	peers_learn(&known, text_monotonic_ms());
+	assert_false(admits(&limits, "10.1.0.2", 90, 2));
+	assert_true(admits(&limits, "10.1.0.2", 90, 1));
+	assert_true(admits(&limits, "10.1.0.2", 99, 0));
 	assert_false(admits(&limits, "10.1.0.2", 100, 0));
 }
 
@@ -147,7 +197,7 @@ static void limits_of_0_are_none(void **state)
 	const struct config none = {0}, one = {.connections = 10};
 	(void)state;
 	assert_true(admits(&none, "198.51.100.1", 1000000, 1000000));
-	assert_true(admits(&one, "10.1.0.2", 9, 9));
+	assert_true(admits(&one, "10.1.0.2", 8, 8));
 	assert_false(admits(&one, "10.1.0.2", 10, 0));
 }
 
@@ -163,9 +213,13 @@ int main(void)
 		cmocka_unit_test(an_accepted_connection_has_its_address_as_text),
 		cmocka_unit_test(a_source_is_an_ipv4_address_or_an_ipv6_network),
 		cmocka_unit_test(what_is_no_address_is_no_peer),
-		cmocka_unit_test(the_last_known_sources_are_known),
+		cmocka_unit_test(a_source_is_known_for_thirty_days_after_its_last_login),
+		cmocka_unit_test(a_login_is_news_once_a_day),
+		cmocka_unit_test(of_many_sources_the_one_longest_without_a_login_gives_way),
+		cmocka_unit_test(a_source_as_text_is_the_same_source),
 		cmocka_unit_test(nobody_holds_more_than_his_connections),
 		cmocka_unit_test(a_fifth_is_kept_for_those_who_have_logged_in),
+		cmocka_unit_test(the_last_tenth_is_for_known_sources_that_hold_next_to_nothing),
 		cmocka_unit_test(a_stranger_has_an_eighth_of_what_is_left_and_one_at_least),
 		cmocka_unit_test(limits_of_0_are_none),
 		cmocka_unit_test(what_comes_over_a_unix_socket_is_never_turned_away),
