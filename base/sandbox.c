@@ -11,7 +11,6 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -89,8 +88,6 @@ static const int session_calls[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(fstat),
 	SCMP_SYS(fstat64),
-	SCMP_SYS(lseek),
-	SCMP_SYS(_llseek),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(brk),
@@ -157,6 +154,14 @@ static const int store_role_refused[] = {
 	SCMP_SYS(perf_event_open),
 	SCMP_SYS(userfaultfd),
 	SCMP_SYS(io_uring_setup), /* would do in our place what we may not */
+	SCMP_SYS(setpriority),    /* these reach other processes of the account */
+	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_setscheduler),
+	SCMP_SYS(sched_setparam),
+	SCMP_SYS(sched_setattr),
+	SCMP_SYS(ioprio_set),
+	SCMP_SYS(personality),
+	SCMP_SYS(pkey_mprotect),
 	SCMP_SYS(keyctl),
 	SCMP_SYS(add_key),
 	SCMP_SYS(unshare),
@@ -164,7 +169,8 @@ static const int store_role_refused[] = {
 	SCMP_SYS(init_module),
 	SCMP_SYS(finit_module),
 	SCMP_SYS(kexec_load),
-#ifndef SANITIZED /* how the leak detector looks at its own process */
+	SCMP_SYS(ioctl), /* with TIOCSTI it would type at the terminal it was started from */
+#ifndef SANITIZED        /* how the leak detector looks at its own process */
 	SCMP_SYS(ptrace),
 	SCMP_SYS(clone),
 	SCMP_SYS(clone3),
@@ -180,42 +186,47 @@ struct use {
 	int call;
 	unsigned argument; /* from 0 */
 	enum scmp_compare compare;
-	scmp_datum_t value;
+	scmp_datum_t value, masked; /* SCMP_CMP_MASKED_EQ: the mask, and what is left under it */
 };
 
 static const struct use session_uses[] = {
 	/* Without this bit of protection: no code that was not there before. */
-	{SCMP_SYS(mmap), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
-	{SCMP_SYS(mmap2), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
-	{SCMP_SYS(mprotect), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC},
-	{SCMP_SYS(tgkill), 0, SCMP_CMP_EQ, OWN_PID}, /* abort() */
-	/* Flags, and the locks of SQLite. A descriptor that could be given an owner
-	 * and a signal would kill that owner. */
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFD},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETFD},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFL},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETFL},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETLK},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETLK},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFD},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETFD},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFL},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETFL},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETLK64},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETLK64},
+	{SCMP_SYS(mmap), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	{SCMP_SYS(mmap2), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	{SCMP_SYS(mprotect), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	{SCMP_SYS(tgkill), 0, SCMP_CMP_EQ, OWN_PID, 0}, /* abort() */
+	/* Its own flags, and the locks of SQLite. A descriptor that could be given an
+	 * owner and a signal would kill that owner; and O_NONBLOCK and O_APPEND of the
+	 * log are the flags of everybody's log. */
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFD, 0},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETFD, 0},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETFL, 0},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_GETLK, 0},
+	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETLK, 0},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFD, 0},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETFD, 0},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETFL, 0},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_GETLK64, 0},
+	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETLK64, 0},
 };
 
+/* An argument of 32 bits: the kernel does not look at the others, so neither does
+ * the filter. */
+#define IS(value) SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
+
 static const struct use store_role_refused_uses[] = {
-	{SCMP_SYS(socket), 0, SCMP_CMP_NE, AF_UNIX},
-	{SCMP_SYS(tgkill), 0, SCMP_CMP_NE, OWN_PID},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETOWN},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETOWN_EX},
-	{SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, F_SETSIG},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETOWN},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETOWN_EX},
-	{SCMP_SYS(fcntl64), 1, SCMP_CMP_EQ, F_SETSIG},
-	{SCMP_SYS(ioctl), 1, SCMP_CMP_EQ, FIOSETOWN},
-	{SCMP_SYS(ioctl), 1, SCMP_CMP_EQ, SIOCSPGRP},
+	{SCMP_SYS(socket), 0, SCMP_CMP_NE, AF_UNIX, 0},
+	{SCMP_SYS(tgkill), 0, SCMP_CMP_NE, OWN_PID, 0},
+	{SCMP_SYS(prlimit64), 0, SCMP_CMP_NE, 0, 0}, /* no time left is death, too */
+	{SCMP_SYS(mmap), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC},
+	{SCMP_SYS(mmap2), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC},
+	{SCMP_SYS(mprotect), 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC},
+	{SCMP_SYS(fcntl), 1, IS(F_SETOWN)},
+	{SCMP_SYS(fcntl), 1, IS(F_SETOWN_EX)},
+	{SCMP_SYS(fcntl), 1, IS(F_SETSIG)},
+	{SCMP_SYS(fcntl64), 1, IS(F_SETOWN)},
+	{SCMP_SYS(fcntl64), 1, IS(F_SETOWN_EX)},
+	{SCMP_SYS(fcntl64), 1, IS(F_SETSIG)},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -233,7 +244,7 @@ static int add_uses(scmp_filter_ctx filter, uint32_t action, const struct use *u
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct scmp_arg_cmp decides = {
-			uses[i].argument, uses[i].compare, uses[i].value, 0};
+			uses[i].argument, uses[i].compare, uses[i].value, uses[i].masked};
 		if (seccomp_rule_add_array(filter, action, uses[i].call, 1, &decides) < 0 &&
 			uses[i].call >= 0)
 			return -1;

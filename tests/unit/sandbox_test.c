@@ -179,6 +179,8 @@ static void assert_closed(enum seal with)
 		{"have somebody signalled", SYS_fcntl, {sockets[0], F_SETOWN, self}},
 		{"have a thread signalled", SYS_fcntl, {sockets[0], F_SETOWN_EX}},
 		{"choose the signal", SYS_fcntl, {sockets[0], F_SETSIG, SIGKILL}},
+		{"change everybody's flags", SYS_fcntl, {sockets[0], F_SETFL, 0}},
+		{"move everybody's place in a file", SYS_lseek, {STDERR_FILENO, 0, SEEK_CUR}},
 		{"control a descriptor", SYS_ioctl, {sockets[0]}},
 		{"map code", SYS_mmap, {0, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
 		{"make code of memory", SYS_mprotect, {0, 0, PROT_EXEC}},
@@ -257,6 +259,7 @@ static void a_closed_role_accepts_and_waits_for_many(void **state)
 static void a_store_role_runs_nothing_signals_nobody_and_has_no_network(void **state)
 {
 	char *const none[] = {NULL};
+	struct rlimit files;
 	const long self = getpid(), no_words = (long)none;
 	const struct attempt refused[] = {
 		{"make a socket", SYS_socket, {AF_INET, SOCK_STREAM}},
@@ -276,8 +279,16 @@ static void a_store_role_runs_nothing_signals_nobody_and_has_no_network(void **s
 		{"have somebody signalled", SYS_fcntl, {sockets[0], F_SETOWN, self}},
 		{"have a thread signalled", SYS_fcntl, {sockets[0], F_SETOWN_EX}},
 		{"choose the signal", SYS_fcntl, {sockets[0], F_SETSIG, SIGKILL}},
+		{"the same, as the kernel reads it", SYS_fcntl,
+			{sockets[0], (1L << 32) | F_SETOWN, self}},
 		{"have somebody signalled", SYS_ioctl, {sockets[0], FIOSETOWN}},
 		{"have somebody signalled", SYS_ioctl, {sockets[0], SIOCSPGRP}},
+		{"type at the terminal", SYS_ioctl, {sockets[0], TIOCSTI, (long)"x"}},
+		{"limit another process", SYS_prlimit64, {self, RLIMIT_CPU, 0, (long)&files}},
+		{"slow another process", SYS_setpriority, {PRIO_PROCESS, INT32_MAX, 19}},
+		{"have all memory be code", SYS_personality, {0xffffffff}},
+		{"map code", SYS_mmap, {0, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
+		{"make code of memory", SYS_mprotect, {0, 0, PROT_EXEC}},
 #ifndef SANITIZED /* how the leak detector looks at its own process */
 		{"fork", SYS_clone, {CLONE_SIGHAND}},
 		{"be traced", SYS_ptrace, {PTRACE_TRACEME}},
@@ -290,6 +301,37 @@ static void a_store_role_runs_nothing_signals_nobody_and_has_no_network(void **s
 	assert_refuses(SEAL_STORE_ROLE, refused, COUNT(refused));
 	/* Some systems refuse it to everybody. */
 	assert_int_equal(try_call(SEAL_STORE_ROLE, &ring), REFUSED);
+}
+
+#ifdef __x86_64__
+/* Opens a file by the numbers that 32-bit programs use. Its name must lie low. */
+static int open_as_32_bits(void)
+{
+	char *low = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	long result = 5; /* open(2) */
+	strcpy(low, "/dev/null");
+	__asm__ volatile("int $0x80" : "+a"(result) : "b"(low), "c"(O_RDONLY), "d"(0) : "memory");
+	return result >= 0;
+}
+
+static int open_as_x32(void)
+{
+	return syscall(0x40000000 | SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY) >= 0;
+}
+#endif
+
+/* The numbers of another architecture lead past a filter that does not look. */
+static void the_calls_of_another_architecture_are_refused_to_all(void **state)
+{
+	(void)state;
+	only_in_a_sealed_build();
+#ifdef __x86_64__
+	for (int with = 0; with < SEALS; with++) {
+		assert_int_not_equal(end_of((enum seal)with, open_as_32_bits), 1 << 8);
+		assert_int_not_equal(end_of((enum seal)with, open_as_x32), 1 << 8);
+	}
+#endif
 }
 
 static int keep_store(void)
@@ -525,6 +567,7 @@ int main(void)
 		cmocka_unit_test(a_session_converses_and_has_memory),
 		cmocka_unit_test(a_closed_role_accepts_and_waits_for_many),
 		cmocka_unit_test(a_store_role_runs_nothing_signals_nobody_and_has_no_network),
+		cmocka_unit_test(the_calls_of_another_architecture_are_refused_to_all),
 		cmocka_unit_test(a_store_role_has_files_and_reaches_other_roles),
 		cmocka_unit_test(a_broken_invariant_is_a_process_aborted),
 		cmocka_unit_test(a_sealed_process_says_so_and_a_session_is_limited),
