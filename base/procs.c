@@ -142,7 +142,7 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 		.run_dir = procs->run_dir};
 	channel_open(&birth.master, channel_fd);
 	birth.master.takes_fds = true;
-	keep_only((int[]){birth.listener, birth.run_dir, channel_fd}, 3);
+	keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock}, 4);
 	set_child_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
 		return -1;

@@ -36,6 +36,7 @@ struct procs {
 	const struct procs_role *roles;
 	size_t role_count;
 	int run_dir; /* DATA/run */
+	int lock;    /* held open by the master and every role: it is free when the last has gone */
 	const struct tls_chain *
 		*chain; /* the current one; sessions keep the one they were born with */
 

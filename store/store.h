@@ -63,11 +63,11 @@ void store_set_clock(struct store *store, int64_t unix_seconds);
  * count only while the disk has room for the log). */
 int store_free_space(struct store *store, uint64_t *octets, struct err *e);
 
-/* One server a store: takes DATA/lock for as long as the process lives, or
- * until *fd is closed, in the name of the process `server`. ERR_IN_USE says in
- * whose name it is held. A fork does not inherit it. */
+/* One server a store: takes DATA/lock in the name of the process `server`, for as
+ * long as *fd is open here or in any process forked from here. ERR_IN_USE says in
+ * whose name it is held; one that has died is given 5 s for its children to end. */
 int store_lock(int *fd, const char *data, pid_t server, struct err *e);
-/* In whose name it is held: *pid, 0 if nobody does (or this process itself). */
+/* In whose name it is held: *pid, 0 if in nobody's (or in this process's). */
 int store_server(const char *data, int64_t *pid, struct err *e);
 
 /* ---- housekeeping of the writer (upkeep.c) ---- */

@@ -1,10 +1,13 @@
 /* What keeps the store's files in order: the server's lock, the log, free
  * pages, the ballast. */
 #include "base/digest.h"
+#include "base/text.h"
 #include "store/db.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -14,6 +17,8 @@
 #define WAL_RESTART (64 * 1024 * 1024)
 #define LOG_ROOM    (16 * 1024 * 1024) /* what log and file may grow between checkpoints */
 #define SHRINK_ROOM (1024 * 1024)
+#define GOING_MS    5000 /* for what a killed server left behind to end */
+#define GOING_LOOK  10
 
 /* ---- one server a store ---- */
 
@@ -33,26 +38,54 @@ static int refused_lock(const char *data, struct err *e)
 	return err_set_errno(e, "%s/lock", data);
 }
 
-/* The lock begins at the octet that is the server's pid and never ends, so that
- * whoever finds it held can name the server, and not one of its processes. */
+static int lock_failed(const char *data, struct err *e)
+{
+	return err_set_errno(e, "%s/lock", data);
+}
+
+/* In whose name it is held; 0: in nobody's. */
+static int find_holder(int fd, const char *data, int64_t *server, struct err *e)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (fcntl(fd, F_GETLK, &lock) < 0)
+		return lock_failed(data, e);
+	*server = lock.l_type == F_UNLCK ? 0 : lock.l_start;
+	return 0;
+}
+
+/* A server that was killed a moment ago: the kernel is about to end its roles. */
+static bool is_going(int64_t server)
+{
+	return server == 0 || (kill((pid_t)server, 0) < 0 && errno == ESRCH);
+}
+
+static int take_lock(int fd, const char *data, pid_t server, struct err *e)
+{
+	int64_t deadline = text_monotonic_ms() + GOING_MS, holder = 0;
+	/* From the octet on that is the server's pid: whoever finds it held can name
+	 * the server, and not one of its processes. */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = server};
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EACCES && errno != EAGAIN)
+			return lock_failed(data, e);
+		if (find_holder(fd, data, &holder, e) < 0)
+			return -1;
+		if (!is_going(holder) || text_monotonic_ms() >= deadline)
+			return err_set(e, ERR_IN_USE,
+				"%s is served by process %lld: stop that one first", data,
+				(long long)holder);
+		poll(NULL, 0, GOING_LOOK);
+	}
+	return 0;
+}
+
 int store_lock(int *fd, const char *data, pid_t server, struct err *e)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = server};
 	*fd = open_lock(data, O_RDWR | O_CREAT);
 	if (*fd < 0)
 		return refused_lock(data, e);
-	if (fcntl(*fd, F_SETLK, &lock) == 0)
+	if (take_lock(*fd, data, server, e) == 0)
 		return 0;
-	bool held = errno == EACCES || errno == EAGAIN;
-	lock.l_start = 0;
-	if (!held)
-		err_set_errno(e, "%s/lock", data);
-	else if (fcntl(*fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-		err_set(e, ERR_IN_USE, "%s is served by process %ld: stop that one first", data,
-			(long)lock.l_start);
-	else
-		err_set(e, ERR_IN_USE, "%s is served by another process: stop that one first",
-			data);
 	close(*fd);
 	*fd = -1;
 	return -1;
@@ -60,18 +93,15 @@ int store_lock(int *fd, const char *data, pid_t server, struct err *e)
 
 int store_server(const char *data, int64_t *pid, struct err *e)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	*pid = 0;
 	int fd = open_lock(data, O_RDWR);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : refused_lock(data, e);
-	int failed = fcntl(fd, F_GETLK, &lock);
-	if (failed)
-		err_set_errno(e, "%s/lock", data);
-	else if (lock.l_type != F_UNLCK)
-		*pid = lock.l_start;
+	int done = find_holder(fd, data, pid, e);
+	if (*pid == getpid())
+		*pid = 0;
 	close(fd);
-	return failed ? -1 : 0;
+	return done;
 }
 
 /* ---- room on the disk ---- */

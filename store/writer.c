@@ -447,12 +447,10 @@ static void configured(const struct config *config)
 
 static int begin(struct err *e)
 {
-	int lock;
 	const struct config *config = writer.birth->config;
 	digest_random(writer.ticket_key, sizeof(writer.ticket_key));
-	if (store_lock(&lock, config->data, getppid(), e) < 0 ||
-		store_open(&writer.store, config->data, STORE_WRITER,
-			(enum config_sync)config->sync, e) < 0 ||
+	if (store_open(&writer.store, config->data, STORE_WRITER, (enum config_sync)config->sync,
+		    e) < 0 ||
 		store_begin(writer.store, e) < 0)
 		return -1;
 	if (body_abandon_all(writer.store, e) < 0 || store_commit(writer.store, e) < 0)

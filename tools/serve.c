@@ -293,21 +293,17 @@ static void reload(struct procs *procs)
 
 /* ---- beginning ---- */
 
-/* Under the office's account: the certificate where there is none, DATA/run. */
-static int prepare_data(const struct config *config, int *run_dir, struct err *e)
+/* Under the office's account: the lock, the certificate where there is none, DATA/run. */
+static int prepare_data(struct procs *procs, struct err *e)
 {
+	const struct config *config = procs->config;
+	int *run_dir = &procs->run_dir;
 	char path[CONFIG_PATH_MAX + 16];
 	struct stat there;
-	int64_t other;
-	if (store_check_files(config->data, e) < 0)
-		return -1;
-	/* The writer's lock decides; this says it before anything is bound. */
-	if (store_server(config->data, &other, e) < 0)
-		return -1;
-	if (other)
-		return err_set(e, ERR_IN_USE, "%s is served by process %lld: stop that one first",
-			config->data, (long long)other);
-	if (certificate_make(config, e) < 0)
+	/* First of all: a second server must not touch what the first has bound. */
+	if (store_check_files(config->data, e) < 0 ||
+		store_lock(&procs->lock, config->data, getpid(), e) < 0 ||
+		certificate_make(config, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/run", config->data);
 	if (mkdir(path, 0700) < 0 && access(path, F_OK) < 0)
@@ -369,7 +365,7 @@ int command_serve(struct command_line *line, struct err *e)
 		account_assume(config.user, e) < 0)
 		return -1;
 	choose_words(&config);
-	int done = prepare_data(&config, &procs.run_dir, e);
+	int done = prepare_data(&procs, e);
 	account_resume();
 	if (done < 0 || sandbox_prepare(e) < 0 || bind_services(&config, &procs.account, e) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -182,11 +183,11 @@ static void one_server_holds_a_store_and_is_named(void **state)
 	struct test_office *office = *state;
 	int ready[2], done[2], fd;
 	int64_t server;
-	char octet;
+	char octet, named[64];
 	assert_int_equal(pipe(ready) + pipe(done), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		int failed = store_lock(&fd, office->data, 4711, &office->e);
+		int failed = store_lock(&fd, office->data, getpid(), &office->e);
 		close(done[1]);
 		if (write(ready[1], "", 1) != 1 || failed)
 			_exit(1);
@@ -195,9 +196,10 @@ static void one_server_holds_a_store_and_is_named(void **state)
 	assert_int_equal(read(ready[0], &octet, 1), 1);
 	assert_int_equal(store_lock(&fd, office->data, getpid(), &office->e), -1);
 	assert_int_equal(office->e.kind, ERR_IN_USE);
-	assert_non_null(strstr(office->e.text, "served by process 4711:"));
+	snprintf(named, sizeof(named), "served by process %d:", child);
+	assert_non_null(strstr(office->e.text, named));
 	assert_int_equal(store_server(office->data, &server, &office->e), 0);
-	assert_int_equal(server, 4711);
+	assert_int_equal(server, child);
 	close(done[1]);
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -205,9 +207,40 @@ static void one_server_holds_a_store_and_is_named(void **state)
 	assert_int_equal(store_server(office->data, &server, &office->e), 0);
 	assert_int_equal(server, 0);
 	assert_int_equal(store_lock(&fd, office->data, getpid(), &office->e), 0);
+	assert_int_equal(store_server(office->data, &server, &office->e), 0);
+	assert_int_equal(server, 0);
 	close(fd);
 	unlink(path_of(office, "lock"));
 	close(ready[0]), close(ready[1]), close(done[0]);
+}
+
+static void a_dead_server_s_children_are_waited_for(void **state)
+{
+	struct test_office *office = *state;
+	int fd, held[2];
+	char octet;
+	assert_int_equal(pipe(held), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		if (store_lock(&fd, office->data, getpid(), &office->e) < 0)
+			_exit(1);
+		if (fork() == 0) {
+			poll(NULL, 0, 50);
+			_exit(0);
+		}
+		_exit(0);
+	}
+	close(held[1]);
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(store_lock(&fd, office->data, getpid(), &office->e), 0);
+	/* The grandchild held both, and let go of both when it ended. */
+	struct pollfd end = {.fd = held[0], .events = POLLIN};
+	assert_int_equal(poll(&end, 1, 5000), 1);
+	assert_int_equal(read(held[0], &octet, 1), 0);
+	close(fd), close(held[0]);
+	unlink(path_of(office, "lock"));
 }
 
 /* ---- coming forward ---- */
@@ -756,6 +789,7 @@ int main(void)
 		OFFICE_TEST(what_is_no_store_is_refused),
 		OFFICE_TEST(a_reader_cannot_write),
 		OFFICE_TEST(one_server_holds_a_store_and_is_named),
+		OFFICE_TEST(a_dead_server_s_children_are_waited_for),
 		OFFICE_TEST(an_old_store_is_copied_and_brought_forward),
 		OFFICE_TEST(a_step_that_fails_leaves_the_store_as_it_was),
 		OFFICE_TEST(a_reader_brings_nothing_forward),
