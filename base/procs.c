@@ -25,9 +25,9 @@
 #define ACCEPTS_AT_ONCE  16
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS  10000
-#define ROLE_STEADY_MS   60000 /* lived that long: the back-off begins anew */
-#define DRAIN_MS         5000  /* for sessions, and again for roles */
-#define ACCEPT_PAUSE_MS  100   /* out of descriptors or memory */
+#define ROLE_STEADY_MS   1000 /* served that long: its death is no reason to back off */
+#define DRAIN_MS         5000 /* for sessions, and again for roles */
+#define ACCEPT_PAUSE_MS  100  /* out of descriptors or memory */
 #define MINUTE_MS        60000
 
 struct role_state {
@@ -35,7 +35,7 @@ struct role_state {
 	struct channel channel;
 	int listener;
 	bool ready;
-	int64_t started_ms, restart_ms, backoff_ms;
+	int64_t ready_ms, restart_ms, backoff_ms;
 };
 
 struct session_state {
@@ -183,10 +183,19 @@ static void start_role(size_t index)
 	}
 	role->pid = pid;
 	role->ready = false;
-	role->started_ms = text_monotonic_ms();
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	channel_open(&role->channel, pair[0]);
 	procs->role_started(procs, index);
+}
+
+/* A death now and then is mended at once; one right after the start may be the
+ * fate of the next, too. */
+static int64_t next_backoff(const struct role_state *role, int64_t now)
+{
+	if (role->ready && now - role->ready_ms >= ROLE_STEADY_MS)
+		return 0;
+	int64_t next = role->backoff_ms ? 2 * role->backoff_ms : BACKOFF_FIRST_MS;
+	return next < BACKOFF_MOST_MS ? next : BACKOFF_MOST_MS;
 }
 
 static void role_ended(size_t index, int status)
@@ -195,6 +204,7 @@ static void role_ended(size_t index, int status)
 	const char *name = master.procs->roles[index].name;
 	bool was_ready = role->ready;
 	int64_t now = text_monotonic_ms();
+	role->backoff_ms = next_backoff(role, now);
 	channel_close(&role->channel);
 	role->pid = 0;
 	role->ready = false;
@@ -205,12 +215,6 @@ static void role_ended(size_t index, int status)
 	log_event(LOG_ERROR, "role-died", log_text("role", name),
 		log_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 		log_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
-	if (role->backoff_ms == 0 || now - role->started_ms > ROLE_STEADY_MS)
-		role->backoff_ms = BACKOFF_FIRST_MS;
-	else if (role->backoff_ms < BACKOFF_MOST_MS / 2)
-		role->backoff_ms *= 2;
-	else
-		role->backoff_ms = BACKOFF_MOST_MS;
 	role->restart_ms = now + role->backoff_ms;
 }
 
@@ -386,10 +390,12 @@ static void hear_role(size_t index)
 	struct err e;
 	int got;
 	while ((got = channel_receive_some(&role->channel, &frame, &e)) == 1) {
-		if (frame.type == ROLE_READY)
+		if (frame.type == ROLE_READY) {
 			role->ready = true;
-		else
+			role->ready_ms = text_monotonic_ms();
+		} else {
 			master.procs->role_says(master.procs, index, &frame);
+		}
 	}
 	/* Its end is told by SIGCHLD; a role that only closed its channel is
 	 * out of step. */

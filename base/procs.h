@@ -23,7 +23,9 @@ struct procs_service {
 struct procs_role {
 	const char *name; /* and its socket's, in DATA/run */
 	/* Returns when the master has gone or asks; seals itself. An error
-	 * before it was ready ends the server at start, and restarts it later. */
+	 * before it was ready ends the server at start. Later one that dies is
+	 * started anew: at once if it had served for a while, else after a pause
+	 * that doubles each time, from 100 ms to 10 s. */
 	int (*run)(struct role_birth *birth, struct err *e);
 };
 #define PROCS_ROLES_MAX 8

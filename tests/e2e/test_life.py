@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -112,6 +113,19 @@ def test_a_role_that_is_killed_comes_back_and_serves(served, role):
     os.kill(before[0], signal.SIGKILL)
     served.wait_log(f"role-died role={role}")
     wait_until(lambda: served.named(role) and not set(served.named(role)) & set(before), f"a new {role}")
+    assert serves(served)
+
+
+def test_a_role_that_dies_as_soon_as_it_is_up_is_started_more_and_more_slowly(served):
+    served.allow("role-died")
+    gaps = []
+    for _ in range(4):
+        (pid,) = served.named("keys")
+        since = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: served.named("keys") not in ([], [pid]), "a new one")
+        gaps.append(time.monotonic() - since)
+    assert gaps[-1] > 0.35, gaps  # 100 ms, doubled twice at least
     assert serves(served)
 
 
