@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct slice slice_of(const char *text)
@@ -178,27 +179,48 @@ bool equal_constant_time(const void *a, const void *b, size_t len)
 	return difference == 0;
 }
 
-static void *must(void *memory)
+/* ---- memory ---- */
+
+#define MEMORY_PAUSE_MS 100
+
+static bool waits_for_memory;
+
+void must_wait_for_memory(bool wait)
+{
+	waits_for_memory = wait;
+}
+
+/* Returns when it is worth another try. tries: those before. */
+static void lack_memory(unsigned tries)
 {
 	static const char words[] = "officemail: out of memory\n";
-	if (memory)
-		return memory;
+	const struct timespec pause = {.tv_nsec = MEMORY_PAUSE_MS * 1000000L};
 	/* Nothing can be done if even this line is not taken. */
-	(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
-	abort();
+	if (tries == 0)
+		(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+	if (!waits_for_memory)
+		abort();
+	nanosleep(&pause, NULL);
 }
 
 void *must_alloc(size_t size)
 {
-	return must(calloc(1, size > 0 ? size : 1));
+	void *memory;
+	for (unsigned tries = 0; !(memory = calloc(1, size > 0 ? size : 1)); tries++)
+		lack_memory(tries);
+	return memory;
 }
 
 void *must_realloc(void *memory, size_t size)
 {
-	return must(realloc(memory, size > 0 ? size : 1));
+	void *moved;
+	for (unsigned tries = 0; !(moved = realloc(memory, size > 0 ? size : 1)); tries++)
+		lack_memory(tries);
+	return moved;
 }
 
 char *must_copy(const char *text)
 {
-	return must(strdup(text));
+	size_t size = strlen(text) + 1;
+	return memcpy(must_alloc(size), text, size);
 }

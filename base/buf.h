@@ -60,7 +60,10 @@ void wipe(void *memory, size_t len);
 /* Equality in time that depends on len alone. */
 bool equal_constant_time(const void *a, const void *b, size_t len);
 
-/* malloc and friends that end the process instead of failing. */
+/* malloc and friends that end the process instead of failing; once it has been
+ * told to wait, they wait until there is memory: for the master, with which all
+ * other processes would end. */
+void must_wait_for_memory(bool wait);
 void *must_alloc(size_t size); /* zeroed */
 void *must_realloc(void *memory, size_t size);
 char *must_copy(const char *text);

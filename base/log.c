@@ -14,6 +14,8 @@
 
 #define LINE_MAX_OCTETS 4096 /* no more than PIPE_BUF: a pipe takes it whole or not at all */
 
+#define AGAIN_MS 60000
+
 static bool with_priority, is_socket;
 
 /* Lines nobody took since the last one that was. Most are lost by sessions,
@@ -153,6 +155,15 @@ void log_values(
 	}
 	end(&line);
 	errno = code;
+}
+
+bool log_is_due(int64_t *told_ms)
+{
+	int64_t now = text_monotonic_ms();
+	if (*told_ms != 0 && now - *told_ms < AGAIN_MS)
+		return false;
+	*told_ms = now;
+	return true;
 }
 
 void log_failure(enum log_level level, const char *event, const struct err *e)

@@ -40,4 +40,8 @@ void log_values(
 /* An error at the edge where it ends: `event reason="…"`. */
 void log_failure(enum log_level level, const char *event, const struct err *e);
 
+/* For what would be said again and again as long as its cause lasts: true if it
+ * has not been for a minute. *told_ms is 0 at first, and one for each thing to say. */
+bool log_is_due(int64_t *told_ms);
+
 #endif

@@ -109,9 +109,11 @@ static int compare_numbers(const void *a, const void *b)
 }
 
 /* A child holds what it needs, and nothing else of the master's: above all no
- * listener, no other's channel, and not the key's file. */
+ * listener, no other's channel, and not the key's file. It may end where there is
+ * no memory. */
 static void keep_only(int *fds, size_t count)
 {
+	must_wait_for_memory(false);
 	unsigned from = STDERR_FILENO + 1;
 	qsort(fds, count, sizeof(*fds), compare_numbers);
 	for (size_t i = 0; i < count; i++) {
@@ -290,6 +292,15 @@ static size_t count_from(const struct peer *peer)
 	return count;
 }
 
+/* Each client is turned away by itself; why is said once a minute. */
+static void log_fork_failed(const char *service)
+{
+	static int64_t told_ms;
+	if (log_is_due(&told_ms))
+		log_event(LOG_ERROR, "fork-failed", log_text("service", service),
+			log_reason(strerror(errno)));
+}
+
 static void turn_away(const struct procs_service *service, int fd, const char *peer)
 {
 	/* A log line for each would be a flood's second victim. */
@@ -331,8 +342,7 @@ static void start_session(
 	}
 	pid_t pid = fork();
 	if (pid < 0) {
-		log_event(LOG_ERROR, "fork-failed", log_text("service", service->name),
-			log_reason(strerror(errno)));
+		log_fork_failed(service->name);
 		turn_away(service, fd, visitor.peer);
 		return;
 	}
@@ -348,6 +358,7 @@ static void start_session(
 
 static void accept_clients(const struct procs_service *service, int listener)
 {
+	static int64_t told_ms;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
 		struct sockaddr_storage address = {0};
 		socklen_t len = sizeof(address);
@@ -360,8 +371,10 @@ static void accept_clients(const struct procs_service *service, int listener)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno != EAGAIN) {
-			log_event(LOG_ERROR, "accept-failed", log_text("service", service->name),
-				log_reason(strerror(errno)));
+			if (log_is_due(&told_ms))
+				log_event(LOG_ERROR, "accept-failed",
+					log_text("service", service->name),
+					log_reason(strerror(errno)));
 			master.accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
 		}
 		return;
@@ -441,6 +454,15 @@ static int64_t next_duty_ms(int64_t now)
 
 /* ---- the loop ---- */
 
+/* Whatever the kernel lacks for a poll, asking at once again does not help. */
+static void pause_polling(void)
+{
+	static int64_t told_ms;
+	if (log_is_due(&told_ms))
+		log_event(LOG_ERROR, "poll-failed", log_reason(strerror(errno)));
+	usleep(ACCEPT_PAUSE_MS * 1000);
+}
+
 static void serve(void)
 {
 	struct procs *procs = master.procs;
@@ -462,7 +484,7 @@ static void serve(void)
 					.fd = accepting ? procs->services[i].fds[j] : -1,
 					.events = POLLIN};
 		if (poll(fds, count, (int)next_duty_ms(now)) < 0 && errno != EINTR)
-			log_event(LOG_ERROR, "poll-failed", log_reason(strerror(errno)));
+			pause_polling();
 		struct pollfd *at = fds;
 		if ((at++)->revents)
 			take_signals();
@@ -553,6 +575,7 @@ static int begin(struct procs *procs, struct err *e)
 			return -1;
 	}
 	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;
+	must_wait_for_memory(true);
 	raise_file_limit();
 	return sandbox_keep_master_rights(e);
 }

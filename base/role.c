@@ -24,7 +24,8 @@ struct role {
 	size_t backlogs;
 	size_t frames, octets;   /* taken in this round */
 	int64_t accept_again_ms; /* 0: it accepts */
-	bool over;               /* the master has gone */
+	int64_t accept_told_ms;
+	bool over; /* the master has gone */
 };
 
 struct role_watch {
@@ -167,8 +168,9 @@ static void watch_listener(const struct role *role, bool on)
 /* Who cannot be taken stays in the queue, and must not keep the loop awake. */
 static void pause_accepting(struct role *role)
 {
-	log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
-		log_reason(strerror(errno)));
+	if (log_is_due(&role->accept_told_ms))
+		log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
+			log_reason(strerror(errno)));
 	role->accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
 	watch_listener(role, false);
 }

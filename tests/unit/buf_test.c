@@ -2,10 +2,15 @@
 #include "base/buf.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka.h needs the four above. */
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka.h needs some of the above. */
 #include <cmocka.h>
 
 static void assert_slice(struct slice got, const char *wanted)
@@ -150,6 +155,48 @@ static void wiping_leaves_zeros(void **state)
 		assert_int_equal(secret[i], 0);
 }
 
+static rlim_t all_memory;
+
+static void give_memory_back(int signal)
+{
+	(void)signal;
+	setrlimit(RLIMIT_AS, &(struct rlimit){all_memory, all_memory});
+}
+
+/* In a process of its own, which has hardly any memory for the time of a blink.
+ * Its exit status, or the negative number of the signal that ended it. */
+static int ask_for_memory_in_want(bool wait)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		const struct itimerval blink = {.it_value.tv_usec = 50000};
+		struct rlimit limit;
+		close(STDERR_FILENO);
+		getrlimit(RLIMIT_AS, &limit);
+		all_memory = limit.rlim_max;
+		signal(SIGALRM, give_memory_back);
+		signal(SIGABRT, SIG_DFL);
+		limit.rlim_cur = 1 << 20;
+		setrlimit(RLIMIT_AS, &limit);
+		setitimer(ITIMER_REAL, &blink, NULL);
+		must_wait_for_memory(wait);
+		_exit(*(char *)must_alloc(64 << 20));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void lack_of_memory_ends_the_process_or_is_waited_out(void **state)
+{
+	(void)state;
+#ifdef SANITIZED
+	skip(); /* its allocator knows no such limit */
+#endif
+	assert_int_equal(ask_for_memory_in_want(false), -SIGABRT);
+	assert_int_equal(ask_for_memory_in_want(true), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +213,7 @@ int main(void)
 		cmocka_unit_test(from_past_the_end_is_empty),
 		cmocka_unit_test(secrets_compare_equal_or_not),
 		cmocka_unit_test(wiping_leaves_zeros),
+		cmocka_unit_test(lack_of_memory_ends_the_process_or_is_waited_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

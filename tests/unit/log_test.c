@@ -176,6 +176,16 @@ static void the_shell_keeps_a_stderr_that_waits(void **state)
 	close(shells);
 }
 
+static void what_goes_on_is_said_once_a_minute(void **state)
+{
+	(void)state;
+	int64_t told_ms = 0;
+	assert_true(log_is_due(&told_ms));
+	assert_false(log_is_due(&told_ms));
+	told_ms -= 60000;
+	assert_true(log_is_due(&told_ms));
+}
+
 int main(void)
 {
 	real_stderr = dup(STDERR_FILENO);
@@ -195,6 +205,7 @@ int main(void)
 			what_another_process_lost_is_told_too, into_pipe, restore),
 		cmocka_unit_test_setup_teardown(
 			the_shell_keeps_a_stderr_that_waits, into_pipe, restore),
+		cmocka_unit_test(what_goes_on_is_said_once_a_minute),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
