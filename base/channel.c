@@ -218,7 +218,7 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 			channel->fd, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (len < 0 && !wait && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return 2;
 		if (len < 0)
 			return err_set(

@@ -191,6 +191,15 @@ static void one_who_does_not_read_is_not_waited_for_where_nobody_may_wait(void *
 	buf_free(&body);
 }
 
+static void who_waits_for_a_frame_and_gets_none_is_told_so(void **state)
+{
+	struct pair *pair = *state;
+	fcntl(pair->far.fd, F_SETFL, O_NONBLOCK);
+	assert_int_equal(channel_receive(&pair->far, &pair->frame, &pair->e), -1);
+	assert_int_equal(pair->e.kind, ERR_GONE);
+	assert_int_equal(channel_receive_some(&pair->far, &pair->frame, &pair->e), 2);
+}
+
 static void a_frame_of_4_gb_is_none(void **state)
 {
 	write_head(*state, UINT32_MAX, 1, 0);
@@ -463,6 +472,7 @@ int main(void)
 		PAIR_TEST(the_end_inside_a_frame_is_none_of_the_kind),
 		PAIR_TEST(sending_to_one_who_has_gone_says_so),
 		PAIR_TEST(one_who_does_not_read_is_not_waited_for_where_nobody_may_wait),
+		PAIR_TEST(who_waits_for_a_frame_and_gets_none_is_told_so),
 		PAIR_TEST(a_frame_of_4_gb_is_none),
 		PAIR_TEST(a_frame_just_over_the_limit_is_none),
 		PAIR_TEST(descriptors_travel_with_their_frame),
