@@ -43,7 +43,12 @@ int db_error(struct store *store, int code, struct err *e)
 		words = sqlite3_errmsg(store->db);
 	int reason = store->db ? sqlite3_system_errno(store->db) : 0;
 	bool no_room = reason == ENOSPC || reason == EDQUOT;
+	int unread = db_take_read_failure();
 
+	/* It could not be read: whether it is damaged nobody knows. */
+	if (unread && (code & 0xff) == SQLITE_CORRUPT)
+		return err_set(
+			e, ERR_IO, "%s/store.db cannot be read: %s", store->data, strerror(unread));
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return err_set(e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
@@ -158,6 +163,7 @@ int db_next(struct query *query, struct err *e)
 	int code = query->failed;
 	if (!code && !query->statement)
 		return 0;
+	(void)db_take_read_failure(); /* an earlier one's */
 	if (!code)
 		code = sqlite3_step(query->statement);
 	if (code == SQLITE_ROW)

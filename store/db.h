@@ -117,6 +117,11 @@ extern const char *const db_migrations[STORE_SCHEMA_VERSION];
  * is copied to DATA/store.db.version-N first. */
 int db_migrate(struct store *store, const char *const *steps, int count, struct err *e);
 
+/* Once in a process, before SQLite's first use: its reads are observed (reading.c). */
+void db_observe_reads(void);
+/* errno of a read that failed since the last time this was asked; 0: none has. */
+int db_take_read_failure(void);
+
 /* Takes SQLite's system calls over, for this process and for good: what it
  * opens under HANDED_PATH are these descriptors (handed.c). ERR_GONE: the files
  * have been removed. */

@@ -110,6 +110,7 @@ static void configure_sqlite(void)
 		return;
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	db_observe_reads();
 	done = true;
 }
 
