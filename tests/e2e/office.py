@@ -120,6 +120,7 @@ class Office:
         self.reading = threading.Event()  # cleared: nobody takes the log
         self.reading.set()
         self.allowed = []  # log lines of error level that the test announced
+        self.environment = {}  # what the server and the commands find in theirs, beside ours
         self.settings = {
             "office": {
                 "hostname": HOSTNAME,
@@ -182,7 +183,7 @@ class Office:
         words = [self.binary, *(["-c", self.ini] if config else []), *arguments]
         return subprocess.run(
             [str(word) for word in words], input=stdin.encode(), capture_output=True, timeout=300,
-            cwd=self.dir.parent,
+            cwd=self.dir.parent, env={**os.environ, **self.environment},
         )
 
     def run(self, *arguments, stdin="", config=True):
@@ -203,7 +204,8 @@ class Office:
         """Starts `serve` without waiting for it."""
         assert self.process is None
         # Freed memory that the sanitizer holds back is not the server's.
-        environment = {"ASAN_OPTIONS": "quarantine_size_mb=1", **os.environ, "JOURNAL_STREAM": "8:1"}
+        environment = {"ASAN_OPTIONS": "quarantine_size_mb=1", **os.environ, "JOURNAL_STREAM": "8:1",
+                       **self.environment}
         self.process = subprocess.Popen(
             [self.binary, "-c", self.ini, "serve"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, cwd=self.dir, **popen,
