@@ -35,6 +35,16 @@ struct statement {
 /* The n-th SQL text linked into this program; NULL past the last. */
 const char *db_statement_at(size_t n);
 
+/* ---- SQL that several modules speak ---- */
+
+/* Of a new row of entries: numbers are never given again. */
+#define NEXT_ENTRY_ID                                                                              \
+	"1 + max(coalesce((SELECT max(id) FROM entries), 0),"                                      \
+	" (SELECT value FROM meta WHERE name = 'highest_entry'))"
+/* What is deleted at `now`: never earlier than the latest time seen, or a clock that
+ * has lost its time would make the purge take it at once. */
+#define DELETION_TIME(now) "max(" now ", (SELECT value FROM meta WHERE name = 'latest_time'))"
+
 struct query {
 	struct store *store;
 	sqlite3_stmt *statement;

@@ -75,9 +75,7 @@ static int add_entry(
 	struct query q = db_query(filing->store,
 		SQL("INSERT INTO entries"
 		    " (id, folder_id, body_id, size, uidl, received, checksum, prefix)"
-		    " VALUES (1 + max(coalesce((SELECT max(id) FROM entries), 0),"
-		    " (SELECT value FROM meta WHERE name = 'highest_entry')), ?, ?, ?, ?, ?, ?, "
-		    "?)"));
+		    " VALUES (" NEXT_ENTRY_ID ", ?, ?, ?, ?, ?, ?, ?)"));
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, filing->body->body_id);
 	db_bind_int(&q, (int64_t)(prefix->len + filing->body->size));

@@ -13,6 +13,10 @@ int events_add(struct store *store, const char *kind, int64_t user_id, int64_t e
 #define EVENT_SESSION "session"
 /* A user's login from an address: detail `from=ADDRESS`. */
 #define EVENT_LOGIN "login"
+/* A message was filed once more, deleted before or not: entry_id is what it has now;
+ * detail `was=ID uidl=UIDL`, its id before and its UIDL now. */
+#define EVENT_RESTORED "restored"
+#define EVENT_AGAIN    "again"
 
 struct event_totals {
 	int64_t delivered[24], delivered_size[24]; /* by hour, the last is the current one */

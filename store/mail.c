@@ -1,8 +1,16 @@
-/* Messages as the tools see them: listed, found, moved. */
+/* Messages as the tools see them: listed, found, moved, filed again.
+ *
+ * One that is filed again gets a new entry, and the entry of before says in the
+ * place of its UIDL what it became: "as 4711". No UIDL holds a blank (RFC 1939,
+ * 7), and nobody asks for it any more: sessions have it from their login. */
 #include "store/mail.h"
+#include "base/digest.h"
 #include "store/db.h"
+#include "store/events.h"
 #include <stdlib.h>
 #include <string.h>
+
+#define WAS_FILED_AGAIN "instr(e.uidl, ' ')"
 
 /* The numbers first, so that no statement stays open while the caller writes
  * to a terminal; 8 octets a message. */
@@ -12,7 +20,7 @@ static int find_ids(struct store *store, int64_t user_id, int64_t folder_id, boo
 	struct query q = db_query(store,
 		SQL("SELECT e.id FROM folders f JOIN entries e ON e.folder_id = f.id"
 		    " WHERE f.user_id = ?1 AND ?2 IN (0, f.id) AND (e.deleted IS NOT NULL) = ?3"
-		    " ORDER BY e.id"));
+		    " AND NOT " WAS_FILED_AGAIN " ORDER BY e.id"));
 	db_bind_int(&q, user_id);
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, deleted);
@@ -28,6 +36,7 @@ int mail_find(struct store *store, int64_t user_id, int64_t id, struct mail *mai
 {
 	struct query q = db_query(store,
 		SQL("SELECT e.id, f.id, f.name, e.uidl, e.size, e.received, e.deleted,"
+		    " CASE WHEN " WAS_FILED_AGAIN " THEN CAST(substr(e.uidl, 4) AS INTEGER) END,"
 		    " CASE b.header_from WHEN '' THEN b.sender ELSE b.header_from END"
 		    " FROM entries e JOIN folders f ON f.id = e.folder_id"
 		    " LEFT JOIN bodies b ON b.id = e.body_id WHERE e.id = ? AND f.user_id = ?"));
@@ -44,7 +53,8 @@ int mail_find(struct store *store, int64_t user_id, int64_t id, struct mail *mai
 	mail->size = (uint64_t)db_int(&q, 4);
 	mail->received = db_int(&q, 5);
 	mail->deleted = db_int(&q, 6);
-	db_copy_text(&q, 7, mail->from, sizeof(mail->from));
+	mail->became = db_int(&q, 7);
+	db_copy_text(&q, 8, mail->from, sizeof(mail->from));
 	db_end(&q);
 	return 1;
 }
@@ -85,4 +95,83 @@ int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_i
 			"there is no message %lld: `officemail mail list` shows their numbers",
 			(long long)id);
 	return 0;
+}
+
+/* ---- filed again ---- */
+
+int mail_list_again(struct store *store, int64_t user_id, bool deleted, int64_t since,
+	struct buf *ids, uint64_t *size, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT e.id, e.size FROM folders f JOIN entries e ON e.folder_id = f.id"
+			   " WHERE f.user_id = ? AND (e.deleted IS NOT NULL) = ?"
+			   " AND coalesce(e.deleted, e.received) >= ? AND NOT " WAS_FILED_AGAIN
+			   " ORDER BY e.id"));
+	db_bind_int(&q, user_id);
+	db_bind_int(&q, deleted);
+	db_bind_int(&q, since);
+	int found;
+	*size = 0;
+	while ((found = db_next(&q, e)) == 1) {
+		int64_t id = db_int(&q, 0);
+		buf_add(ids, &id, sizeof(id));
+		*size += (uint64_t)db_int(&q, 1);
+	}
+	return found;
+}
+
+static int copy_entry(struct store *store, int64_t user_id, int64_t id, bool deleted,
+	const char *uidl, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("INSERT INTO entries"
+		    " (id, folder_id, body_id, size, uidl, received, checksum, prefix)"
+		    " SELECT " NEXT_ENTRY_ID ", e.folder_id, e.body_id, e.size, ?, e.received,"
+		    " e.checksum, e.prefix FROM entries e JOIN folders f ON f.id = e.folder_id"
+		    " WHERE e.id = ? AND f.user_id = ? AND (e.deleted IS NOT NULL) = ?"
+		    " AND NOT " WAS_FILED_AGAIN));
+	db_bind_text(&q, slice_of(uidl));
+	db_bind_int(&q, id);
+	db_bind_int(&q, user_id);
+	db_bind_int(&q, deleted);
+	if (db_run(&q, e) < 0)
+		return -1;
+	return db_changes(store) == 1;
+}
+
+/* Deleted when it was: the hour for sessions that list it has begun then. */
+static int retire_entry(struct store *store, int64_t id, int64_t became, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("UPDATE entries SET uidl = format('as %d', ?),"
+			   " deleted = coalesce(deleted, " DELETION_TIME("?") ") WHERE id = ?"));
+	db_bind_int(&q, became);
+	db_bind_int(&q, store_now(store));
+	db_bind_int(&q, id);
+	return db_run(&q, e);
+}
+
+static int note_again(struct store *store, int64_t user_id, int64_t id, int64_t became,
+	bool deleted, const char *uidl, struct err *e)
+{
+	struct buf detail = {0};
+	buf_printf(&detail, "was=%lld uidl=%s", (long long)id, uidl);
+	int result = events_add(store, deleted ? EVENT_RESTORED : EVENT_AGAIN, user_id, became,
+		buf_slice(&detail), e);
+	buf_free(&detail);
+	return result;
+}
+
+int mail_again(struct store *store, int64_t user_id, int64_t id, bool deleted, struct err *e)
+{
+	char uidl[UIDL_NEW_LENGTH + 1];
+	digest_random_text(uidl, UIDL_NEW_LENGTH);
+	int copied = copy_entry(store, user_id, id, deleted, uidl, e);
+	int64_t became = db_last_id(store);
+	if (copied != 1)
+		return copied;
+	if (retire_entry(store, id, became, e) < 0 ||
+		note_again(store, user_id, id, became, deleted, uidl, e) < 0)
+		return -1;
+	return 1;
 }

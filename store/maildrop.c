@@ -89,13 +89,10 @@ static int check_folder(struct store *store, int64_t user_id, int64_t folder_id,
 
 static int mark_deleted(struct store *store, int64_t folder_id, struct slice ids, struct err *e)
 {
-	/* Never earlier than the latest time seen: a clock that has lost its time
-	 * would make the purge take it at once. */
-	struct query q = db_query(
-		store, SQL("UPDATE entries SET deleted = max(?,"
-			   " (SELECT value FROM meta WHERE name = 'latest_time'))"
-			   " WHERE id IN (SELECT value FROM json_each(?)) AND folder_id = ?"
-			   " AND deleted IS NULL /* scans json_each: all the ids asked for */"));
+	struct query q = db_query(store,
+		SQL("UPDATE entries SET deleted = " DELETION_TIME(
+			"?") " WHERE id IN (SELECT value FROM json_each(?)) AND folder_id = ?"
+			     " AND deleted IS NULL /* scans json_each: all the ids asked for */"));
 	db_bind_int(&q, store_now(store));
 	db_bind_text(&q, ids);
 	db_bind_int(&q, folder_id);

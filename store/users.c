@@ -297,9 +297,6 @@ int users_rename(struct store *store, const struct config *config, int64_t user_
 	return set_address(store, user_id, &to, e);
 }
 
-/* Never earlier than the latest time seen: see maildrop_delete(). */
-#define DELETION_TIME "max(?1, (SELECT value FROM meta WHERE name = 'latest_time'))"
-
 int users_remove(struct store *store, int64_t user_id, struct err *e)
 {
 	struct user user;
@@ -308,11 +305,12 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 		return err_set(e, ERR_MISSING, "there is no such user any more");
 	if (found < 0)
 		return -1;
-	struct query mark = db_query(store,
-		SQL("UPDATE entries SET deleted = " DELETION_TIME
-		    " WHERE id IN (SELECT id FROM entries WHERE"
-		    " folder_id IN (SELECT id FROM folders WHERE user_id = ?2) AND deleted IS NULL"
-		    " LIMIT ?3)"));
+	struct query mark =
+		db_query(store, SQL("UPDATE entries SET deleted = " DELETION_TIME(
+					"?1") " WHERE id IN (SELECT id FROM entries WHERE"
+					      " folder_id IN (SELECT id FROM folders WHERE user_id "
+					      "= ?2) AND deleted IS NULL"
+					      " LIMIT ?3)"));
 	db_bind_int(&mark, store_now(store));
 	db_bind_int(&mark, user_id);
 	db_bind_int(&mark, USERS_STEP);
@@ -323,7 +321,7 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 	if (aliases_forget_user(store, slice_of(user.address), e) < 0)
 		return -1;
 	struct query remove = db_query(store,
-		SQL("UPDATE users SET removed = " DELETION_TIME ", hash = '' WHERE id = ?2"));
+		SQL("UPDATE users SET removed = " DELETION_TIME("?1") ", hash = '' WHERE id = ?2"));
 	db_bind_int(&remove, store_now(store));
 	db_bind_int(&remove, user_id);
 	return db_run(&remove, e);

@@ -104,11 +104,24 @@ const char *command_option(const struct command_line *line, const char *name)
 	return given(line, slice_of(name));
 }
 
+/* Was another of what stands in one bracket with it given? */
+static int check_group(struct command_line *line, const struct item *item, struct err *e)
+{
+	struct item other;
+	for (size_t i = 0; i < line->option_count; i++)
+		if (item->group > 0 && find_option(line->command, line->options[i].name, &other) &&
+			other.group == item->group)
+			return command_misuse(line, e, "%.*s and %.*s exclude each other",
+				(int)other.name.len, other.name.at, (int)item->name.len,
+				item->name.at);
+	return 0;
+}
+
 /* One option; *next is the argument behind it, taken if it is the value. */
 static int take_option(
 	struct command_line *line, const char *text, const char *const **next, struct err *e)
 {
-	struct item item, other;
+	struct item item;
 	struct slice rest = slice_of(text);
 	struct slice name = slice_cut(&rest, '=');
 	bool attached = name.len < strlen(text);
@@ -116,11 +129,8 @@ static int take_option(
 		return command_misuse(line, e, "there is no option %s here", text);
 	if (given(line, name))
 		return command_misuse(line, e, "%.*s is given twice", (int)name.len, name.at);
-	for (size_t i = 0; i < line->option_count; i++)
-		if (item.group > 0 && find_option(line->command, line->options[i].name, &other) &&
-			other.group == item.group)
-			return command_misuse(line, e, "%.*s and %.*s exclude each other",
-				(int)other.name.len, other.name.at, (int)name.len, name.at);
+	if (check_group(line, &item, e) < 0)
+		return -1;
 	if (item.has_value && !attached && !**next)
 		return command_misuse(line, e, "%s lacks its value", text);
 	if (!item.has_value && attached)
@@ -144,6 +154,8 @@ static int check_counts(struct command_line *line, struct err *e)
 	size_t most = 0, least = 0;
 	bool unlimited = false;
 	while (next_item(&usage, &item)) {
+		if (!item.option && line->count > most && check_group(line, &item, e) < 0)
+			return -1;
 		if (item.option && item.required && !given(line, item.name))
 			return command_misuse(
 				line, e, "%.*s is missing", (int)item.name.len, item.name.at);

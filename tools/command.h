@@ -17,7 +17,8 @@ struct command {
 	const char *name; /* "serve", "user add" */
 	/* What may follow, for people and for the parser alike: ARGUMENT,
 	 * [ARGUMENT], ARGUMENT..., [ARGUMENT...], --option, --option VALUE, and
-	 * [--option | --option VALUE], of which one can be given. */
+	 * [--option | --option VALUE] and [ARGUMENT... | --option VALUE], of which one
+	 * can be given. */
 	const char *usage;
 	const char *help; /* one line */
 	command_fn run;
@@ -104,6 +105,8 @@ int command_mail_list(struct command_line *line, struct err *e);
 int command_mail_show(struct command_line *line, struct err *e);
 int command_mail_remove(struct command_line *line, struct err *e);
 int command_mail_move(struct command_line *line, struct err *e);
+int command_mail_restore(struct command_line *line, struct err *e);
+int command_mail_again(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
 
 #endif

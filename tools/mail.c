@@ -2,7 +2,7 @@
 #include "store/mail.h"
 #include "base/text.h"
 #include "tools/people.h"
-#include <stdlib.h>
+#include <string.h>
 
 #define STEP 200 /* messages a transaction */
 
@@ -61,6 +61,30 @@ static int find_mail(struct office *office, const struct user *user, int64_t id,
 	return found < 0 ? -1 : 0;
 }
 
+/* `count` arguments behind the address are ids; adds them to *ids. */
+static int read_ids(struct command_line *line, size_t count, struct buf *ids, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		int64_t id;
+		if (read_id(line, line->arguments[i + 1], &id, e) < 0)
+			return -1;
+		buf_add(ids, &id, sizeof(id));
+	}
+	return 0;
+}
+
+static int64_t id_at(const struct buf *ids, size_t n)
+{
+	int64_t id;
+	memcpy(&id, ids->at + n * sizeof(id), sizeof(id));
+	return id;
+}
+
+static size_t id_count(const struct buf *ids)
+{
+	return ids->len / sizeof(int64_t);
+}
+
 static int print_message(struct store *store, int64_t id, struct err *e)
 {
 	struct body_reader reader;
@@ -98,8 +122,8 @@ int command_mail_show(struct command_line *line, struct err *e)
 struct task {
 	struct user user;
 	struct folder folder; /* to move to; id 0: remove */
-	int64_t *ids;
-	size_t count, done;
+	struct buf ids;
+	size_t at;
 };
 
 static int change(struct office *office, const struct task *task, int64_t id, struct err *e)
@@ -115,26 +139,18 @@ static int change(struct office *office, const struct task *task, int64_t id, st
 static int change_some(struct office *office, void *arg, struct err *e)
 {
 	struct task *task = arg;
-	for (size_t n = 0; n < STEP && task->done < task->count; n++)
-		if (change(office, task, task->ids[task->done++], e) < 0)
+	for (size_t n = 0; n < STEP && task->at < id_count(&task->ids); n++)
+		if (change(office, task, id_at(&task->ids, task->at++), e) < 0)
 			return -1;
-	return task->done < task->count;
+	return task->at < id_count(&task->ids);
 }
 
 /* One wrong id, and nothing is changed. */
 static int find_all(struct office *office, const struct task *task, struct err *e)
 {
 	struct mail mail;
-	for (size_t i = 0; i < task->count; i++)
-		if (find_mail(office, &task->user, task->ids[i], &mail, e) < 0)
-			return -1;
-	return 0;
-}
-
-static int read_ids(struct command_line *line, struct task *task, struct err *e)
-{
-	for (size_t i = 0; i < task->count; i++)
-		if (read_id(line, line->arguments[i + 1], &task->ids[i], e) < 0)
+	for (size_t i = 0; i < id_count(&task->ids); i++)
+		if (find_mail(office, &task->user, id_at(&task->ids, i), &mail, e) < 0)
 			return -1;
 	return 0;
 }
@@ -143,9 +159,9 @@ static int read_ids(struct command_line *line, struct task *task, struct err *e)
 static int change_all(struct command_line *line, size_t count, const char *folder, struct err *e)
 {
 	struct office office;
-	struct task task = {.ids = must_alloc(count * sizeof(*task.ids)), .count = count};
+	struct task task = {0};
 	int result = -1;
-	if (read_ids(line, &task, e) < 0 ||
+	if (read_ids(line, count, &task.ids, e) < 0 ||
 		people_open(&office, &task.user, line, STORE_TOOL, e) < 0)
 		goto out;
 	result = find_all(&office, &task, e);
@@ -155,7 +171,7 @@ static int change_all(struct command_line *line, size_t count, const char *folde
 		result = office_in_steps(&office, change_some, &task, e);
 	office_close(&office);
 out:
-	free(task.ids);
+	buf_free(&task.ids);
 	return result;
 }
 
@@ -167,4 +183,114 @@ int command_mail_remove(struct command_line *line, struct err *e)
 int command_mail_move(struct command_line *line, struct err *e)
 {
 	return change_all(line, line->count - 2, line->arguments[line->count - 1], e);
+}
+
+/* ---- restore, again ---- */
+
+struct offer {
+	struct user user;
+	bool deleted; /* restore; else again */
+	struct buf ids;
+	uint64_t size; /* octets of all of them */
+	size_t at;
+	long long done;
+};
+
+/* What is named must be what the command is for. */
+static int check_side(const struct offer *offer, const struct mail *mail, struct err *e)
+{
+	long long id = mail->id;
+	if (mail->became)
+		return err_set(e, ERR_INPUT, "message %lld is there again already, as %lld", id,
+			(long long)mail->became);
+	if (offer->deleted && !mail->deleted)
+		return err_set(e, ERR_INPUT,
+			"message %lld is not deleted: `officemail mail again` offers it once more",
+			id);
+	if (!offer->deleted && mail->deleted)
+		return err_set(e, ERR_INPUT,
+			"message %lld is deleted: `officemail mail restore` brings it back", id);
+	return 0;
+}
+
+static int check_named(struct office *office, struct offer *offer, struct err *e)
+{
+	struct mail mail;
+	for (size_t i = 0; i < id_count(&offer->ids); i++) {
+		if (find_mail(office, &offer->user, id_at(&offer->ids, i), &mail, e) < 0 ||
+			check_side(offer, &mail, e) < 0)
+			return -1;
+		offer->size += mail.size;
+	}
+	return 0;
+}
+
+/* A mailbox filled beyond its quota would refuse the mail of tomorrow. */
+static int check_room(struct office *office, const struct offer *offer, struct err *e)
+{
+	char size[TEXT_SIZE_MAX], left[TEXT_SIZE_MAX];
+	uint64_t room = users_room(&offer->user, &office->config);
+	if (!offer->deleted || offer->size <= room)
+		return 0;
+	return err_set(e, ERR_QUOTA,
+		"they hold %s, and the quota of %s leaves %s: take fewer, or raise it with "
+		"`officemail user quota`; nothing was restored",
+		text_of_size(size, offer->size), offer->user.address, text_of_size(left, room));
+}
+
+static int offer_some(struct office *office, void *arg, struct err *e)
+{
+	struct offer *offer = arg;
+	for (size_t n = 0; n < STEP && offer->at < id_count(&offer->ids); n++) {
+		int done = mail_again(office->store, offer->user.id,
+			id_at(&offer->ids, offer->at++), offer->deleted, e);
+		if (done < 0)
+			return -1;
+		offer->done += done;
+	}
+	return offer->at < id_count(&offer->ids);
+}
+
+static int offer_all(
+	struct office *office, struct offer *offer, bool named, int64_t since, struct err *e)
+{
+	int found = named ? check_named(office, offer, e)
+			  : mail_list_again(office->store, offer->user.id, offer->deleted, since,
+				    &offer->ids, &offer->size, e);
+	if (found < 0 || check_room(office, offer, e) < 0)
+		return -1;
+	return office_in_steps(office, offer_some, offer, e);
+}
+
+static int offer_again(struct command_line *line, bool deleted, struct err *e)
+{
+	struct office office;
+	struct offer offer = {.deleted = deleted};
+	const char *since = command_option(line, "--since");
+	int64_t seconds = 0;
+	int result = -1;
+	if (since && !text_to_duration(slice_of(since), &seconds))
+		return command_misuse(line, e, "%s is no duration: give 30m, 12h or 14d", since);
+	if (read_ids(line, line->count - 1, &offer.ids, e) < 0 ||
+		people_open(&office, &offer.user, line, STORE_TOOL, e) < 0)
+		goto out;
+	result = offer_all(&office, &offer, line->count > 1,
+		since ? store_now(office.store) - seconds : INT64_MIN, e);
+	office_close(&office);
+	if (result == 0)
+		printf("%lld message%s %s\n", offer.done, offer.done == 1 ? "" : "s",
+			deleted ? "restored" : "offered again");
+out:
+	buf_free(&offer.ids);
+	return result;
+}
+
+int command_mail_restore(struct command_line *line, struct err *e)
+{
+	return offer_again(line, true, e);
+}
+
+int command_mail_again(struct command_line *line, struct err *e)
+{
+	return offer_again(line, false, e);
 }

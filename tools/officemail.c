@@ -50,6 +50,10 @@ static const struct command commands[] = {
 		command_mail_remove},
 	{"mail move", "ADDRESS ID... FOLDER", "files messages in another folder",
 		command_mail_move},
+	{"mail restore", "ADDRESS [ID... | --since DURATION]",
+		"brings back what was deleted, as long as it is kept", command_mail_restore},
+	{"mail again", "ADDRESS [ID... | --since DURATION]",
+		"offers messages once more, as if they were new", command_mail_again},
 	{"status", "[--json]", "users, messages, deliveries, certificate, disk", command_status},
 	{"help", "[COMMAND...]", "what there is, or one command in full", command_help},
 };

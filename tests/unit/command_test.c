@@ -79,6 +79,19 @@ static void options_of_one_bracket_exclude_each_other(void **state)
 	assert_string_equal(e.text, "--stdin and --hash exclude each other");
 }
 
+static void arguments_and_an_option_of_one_bracket_exclude_each_other(void **state)
+{
+	(void)state;
+	static const char usage[] = "ADDRESS [ID... | --since DURATION] [--json]";
+	assert_int_equal(PARSE(usage, "a"), 0);
+	assert_int_equal(PARSE(usage, "a", "1", "2", "--json"), 0);
+	assert_int_equal(line.count, 3);
+	assert_int_equal(PARSE(usage, "--since", "3d", "a"), 0);
+	assert_string_equal(command_option(&line, "--since"), "3d");
+	assert_int_equal(PARSE(usage, "a", "--since", "3d", "1"), -1);
+	assert_string_equal(e.text, "--since and ID exclude each other");
+}
+
 static void an_option_outside_brackets_must_be_given(void **state)
 {
 	(void)state;
@@ -95,6 +108,7 @@ int main(void)
 		cmocka_unit_test(options_have_a_value_where_the_usage_names_one),
 		cmocka_unit_test(options_that_are_none_are_refused),
 		cmocka_unit_test(options_of_one_bracket_exclude_each_other),
+		cmocka_unit_test(arguments_and_an_option_of_one_bracket_exclude_each_other),
 		cmocka_unit_test(an_option_outside_brackets_must_be_given),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

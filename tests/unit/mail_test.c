@@ -126,6 +126,126 @@ static void moving_keeps_the_uidl_and_the_counters(void **state)
 	assert_sound(office);
 }
 
+/* ---- filed again ---- */
+
+static struct mail get_mail(struct test_office *office, int64_t id)
+{
+	struct mail mail;
+	assert_int_equal(mail_find(office->store, get_user(office, "ani@kantor.example").id, id,
+				 &mail, &office->e),
+		1);
+	return mail;
+}
+
+static int again(struct test_office *office, const char *address, int64_t id, bool deleted)
+{
+	int64_t user = get_user(office, address).id;
+	return WRITE(office, mail_again(office->store, user, id, deleted, &office->e));
+}
+
+/* How many mail_again() could file. */
+static size_t offers(struct test_office *office, bool deleted, int64_t since)
+{
+	struct buf ids = {0};
+	uint64_t size;
+	assert_int_equal(mail_list_again(office->store, get_user(office, "ani@kantor.example").id,
+				 deleted, since, &ids, &size, &office->e),
+		0);
+	size_t count = ids.len / sizeof(int64_t);
+	assert_true((size > 0) == (count > 0));
+	buf_free(&ids);
+	return count;
+}
+
+static void restored_mail_is_new_to_clients_and_the_old_entry_stays_for_sessions(void **state)
+{
+	struct test_office *office = *state;
+	struct buf before = {0}, after = {0}, session = {0};
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	post(office, "ani@kantor.example", LETTER);
+	struct mail was = get_mail(office, 1);
+	assert_int_equal(read_entry(office->store, 1, &before, &office->e), 0);
+	erase(office, 1);
+	store_set_clock(office->store, START + HOUR);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 1);
+	struct mail is = get_mail(office, 3), old = get_mail(office, 1);
+	assert_string_not_equal(is.uidl, was.uidl);
+	assert_int_equal(strlen(is.uidl), UIDL_NEW_LENGTH);
+	assert_int_equal(is.received, was.received);
+	assert_int_equal(is.folder_id, was.folder_id);
+	assert_int_equal(is.deleted, 0);
+	assert_int_equal(old.became, 3);
+	assert_int_equal(old.deleted, START);
+	assert_int_equal(read_entry(office->store, 3, &after, &office->e), 0);
+	assert_int_equal(read_entry(office->store, 1, &session, &office->e), 0);
+	assert_true(slice_equal(buf_slice(&before), buf_slice(&after)));
+	assert_true(slice_equal(buf_slice(&before), buf_slice(&session)));
+	assert_int_equal(see_all(office, 0, true).count, 0);
+	assert_int_equal(see_all(office, 0, false).count, 2);
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 2);
+	assert_sound(office);
+	buf_free(&before);
+	buf_free(&after);
+	buf_free(&session);
+}
+
+static void mail_offered_again_takes_the_place_of_what_it_was(void **state)
+{
+	struct test_office *office = *state;
+	add_user(office, "ani@kantor.example");
+	post(office, "ani@kantor.example", LETTER);
+	int64_t used = get_user(office, "ani@kantor.example").used;
+	store_set_clock(office->store, START + HOUR);
+	assert_int_equal(again(office, "ani@kantor.example", 1, false), 1);
+	assert_int_equal(get_user(office, "ani@kantor.example").messages, 1);
+	assert_int_equal(get_user(office, "ani@kantor.example").used, used);
+	assert_int_equal(get_mail(office, 1).deleted, START + HOUR);
+	assert_int_equal(get_mail(office, 2).received, START);
+	assert_int_equal(see_all(office, 0, true).count, 0);
+	erase(office, 1); /* by a session that lists what it was */
+	assert_int_equal(see_all(office, 0, false).last.id, 2);
+	assert_sound(office);
+}
+
+static void nothing_is_filed_again_twice_or_from_the_wrong_side(void **state)
+{
+	struct test_office *office = *state;
+	add_user(office, "ani@kantor.example");
+	add_user(office, "budi@kantor.example");
+	for (int i = 0; i < 2; i++)
+		post(office, "ani@kantor.example", LETTER);
+	erase(office, 1);
+	assert_int_equal(again(office, "ani@kantor.example", 1, false), 0);
+	assert_int_equal(again(office, "ani@kantor.example", 2, true), 0);
+	assert_int_equal(again(office, "budi@kantor.example", 1, true), 0);
+	assert_int_equal(again(office, "ani@kantor.example", 77, true), 0);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 1);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 0);
+	assert_int_equal(number(office, ALL_ENTRIES), 3);
+}
+
+static void offers_are_counted_from_the_deletion_or_the_arrival(void **state)
+{
+	struct test_office *office = *state;
+	add_user(office, "ani@kantor.example");
+	for (int hours = 0; hours < 4; hours++) {
+		store_set_clock(office->store, START + hours * HOUR);
+		post(office, "ani@kantor.example", LETTER);
+	}
+	store_set_clock(office->store, START + 10 * HOUR);
+	erase(office, 1);
+	store_set_clock(office->store, START + 20 * HOUR);
+	erase(office, 2);
+	assert_int_equal(offers(office, false, INT64_MIN), 2);
+	assert_int_equal(offers(office, false, START + 3 * HOUR), 1);
+	assert_int_equal(offers(office, true, INT64_MIN), 2);
+	assert_int_equal(offers(office, true, START + 10 * HOUR), 2);
+	assert_int_equal(offers(office, true, START + 10 * HOUR + 1), 1);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 1);
+	assert_int_equal(offers(office, true, INT64_MIN), 1);
+}
+
 /* ---- the purge ---- */
 
 /* Both clocks go on. */
@@ -168,6 +288,19 @@ static void deleted_mail_stays_for_keep_deleted_and_then_goes_with_its_octets(vo
 	pass(office, 1);
 	assert_int_equal(purge(office, WEEKS, false), 2);
 	assert_int_equal(number(office, ALL_PIECES), 2);
+}
+
+static void mail_that_was_restored_outlives_what_it_was(void **state)
+{
+	struct test_office *office = *state;
+	begin_purging(office);
+	erase(office, 1);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 1);
+	assert_int_equal(purge(office, 0, false), 4);
+	pass(office, HOUR);
+	assert_int_equal(purge(office, 0, false), 3);
+	assert_int_equal(number(office, ALL_PIECES), 3);
+	assert_int_equal(again(office, "ani@kantor.example", 1, true), 0);
 }
 
 static void a_body_lives_as_long_as_one_of_its_messages(void **state)
@@ -431,6 +564,11 @@ int main(void)
 		OFFICE_TEST(a_message_tells_who_it_is_from),
 		OFFICE_TEST(a_from_field_of_any_length_is_cut_between_letters),
 		OFFICE_TEST(moving_keeps_the_uidl_and_the_counters),
+		OFFICE_TEST(restored_mail_is_new_to_clients_and_the_old_entry_stays_for_sessions),
+		OFFICE_TEST(mail_offered_again_takes_the_place_of_what_it_was),
+		OFFICE_TEST(nothing_is_filed_again_twice_or_from_the_wrong_side),
+		OFFICE_TEST(offers_are_counted_from_the_deletion_or_the_arrival),
+		OFFICE_TEST(mail_that_was_restored_outlives_what_it_was),
 		OFFICE_TEST(deleted_mail_stays_for_keep_deleted_and_then_goes_with_its_octets),
 		OFFICE_TEST(a_body_lives_as_long_as_one_of_its_messages),
 		OFFICE_TEST(nothing_goes_within_an_hour),
