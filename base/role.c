@@ -244,6 +244,11 @@ static void take_frames(struct role_channel *from)
 			from->ended = true;
 			return;
 		}
+		/* Whoever waits for an answer has taken all of it when he asks on. */
+		if (from->out.len > 0) {
+			role_refuse(from, "asks on and does not take its answers");
+			return;
+		}
 		role->frames++;
 		role->octets += frame.body.len;
 		role->program->frame(from, &frame);

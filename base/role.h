@@ -2,8 +2,8 @@
  * frames, calls back; in rounds, so that what arrived together can be answered
  * together (the writer commits once a round).
  *
- * No role waits for a session: what a session does not take at once is kept
- * for it, up to a limit, and past that its channel is closed. */
+ * No role waits for a session: an answer it does not take at once is kept for it,
+ * up to a limit. Past that, or if it asks on meanwhile, its channel is closed. */
 #ifndef BASE_ROLE_H
 #define BASE_ROLE_H
 

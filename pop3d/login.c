@@ -7,8 +7,6 @@
 #include "pop3d/reply.h"
 #include <time.h>
 
-#define WRONG_LOGINS_MAX 5
-
 static void forget_name(struct session *session)
 {
 	buf_wipe(&session->name);

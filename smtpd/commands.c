@@ -9,9 +9,6 @@
 #include "smtpd/session.h"
 #include "store/requests.h"
 
-#define WRONG_RECIPIENTS_MAX 20
-#define RECIPIENTS_MOST      2000 /* so that an envelope fits in a frame, whatever is configured */
-
 #define NEW        (1u << SESSION_NEW)
 #define READY      (1u << SESSION_READY)
 #define SENDER     (1u << SESSION_SENDER)
@@ -154,7 +151,7 @@ static int run_rcpt(void *arg, struct slice argument)
 	}
 	session->refused = true;
 	/* Who guesses at addresses gets no more than a handful of answers. */
-	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_RECIPIENTS_MAX)
+	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_ADDRESSES_MAX)
 		reply = REPLY_TOO_MANY_WRONG;
 	log_event(LOG_INFO, "recipient-refused", log_text("service", session->visitor->service),
 		log_text("from", session->sender),

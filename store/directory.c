@@ -27,6 +27,8 @@ struct asker {
 	struct hello hello;
 	bool waiting; /* for a helper's answer */
 	bool logged_in;
+	bool has_files;
+	unsigned wrong_logins, wrong_addresses;
 	int64_t folder_id; /* of the mailbox that is open, once logged in */
 	/* while waiting: */
 	struct user user; /* id 0: there is none */
@@ -87,16 +89,22 @@ static void connect_writer(void)
 
 static void resolve(struct role_channel *from, const struct frame *frame)
 {
+	struct asker *asker = from->owner;
 	struct unpack in = {.rest = frame->body};
 	struct err e;
 	struct slice address = unpack_slice(&in);
 	uint64_t size = unpack_number(&in);
-	if (unpack_end(&in, &e) < 0)
+	if (unpack_end(&in, &e) < 0) {
 		role_refuse(from, e.text);
-	else if (addresses_accept(directory.store, directory.birth->config, address, size, &e) < 0)
+	} else if (asker->wrong_addresses > WRONG_ADDRESSES_MAX) {
+		role_refuse(from, "guesses at addresses");
+	} else if (addresses_accept(directory.store, directory.birth->config, address, size, &e) <
+		   0) {
+		asker->wrong_addresses += e.kind == ERR_MISSING;
 		role_answer_error(from, &e);
-	else
+	} else {
 		role_answer(from, ANSWER_OK, SLICE(""));
+	}
 }
 
 /* ---- logging in ---- */
@@ -107,6 +115,7 @@ static void refuse_login(struct asker *asker, enum err_kind kind, const char *wh
 {
 	struct err e;
 	struct slice name = buf_slice(&asker->name);
+	asker->wrong_logins++;
 	name.len = name.len < NAME_SHOWN ? name.len : NAME_SHOWN;
 	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"), log_slice("user", name),
 		log_text("from", asker->hello.peer));
@@ -118,6 +127,7 @@ static void refuse_login(struct asker *asker, enum err_kind kind, const char *wh
 static void refuse_disabled(struct asker *asker)
 {
 	struct err e;
+	asker->wrong_logins++;
 	log_event(LOG_NOTICE, "login-of-disabled", log_text("service", "pop3"),
 		log_text("user", asker->user.address), log_text("from", asker->hello.peer));
 	err_set(&e, ERR_DENIED, "the account is disabled");
@@ -269,6 +279,10 @@ static void log_in(struct role_channel *from, const struct frame *frame)
 		role_refuse(from, "logs in out of turn");
 		return;
 	}
+	if (asker->wrong_logins >= WRONG_LOGINS_MAX) {
+		role_refuse(from, "guesses at passwords");
+		return;
+	}
 	buf_clear(&asker->name);
 	buf_add_slice(&asker->name, name);
 	int found = users_find_login(directory.store, name, &asker->user, &folder, &e);
@@ -290,12 +304,15 @@ static void log_in(struct role_channel *from, const struct frame *frame)
 
 static void hand_files(struct role_channel *from, const struct frame *frame)
 {
-	const struct asker *asker = from->owner;
+	struct asker *asker = from->owner;
 	(void)frame;
-	if (asker->logged_in)
-		role_answer_fds(from, ANSWER_OK, directory.files, 3);
+	/* Descriptors under way are counted for the account: who does not take them
+	 * would leave none for others. */
+	if (!asker->logged_in || asker->has_files)
+		role_refuse(from, "asks for the store before a login, or again");
 	else
-		role_refuse(from, "asks for the store before a login");
+		role_answer_fds(from, ANSWER_OK, directory.files, 3);
+	asker->has_files = true;
 }
 
 /* ---- rights ---- */

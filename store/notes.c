@@ -39,14 +39,21 @@ void request_new_hash(
 	buf_wipe(&body);
 }
 
+int request_event_read(const struct frame *frame, const unsigned char ticket_key[DIGEST_SIZE],
+	int64_t now, struct ticket *ticket, struct slice *detail, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	unpack_ticket(&in, ticket);
+	*detail = unpack_slice(&in);
+	return unpack_end(&in, e) < 0 ? -1 : ticket_check(ticket, ticket_key, now, e);
+}
+
 static int note_event(struct store *store, const struct frame *frame,
 	const unsigned char key[DIGEST_SIZE], struct err *e)
 {
-	struct unpack in = {.rest = frame->body};
 	struct ticket ticket;
-	unpack_ticket(&in, &ticket);
-	struct slice detail = unpack_slice(&in);
-	if (unpack_end(&in, e) < 0 || ticket_check(&ticket, key, store_now(store), e) < 0)
+	struct slice detail;
+	if (request_event_read(frame, key, store_now(store), &ticket, &detail, e) < 0)
 		return -1;
 	return events_add(store, EVENT_SESSION, ticket.user_id, 0, detail, e);
 }

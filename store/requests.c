@@ -232,7 +232,7 @@ int request_deliver_read(const struct frame *frame, struct delivery *delivery,
 	uint64_t count = unpack_number(&in);
 	/* Each takes at least its length's octets: no count can ask for more
 	 * memory than a frame is long. */
-	if (in.failed || count > in.rest.len / sizeof(uint64_t))
+	if (in.failed || count > RECIPIENTS_MOST || count > in.rest.len / sizeof(uint64_t))
 		return err_set(e, ERR_INPUT, "a delivery with too many recipients");
 	*recipients = must_alloc((count + 1) * sizeof(**recipients));
 	for (uint64_t i = 0; i < count; i++)
@@ -261,18 +261,26 @@ void request_forget(struct channel *writer)
 
 /* ---- deleting ---- */
 
+static void pack_delete(
+	struct buf *body, const struct ticket *ticket, const int64_t *ids, size_t count)
+{
+	pack_ticket(body, ticket);
+	pack_slice(body, (struct slice){(const char *)ids, count * sizeof(*ids)});
+}
+
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e)
 {
 	struct frame frame;
 	struct buf body = {0};
 	for (; count > DELETE_IDS; ids += DELETE_IDS, count -= DELETE_IDS) {
-		struct iovec part = {(void *)ids, DELETE_IDS * sizeof(*ids)};
-		if (channel_send(writer, REQUEST_DELETE_MORE, &part, 1, NULL, 0, e) < 0)
+		pack_delete(&body, ticket, ids, DELETE_IDS);
+		int sent = channel_send_buf(writer, REQUEST_DELETE_MORE, &body, e);
+		buf_free(&body);
+		if (sent < 0)
 			return -1;
 	}
-	pack_ticket(&body, ticket);
-	pack_slice(&body, (struct slice){(const char *)ids, count * sizeof(*ids)});
+	pack_delete(&body, ticket, ids, count);
 	return ask(writer, REQUEST_DELETE, &body, &frame, e);
 }
 
@@ -280,16 +288,19 @@ int request_delete_read(
 	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
-	struct slice octets = frame->body;
-	if (frame->type == REQUEST_DELETE) {
-		unpack_ticket(&in, ticket);
-		octets = unpack_slice(&in);
-		if (unpack_end(&in, e) < 0)
-			return -1;
-	}
+	unpack_ticket(&in, ticket);
+	struct slice octets = unpack_slice(&in);
+	if (unpack_end(&in, e) < 0)
+		return -1;
 	if (octets.len % sizeof(int64_t) != 0)
 		return err_set(e, ERR_INPUT, "half a number in a list of entries");
+	size_t at = ids->len / sizeof(int64_t);
 	buf_add_slice(ids, octets);
+	const int64_t *all = (const void *)ids->at;
+	/* None twice: what is asked for costs no more than a mailbox holds. */
+	for (size_t i = at > 0 ? at : 1; i < ids->len / sizeof(*all); i++)
+		if (all[i] <= all[i - 1])
+			return err_set(e, ERR_INPUT, "a list of entries that is not in order");
 	return 0;
 }
 

@@ -23,15 +23,15 @@ enum request {                          /* types of frames, beside those of base
 	/* to the directory */
 	REQUEST_RESOLVE,     /* smtp, lmtp: would this recipient be taken? */
 	REQUEST_LOGIN,       /* pop3: user, password */
-	REQUEST_STORE_FILES, /* pop3, after a login: the three descriptors */
+	REQUEST_STORE_FILES, /* pop3, once after a login: the three descriptors */
 
 	/* to the writer */
 	REQUEST_PIECE,       /* smtp, lmtp: BODY_PIECE octets of a message to come */
 	REQUEST_DELIVER,     /* smtp, lmtp: the rest, and the envelope */
 	REQUEST_FORGET,      /* smtp, lmtp: the pieces sent are for nothing; no answer */
 	REQUEST_DELETE,      /* pop3: ticket, entries */
-	REQUEST_DELETE_MORE, /* pop3: entries of the REQUEST_DELETE to come; no answer */
-	REQUEST_EVENT,       /* pop3: what the session did; no answer */
+	REQUEST_DELETE_MORE, /* pop3: the same, of the REQUEST_DELETE to come; no answer */
+	REQUEST_EVENT,       /* pop3, once: ticket, what the session did; no answer */
 	REQUEST_TICKET_KEY,  /* directory: the key of the tickets */
 	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
 	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
@@ -80,8 +80,10 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
 
 /* Would mail for `address` be taken, `size` octets of it (0: not said)?
  * ERR_INPUT, ERR_DENIED (not ours), ERR_MISSING, ERR_LOOP, ERR_QUOTA, ERR_SPACE. */
+#define WRONG_ADDRESSES_MAX 20 /* a session may ask for; the next such one is its last */
 int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e);
 
+#define WRONG_LOGINS_MAX 5 /* a session may try */
 struct login {
 	struct ticket ticket;
 	char user[ADDRESS_MAX];
@@ -103,6 +105,7 @@ int request_store_files(struct channel *directory, int fds[3], struct err *e);
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
  * ERR_IO: what was sent is freed; read on to the end and refuse. */
 int request_piece(struct channel *writer, struct slice octets, struct err *e);
+#define RECIPIENTS_MOST 2000 /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
  * it is on disk for every recipient with results[i] ERR_NONE. */
 int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
@@ -114,9 +117,9 @@ int request_deliver_read(const struct frame *frame, struct delivery *delivery,
 /* The message under way will not be finished. */
 void request_forget(struct channel *writer);
 
-/* Deletes, all or nothing; 0: it is on disk. DELETE_MOST entries at most, in
- * frames of DELETE_IDS. ERR_GONE: the writer does not believe the ticket, or
- * that these are its user's. */
+/* Deletes, all or nothing; 0: it is on disk. DELETE_MOST entries at most, each
+ * greater than the one before, in frames of DELETE_IDS. ERR_GONE: the writer does
+ * not believe the ticket, or that these are its user's. */
 #define DELETE_IDS  65536
 #define DELETE_MOST (8u << 20)
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
@@ -124,13 +127,16 @@ int request_delete(struct channel *writer, const struct ticket *ticket, const in
 /* One way: what a session did, as an event about the ticket's user. */
 void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail);
 
-/* For the writer: the ticket of a delete (left alone by a delete-more); the ids
- * are added to *ids as they are. */
+/* For the writer: the ticket of a delete or delete-more; the ids are added to
+ * *ids. ERR_INPUT where they are not in order. */
 int request_delete_read(
 	const struct frame *frame, struct ticket *ticket, struct buf *ids, struct err *e);
 
 /* last_login is kept to the hour: a poll a minute is no reason to write. */
 #define LAST_LOGIN_STEP 3600 /* seconds */
+/* For the writer: is this an event that its ticket's user can have? */
+int request_event_read(const struct frame *frame, const unsigned char ticket_key[DIGEST_SIZE],
+	int64_t now, struct ticket *ticket, struct slice *detail, struct err *e);
 /* One way, from the directory: a login from `peer`, and a hash to keep in the
  * place of an older one. */
 void request_logged_in(struct channel *writer, int64_t user_id, const char *peer);

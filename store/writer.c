@@ -28,6 +28,7 @@ struct asker {
 	struct body_writer body;   /* the message that is arriving */
 	struct body_writer before; /* it, before this round: what a failed round leaves on disk */
 	bool asked;                /* in this round */
+	bool told;                 /* what it did */
 	struct buf ids;            /* entries of the delete to come */
 	struct ticket ticket;      /* of the delete in this round */
 };
@@ -59,6 +60,10 @@ static int append(struct asker *asker, struct slice octets, struct err *e)
 {
 	if (octets.len > BODY_PIECE)
 		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
+	uint64_t most = writer.birth->config->max_message;
+	if (most > 0 && asker->body.size + octets.len > most)
+		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
+			(unsigned long long)most);
 	return octets.len == 0 ? 0 : body_append(writer.store, &asker->body, octets, e);
 }
 
@@ -78,6 +83,8 @@ static int take_delivery(
 	struct slice *recipients, rest;
 	if (request_deliver_read(frame, &delivery, &recipients, &rest, e) < 0)
 		return -1;
+	/* Who it was is not the session's to say. */
+	memcpy(delivery.peer, asker->hello.peer, sizeof(delivery.peer));
 	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
 	int done = append(asker, rest, e);
 	if (done == 0)
@@ -136,7 +143,8 @@ static void keep_ids(struct role_channel *from, const struct frame *frame)
 	struct err e;
 	if (asker->ids.len + frame->body.len > DELETE_MOST * sizeof(int64_t))
 		role_refuse(from, "deletes more than a mailbox holds");
-	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0)
+	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0 ||
+		 ticket_check(&asker->ticket, writer.ticket_key, store_now(writer.store), &e) < 0)
 		role_refuse(from, e.text);
 }
 
@@ -148,6 +156,22 @@ static void keep_unpromised(struct role_channel *from, const struct frame *frame
 	if (writer.unpromised.len == 0)
 		writer.unpromised_since_ms = text_monotonic_ms();
 	channel_add_frame(&writer.unpromised, frame->type, frame->body);
+}
+
+static void keep_event(struct role_channel *from, const struct frame *frame)
+{
+	struct asker *asker = from->owner;
+	struct ticket ticket;
+	struct slice detail;
+	struct err e;
+	if (asker->told)
+		role_refuse(from, "tells a second time what it did");
+	else if (request_event_read(frame, writer.ticket_key, store_now(writer.store), &ticket,
+			 &detail, &e) < 0)
+		role_refuse(from, e.text);
+	else
+		keep_unpromised(from, frame);
+	asker->told = true;
 }
 
 static void give_ticket_key(struct role_channel *from, const struct frame *frame)
@@ -178,7 +202,7 @@ static const struct right {
 	{REQUEST_FORGET, OF_SMTP, false, NULL, forget},
 	{REQUEST_DELETE, OF_POP3, false, take_delete, NULL},
 	{REQUEST_DELETE_MORE, OF_POP3, false, NULL, keep_ids},
-	{REQUEST_EVENT, OF_POP3, false, NULL, keep_unpromised},
+	{REQUEST_EVENT, OF_POP3, false, NULL, keep_event},
 	{REQUEST_TICKET_KEY, OF_DIRECTORY, false, NULL, give_ticket_key},
 	{REQUEST_LOGGED_IN, OF_DIRECTORY, false, NULL, keep_unpromised},
 	{REQUEST_NEW_HASH, OF_DIRECTORY, false, NULL, keep_unpromised},
