@@ -110,6 +110,12 @@ crash faults soak:
 	$(MAKE) -j2 all shims
 	OFFICEMAIL=$(BINARY) $(PYTEST) -s --full tests/$@
 
+# Hours, for what make test runs in minutes. K=: which tests, as pytest -k has it.
+valgrind:
+	tools/setup build test valgrind
+	$(MAKE) -j2 UNSEALED=1 all
+	UNDER_VALGRIND=$(CURDIR)/build/unsealed/officemail OFFICEMAIL=tests/valgrind $(PYTEST) -n 2 -k "$(K)" tests/e2e
+
 lint:
 	tools/setup build test lint
 	tests/lint
@@ -123,4 +129,4 @@ clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d)
-.PHONY: all compile units shims run test test-more crash faults soak lint install clean
+.PHONY: all compile units shims run test test-more crash faults soak valgrind lint install clean
