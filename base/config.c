@@ -122,7 +122,7 @@ static const struct {
 	{"office", ""},
 	{"tls", "without these: a self-signed certificate, made when absent"},
 	{"smtpd", "mail from the world"},
-	{"submission", "mail from staff: AUTH required (checked, but not served by this version)"},
+	{"submission", "mail from staff: AUTH required"},
 	{"pop3d", ""},
 	{"store", "sizes: octets, or with K, M, G; 0: no limit. Durations: 30s, 10m, 12h, 14d"},
 	{"relay", "mail to the outside (checked, but not used by this version)"},

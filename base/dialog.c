@@ -130,6 +130,33 @@ static void take_command(struct dialog *dialog)
 	}
 }
 
+/* The next line of an exchange. */
+static enum sasl_step challenge(struct conn *conn, const char *prefix, struct sasl *sasl)
+{
+	struct slice line;
+	conn_write_text(conn, prefix);
+	conn_write_text(conn, sasl->challenge);
+	conn_write(conn, SLICE("\r\n"));
+	switch (conn_read_line(conn, SASL_LINE_MAX, &line)) {
+	case CONN_LINE:
+		return sasl_next(sasl, line);
+	case CONN_LINE_LONG:
+		return SASL_MALFORMED;
+	case CONN_LINE_NONE:
+		break;
+	}
+	return SASL_CANCELLED;
+}
+
+enum sasl_step dialog_authenticate(
+	struct conn *conn, const char *prefix, struct slice argument, struct sasl *sasl)
+{
+	enum sasl_step step = sasl_start(sasl, argument);
+	while (step == SASL_CHALLENGE)
+		step = challenge(conn, prefix, sasl);
+	return step;
+}
+
 void dialog_run(struct dialog *dialog)
 {
 	while (dialog->state != DIALOG_END) {

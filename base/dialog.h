@@ -8,6 +8,7 @@
 #define BASE_DIALOG_H
 
 #include "base/conn.h"
+#include "base/sasl.h"
 
 struct dialog;
 
@@ -70,6 +71,13 @@ struct dialog {
 /* Runs until a handler returns DIALOG_END, the client leaves, or the loop ends
  * the session; flushes. */
 void dialog_run(struct dialog *dialog);
+
+/* The exchange that AUTH begins, to its end: challenges go out behind `prefix`
+ * ("+ ", "334 "), lines come in. SASL_CANCELLED also when none came any more.
+ * Whatever it returns: use the name and the password, then sasl_end() and
+ * conn_forget(). */
+enum sasl_step dialog_authenticate(
+	struct conn *conn, const char *prefix, struct slice argument, struct sasl *sasl);
 
 /* Would this command be taken now (state, needs, forbids)? For EHLO. */
 bool dialog_allows(const struct dialog *dialog, const struct dialog_command *command);

@@ -66,6 +66,123 @@ bool header_find(struct slice header, const char *name, struct header_field *fie
 	return false;
 }
 
+/* ---- address lists (RFC 5322, 3.4) ---- */
+
+/* Steps over a comment, comments inside it, and its quoted pairs; false: it has
+ * no end. */
+static bool step_over_comment(struct slice *rest)
+{
+	size_t depth = 0;
+	do {
+		if (rest->len == 0)
+			return false;
+		char c = rest->at[0];
+		depth += c == '(';
+		depth -= c == ')';
+		*rest = slice_from(*rest, c == '\\' ? 2 : 1);
+	} while (depth > 0);
+	return true;
+}
+
+/* Takes a quoted string as it stands. */
+static bool take_quoted(struct slice *rest, struct buf *out)
+{
+	size_t len = 1;
+	while (len < rest->len && rest->at[len] != '"')
+		len += rest->at[len] == '\\' ? 2 : 1;
+	if (len >= rest->len)
+		return false;
+	buf_add(out, rest->at, len + 1);
+	*rest = slice_from(*rest, len + 1);
+	return true;
+}
+
+/* A mailbox of a list as it is taken apart. */
+struct mailbox {
+	struct buf words; /* outside angles: an address, or somebody's name */
+	struct buf angled;
+	bool has_angles, inside;
+};
+
+/* Takes the next octet; false: this is no list of mailboxes. */
+static bool take_octet(struct mailbox *mailbox, char c)
+{
+	struct buf *to = mailbox->inside ? &mailbox->angled : &mailbox->words;
+	if (c == '<') {
+		if (mailbox->has_angles)
+			return false;
+		mailbox->has_angles = mailbox->inside = true;
+		return true;
+	}
+	if (c == '>') {
+		if (!mailbox->inside)
+			return false;
+		mailbox->inside = false;
+		buf_clear(&mailbox->words);
+		return true;
+	}
+	if (c == ':' && !mailbox->inside) { /* what was before it named a group */
+		buf_clear(&mailbox->words);
+		return !mailbox->has_angles;
+	}
+	buf_add_char(to, c == '\t' || c == '\r' || c == '\n' ? ' ' : c);
+	return true;
+}
+
+/* Cuts a mailbox off the list; false: it cannot be read. *address is empty
+ * where nothing stood between two commas. */
+static bool cut_mailbox(struct slice *list, struct slice *address, struct mailbox *mailbox)
+{
+	bool good = true;
+	for (bool ended = false; good && !ended && list->len > 0;) {
+		char c = list->at[0];
+		ended = !mailbox->inside && (c == ',' || c == ';');
+		if (c == '(')
+			good = step_over_comment(list);
+		else if (c == '"')
+			good = take_quoted(
+				list, mailbox->inside ? &mailbox->angled : &mailbox->words);
+		else {
+			good = ended || take_octet(mailbox, c);
+			*list = slice_from(*list, 1);
+		}
+	}
+	struct slice words = slice_trim(buf_slice(&mailbox->words));
+	*address = mailbox->has_angles ? slice_trim(buf_slice(&mailbox->angled)) : words;
+	if (mailbox->has_angles && (words.len > 0 || address->len == 0))
+		return false; /* something behind the angles, or nothing in them */
+	return good && !mailbox->inside && slice_find(*address, '\n') == address->len;
+}
+
+static bool add_mailboxes(struct slice list, struct buf *authors)
+{
+	size_t before = authors->len;
+	bool good = true;
+	while (good && list.len > 0) {
+		struct mailbox mailbox = {0};
+		struct slice address;
+		good = cut_mailbox(&list, &address, &mailbox);
+		if (good && address.len > 0) {
+			buf_add_slice(authors, address);
+			buf_add_char(authors, '\n');
+		}
+		buf_free(&mailbox.words);
+		buf_free(&mailbox.angled);
+	}
+	return good && authors->len > before;
+}
+
+bool header_authors(struct slice header, struct buf *authors)
+{
+	struct header_field field;
+	size_t found = 0;
+	bool good = true;
+	while (good && header_next(&header, &field))
+		if (slice_equal_nocase(field.name, SLICE("From")) && ++found == 1)
+			good = add_mailboxes(field.body, authors);
+	return good && found == 1;
+}
+
 /* ---- encoded words (RFC 2047) ---- */
 
 static int hex_value(char digit)

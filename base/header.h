@@ -20,4 +20,10 @@ bool header_find(struct slice header, const char *name, struct header_field *fie
  * first blank or tab of a fold is a blank. */
 void header_add_decoded(struct buf *out, struct slice body);
 
+/* Adds the addresses of the From field to *authors, each with an LF behind it;
+ * display names, comments and groups (RFC 5322, 3.4) are left out. False if
+ * there is not exactly one such field, or it cannot be read as addresses
+ * without doubt; *authors may then hold some. */
+bool header_authors(struct slice header, struct buf *authors);
+
 #endif

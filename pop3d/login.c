@@ -1,7 +1,6 @@
 /* AUTHORIZATION: TLS and the two ways to say who one is. The directory decides
  * and logs what was wrong; here a name and a password live no longer than the
  * question. */
-#include "base/sasl.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
 #include "pop3d/reply.h"
@@ -67,25 +66,6 @@ int pop3_pass(void *arg, struct slice argument)
 	return next;
 }
 
-/* The next line of an exchange; SASL_CANCELLED when there is none to come. */
-static enum sasl_step exchange(struct session *session, struct sasl *sasl)
-{
-	struct conn *conn = &session->visitor->conn;
-	struct slice line;
-	conn_write(conn, SLICE("+ "));
-	conn_write_text(conn, sasl->challenge);
-	conn_write(conn, SLICE("\r\n"));
-	switch (conn_read_line(conn, SASL_LINE_MAX, &line)) {
-	case CONN_LINE:
-		return sasl_next(sasl, line);
-	case CONN_LINE_LONG:
-		return SASL_MALFORMED;
-	case CONN_LINE_NONE:
-		break;
-	}
-	return SASL_CANCELLED;
-}
-
 int pop3_auth(void *arg, struct slice argument)
 {
 	struct session *session = arg;
@@ -99,9 +79,7 @@ int pop3_auth(void *arg, struct slice argument)
 		return DIALOG_STAY;
 	}
 
-	enum sasl_step step = sasl_start(&sasl, argument);
-	while (step == SASL_CHALLENGE)
-		step = exchange(session, &sasl);
+	enum sasl_step step = dialog_authenticate(&session->visitor->conn, "+ ", argument, &sasl);
 	if (step == SASL_DONE)
 		next = log_in(session, buf_slice(&sasl.user), buf_slice(&sasl.password));
 	else if (step == SASL_UNKNOWN)

@@ -1,13 +1,12 @@
 /* What a client may say, and when: the rules are columns, the handlers decide
- * what remains. A service that asks for a login first is another bit in
- * dialog.has and in `needs`. */
+ * what remains. */
 #include "smtpd/commands.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "smtpd/address.h"
+#include "smtpd/login.h"
 #include "smtpd/params.h"
 #include "smtpd/session.h"
-#include "store/requests.h"
 
 #define NEW        (1u << SESSION_NEW)
 #define READY      (1u << SESSION_READY)
@@ -65,12 +64,24 @@ static int run_starttls(void *arg, struct slice argument)
 	if (visitor_start_tls(visitor) < 0)
 		return DIALOG_END;
 	session->dialog.has |= DIALOG_TLS;
+	if (session_is_submission(session))
+		session->dialog.has |= SESSION_MAY_LOGIN;
 	session_forget_mail(session);
 	buf_clear(&session->client);
 	return SESSION_NEW;
 }
 
 /* ---- the envelope ---- */
+
+/* Staff send as themselves; the null sender is everybody's (RFC 6409, 6.1). */
+static enum reply judge_sender(struct session *session)
+{
+	struct err e;
+	if (session->sender[0] == '\0' ||
+		request_may_send(&session->visitor->directory, slice_of(session->sender), &e) == 0)
+		return REPLY_NONE;
+	return e.kind == ERR_DENIED ? REPLY_NOT_YOUR_ADDRESS : reply_to_error(e.kind);
+}
 
 static int run_mail(void *arg, struct slice argument)
 {
@@ -98,6 +109,12 @@ static int run_mail(void *arg, struct slice argument)
 	}
 	if (most > 0 && params.size > most)
 		return say(session, REPLY_TOO_BIG, DIALOG_STAY);
+	if (session_is_submission(session)) {
+		enum reply refusal = judge_sender(session);
+		if (refusal != REPLY_NONE)
+			return say(session, refusal,
+				refusal == REPLY_ROLE_GONE ? DIALOG_END : DIALOG_STAY);
+	}
 	session->refused = false;
 	session->declared_size = params.size;
 	if (!session->has_mailed) {
@@ -136,7 +153,9 @@ static enum reply judge_recipient(struct session *session, struct slice argument
 		return REPLY_TOO_MANY_RECIPIENTS;
 	if (request_resolve(&session->visitor->directory, slice_of(address), session->declared_size,
 		    &e) < 0)
-		return reply_to_error(e.kind);
+		return e.kind == ERR_DENIED && session_is_submission(session)
+			       ? REPLY_NO_WAY_OUT
+			       : reply_to_error(e.kind);
 	return REPLY_RECIPIENT_OK;
 }
 
@@ -210,8 +229,9 @@ const struct dialog_command smtpd_commands[] = {
 	{"EHLO",     ANY,          0,             SESSION_LMTP,  ARGUMENT_REQUIRED, run_ehlo,       NULL},
 	{"HELO",     ANY,          0,             SESSION_LMTP,  ARGUMENT_REQUIRED, run_helo,       NULL},
 	{"LHLO",     ANY,          SESSION_LMTP,  0,             ARGUMENT_REQUIRED, run_ehlo,       NULL},
-	{"STARTTLS", NEW | READY,  SESSION_CHAIN, DIALOG_TLS,    ARGUMENT_NONE,     run_starttls,   "STARTTLS"},
-	{"MAIL",     READY,        0,             0,             ARGUMENT_REQUIRED, run_mail,       NULL},
+	{"STARTTLS", NEW | READY,  SESSION_CHAIN, DIALOG_TLS | SESSION_LOGGED_IN, ARGUMENT_NONE,     run_starttls,   "STARTTLS"},
+	{"AUTH",     READY,        SESSION_SUBMISSION | SESSION_MAY_LOGIN, SESSION_LOGGED_IN, ARGUMENT_REQUIRED, login_run, "AUTH PLAIN LOGIN"},
+	{"MAIL",     READY,        SESSION_MAY_MAIL, 0,             ARGUMENT_REQUIRED, run_mail,       NULL},
 	{"RCPT",     SENDER | RECIPIENTS, 0,      0,             ARGUMENT_REQUIRED, run_rcpt,       NULL},
 	{"DATA",     RECIPIENTS,   0,             0,             ARGUMENT_NONE,     data_run,       NULL},
 	/* BDAT in any state: its octets are there and must be stepped over; without
@@ -232,14 +252,30 @@ static const enum reply by_fault[] = {
 	[DIALOG_LINE_TOO_LONG] = REPLY_LINE_TOO_LONG,
 	[DIALOG_BAD_OCTET] = REPLY_BAD_OCTET,
 	[DIALOG_WRONG_STATE] = REPLY_BAD_SEQUENCE,
-	[DIALOG_LACKS] = REPLY_NO_TLS,
-	[DIALOG_FORBIDDEN] = REPLY_TLS_ACTIVE,
 	[DIALOG_ARGUMENT] = REPLY_BAD_ARGUMENT,
 	[DIALOG_OTHER_PROTOCOL] = REPLY_OTHER_PROTOCOL,
 	[DIALOG_TOO_MANY_FAULTS] = REPLY_TOO_MANY_FAULTS,
 	[DIALOG_TIMEOUT] = REPLY_TIMEOUT,
 	[DIALOG_STOPPED] = REPLY_STOPPED,
 };
+
+/* Commands of another service are not known to this one: the other protocol's
+ * hello, AUTH where nobody logs in. */
+static enum reply reply_to_lack(unsigned lacking)
+{
+	if (lacking & (SESSION_LMTP | SESSION_SUBMISSION))
+		return REPLY_UNKNOWN_COMMAND;
+	if (lacking & SESSION_MAY_LOGIN)
+		return REPLY_LOGIN_AFTER_TLS;
+	return lacking & SESSION_MAY_MAIL ? REPLY_LOGIN_FIRST : REPLY_NO_TLS;
+}
+
+static enum reply reply_to_excess(unsigned excess)
+{
+	if (excess & SESSION_LMTP)
+		return REPLY_UNKNOWN_COMMAND;
+	return excess & SESSION_LOGGED_IN ? REPLY_BAD_SEQUENCE : REPLY_TLS_ACTIVE;
+}
 
 void smtpd_refuse(void *arg, enum dialog_fault fault, const struct dialog_command *command)
 {
@@ -249,9 +285,9 @@ void smtpd_refuse(void *arg, enum dialog_fault fault, const struct dialog_comman
 		reply = REPLY_HELLO_FIRST;
 	if (fault == DIALOG_WRONG_STATE && session->refused)
 		session->dialog.faults--;
-	/* The other protocol's hello. */
-	if ((fault == DIALOG_LACKS || fault == DIALOG_FORBIDDEN) &&
-		((command->needs | command->forbids) & SESSION_LMTP))
-		reply = REPLY_UNKNOWN_COMMAND;
+	if (fault == DIALOG_LACKS)
+		reply = reply_to_lack(command->needs & ~session->dialog.has);
+	if (fault == DIALOG_FORBIDDEN)
+		reply = reply_to_excess(command->forbids & session->dialog.has);
 	say(session, reply, DIALOG_STAY);
 }

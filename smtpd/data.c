@@ -5,10 +5,11 @@
  * answered with the verdict. */
 #include "smtpd/data.h"
 #include "base/digest.h"
+#include "base/header.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "smtpd/mend.h"
 #include "smtpd/session.h"
-#include "store/requests.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,47 @@ static void send_pieces(struct session *session)
 	}
 }
 
+/* ---- what staff send ---- */
+
+/* Are all authors the user? The writer asks the same once more. */
+static enum reply judge_authors(struct session *session, struct slice header)
+{
+	struct buf authors = {0};
+	struct err e = {.kind = ERR_NONE};
+	bool readable = header_authors(header, &authors);
+	int done = 0;
+	for (struct slice rest = buf_slice(&authors); readable && done == 0 && rest.len > 0;)
+		done = request_may_send(&session->visitor->directory, slice_cut(&rest, '\n'), &e);
+	buf_free(&authors);
+	if (!readable)
+		return REPLY_BAD_FROM;
+	if (done == 0)
+		return REPLY_NONE;
+	return e.kind == ERR_DENIED ? REPLY_NOT_YOUR_FROM : reply_to_error(e.kind);
+}
+
+/* Nothing of a user's message goes to the writer before its header is whole. */
+static void mend(struct session *session)
+{
+	struct message *message = &session->message;
+	size_t length = mend_header_length(buf_slice(&message->octets));
+	if (length == 0) {
+		if (message->octets.len > BODY_PIECE)
+			refuse(session, REPLY_HEADER_TOO_BIG);
+		return;
+	}
+	enum reply refusal = judge_authors(session, (struct slice){message->octets.at, length});
+	if (refusal != REPLY_NONE) {
+		refuse(session, refusal);
+		return;
+	}
+	mend_header(&message->octets, length, session->visitor->config->hostname, time(NULL));
+	message->mended = true;
+	send_pieces(session);
+}
+
+/* ---- what anybody sends ---- */
+
 /* Looks at what came into the buffer behind `from`. */
 static void judge(struct session *session, size_t from)
 {
@@ -88,6 +130,8 @@ static void judge(struct session *session, size_t from)
 		refuse(session, REPLY_TOO_BIG);
 	else if (trace_scan_is_loop(&message->scan))
 		refuse(session, REPLY_MAIL_LOOP);
+	else if (session_is_submission(session) && !message->mended)
+		mend(session);
 	else
 		send_pieces(session);
 }
@@ -143,6 +187,8 @@ static const char *protocol(const struct session *session)
 	bool tls = session->dialog.has & DIALOG_TLS;
 	if (session_is_lmtp(session))
 		return tls ? "LMTPS" : "LMTP";
+	if (session_is_submission(session))
+		return tls ? "ESMTPSA" : "ESMTPA";
 	if (tls)
 		return "ESMTPS";
 	return session->extended ? "ESMTP" : "SMTP";
@@ -157,9 +203,10 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 	struct buf received = {0};
 	struct err e;
 	bool alone = session->recipient_count == 1;
+	bool own = session_is_submission(session);
 	const struct trace trace = {
 		.client = buf_slice(&session->client),
-		.peer = visitor->peer,
+		.peer = own ? NULL : visitor->peer,
 		.hostname = visitor->config->hostname,
 		.protocol = protocol(session),
 		.queue_id = queue_id,
@@ -175,8 +222,8 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 	};
 	memcpy(delivery.queue_id, queue_id, sizeof(delivery.queue_id));
 	snprintf(delivery.peer, sizeof(delivery.peer), "%s", visitor->peer);
-	int done = request_deliver(
-		&visitor->writer, &delivery, buf_slice(&message->octets), results, &e);
+	int done = request_deliver(&visitor->writer, own ? &session->login.ticket : NULL, &delivery,
+		buf_slice(&message->octets), results, &e);
 	buf_free(&received);
 	message->sent = 0; /* filed or not, the pieces are no longer ours */
 	if (done < 0)

@@ -12,6 +12,7 @@ struct message { /* set to zero: none under way */
 	bool started;
 	struct dot_reader reader;
 	struct trace_scan scan;
+	bool mended;        /* submission: its header has been looked at, and is the user's */
 	struct buf octets;  /* stored form, not yet with the writer */
 	uint64_t sent;      /* octets the writer has as pieces */
 	enum reply verdict; /* REPLY_NONE while it is wanted; else what its end is answered with */

@@ -21,6 +21,11 @@ bool session_is_lmtp(const struct session *session)
 	return session->dialog.has & SESSION_LMTP;
 }
 
+bool session_is_submission(const struct session *session)
+{
+	return session->dialog.has & SESSION_SUBMISSION;
+}
+
 /* ---- how long a client may take ---- */
 
 static int64_t idle_ms(const struct session *session)
@@ -86,6 +91,24 @@ void session_forget_mail(struct session *session)
 
 /* ---- the session ---- */
 
+/* What the service allows from the beginning. */
+static unsigned rights_at_birth(const struct visitor *visitor)
+{
+	unsigned has = 0;
+	if (visitor->conn.tls)
+		has |= DIALOG_TLS;
+	if (visitor->chain)
+		has |= SESSION_CHAIN;
+	if (strcmp(visitor->service, "lmtp") == 0)
+		has |= SESSION_LMTP;
+	if (strcmp(visitor->service, "submission") != 0)
+		return has | SESSION_MAY_MAIL;
+	has |= SESSION_SUBMISSION;
+	if (visitor->conn.tls || !visitor->config->submission_require_tls)
+		has |= SESSION_MAY_LOGIN;
+	return has;
+}
+
 void smtpd_serve(struct visitor *visitor)
 {
 	struct session session = {.visitor = visitor};
@@ -94,18 +117,13 @@ void smtpd_serve(struct visitor *visitor)
 		.session = &session,
 		.commands = smtpd_commands,
 		.state = SESSION_NEW,
+		.has = rights_at_birth(visitor),
 		.line_limit = LINE_MAX_OCTETS,
 		.faults_allowed = FAULTS_ALLOWED,
 		.refuse = smtpd_refuse,
 		.before_command = set_deadlines,
 		.before_run = see_roles,
 	};
-	if (visitor->conn.tls)
-		session.dialog.has |= DIALOG_TLS;
-	if (visitor->chain)
-		session.dialog.has |= SESSION_CHAIN;
-	if (strcmp(visitor->service, "lmtp") == 0)
-		session.dialog.has |= SESSION_LMTP;
 	session_renew_patience(&session);
 	reply_greet(&session);
 	dialog_run(&session.dialog);

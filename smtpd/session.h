@@ -1,7 +1,8 @@
-/* One session of SMTP or LMTP: who the client is and what it has said so far.
- * (RFC 5321; RFC 2033)
+/* One session of SMTP, LMTP or submission: who the client is and what it has
+ * said so far. (RFC 5321; RFC 2033; RFC 6409)
  *
- * LMTP is the same program with LHLO for EHLO and one answer a recipient at
+ * Submission is the same program with a login before MAIL, and a message that
+ * must be the user's own. LMTP is the same program with LHLO for EHLO and one answer a recipient at
  * the end of a message. */
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
@@ -9,7 +10,7 @@
 #include "base/dialog.h"
 #include "base/service.h"
 #include "smtpd/data.h"
-#include "store/users.h"
+#include "store/requests.h"
 
 enum session_state {
 	SESSION_NEW,    /* no EHLO yet, or forgotten by STARTTLS */
@@ -20,8 +21,12 @@ enum session_state {
 };
 
 /* Bits of dialog.has, beside DIALOG_TLS. */
-#define SESSION_CHAIN 2u /* there is a certificate: STARTTLS can be */
-#define SESSION_LMTP  4u
+#define SESSION_CHAIN      2u /* there is a certificate: STARTTLS can be */
+#define SESSION_LMTP       4u
+#define SESSION_SUBMISSION 8u
+#define SESSION_MAY_LOGIN  16u /* TLS is on, or `require_tls` is off */
+#define SESSION_LOGGED_IN  32u
+#define SESSION_MAY_MAIL   64u /* logged in, or nobody needs to be */
 
 struct session {
 	struct visitor *visitor;
@@ -29,7 +34,8 @@ struct session {
 	struct buf client; /* what it called itself in EHLO, HELO or LHLO */
 	bool extended;     /* with EHLO or LHLO */
 	bool has_mailed;   /* a MAIL was taken once: it is more than a scanner */
-	unsigned wrong_recipients;
+	unsigned wrong_recipients, wrong_logins;
+	struct login login;    /* submission: once logged in */
 	int64_t patience_ends; /* text_monotonic_ms: no session goes on for ever
 				* without a message */
 
@@ -46,6 +52,7 @@ struct session {
 /* A client that did something useful may stay for another while. */
 void session_renew_patience(struct session *session);
 bool session_is_lmtp(const struct session *session);
+bool session_is_submission(const struct session *session);
 void session_add_recipient(struct session *session, const char *address);
 /* Forgets the envelope and the message: RSET, EHLO, the end of a message. */
 void session_forget_mail(struct session *session);

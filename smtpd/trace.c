@@ -66,18 +66,28 @@ static void add_word(struct buf *out, size_t *column, struct buf *word)
 	buf_clear(word);
 }
 
+/* " from CLIENT ([ADDRESS])" */
+static void add_from(struct buf *out, size_t *column, const struct trace *trace)
+{
+	struct buf word = {0};
+	buf_add_text(out, " from");
+	*column += strlen(" from");
+	add_client(&word, trace->client);
+	add_word(out, column, &word);
+	add_peer(&word, trace->peer);
+	add_word(out, column, &word);
+	*column = LINE_WIDTH; /* "by" begins a line */
+	buf_free(&word);
+}
+
 void trace_add_received(struct buf *out, const struct trace *trace)
 {
 	char date[TEXT_DATE_MAX];
 	struct buf word = {0};
-	buf_add_text(out, "Received: from");
-	size_t column = strlen("Received: from");
-	add_client(&word, trace->client);
-	add_word(out, &column, &word);
-	add_peer(&word, trace->peer);
-	add_word(out, &column, &word);
-
-	column = LINE_WIDTH; /* "by" begins a line */
+	buf_add_text(out, "Received:");
+	size_t column = strlen("Received:");
+	if (trace->peer)
+		add_from(out, &column, trace);
 	buf_printf(&word, "by %s (officemail)", trace->hostname);
 	add_word(out, &column, &word);
 	buf_printf(&word, "with %s id %s", trace->protocol, trace->queue_id);

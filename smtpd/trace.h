@@ -8,7 +8,8 @@
 
 struct trace {
 	struct slice client; /* what it called itself; any octets */
-	const char *peer;    /* its address as text; "unix" */
+	const char *peer;    /* its address as text; "unix"; NULL: of staff, whose
+			      * places are nobody else's business */
 	const char *hostname;
 	const char *protocol; /* "ESMTPS" */
 	const char *queue_id;

@@ -14,6 +14,7 @@
 #include "store/logins.h"
 #include "store/requests.h"
 #include "store/roles.h"
+#include "store/senders.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ static void connect_writer(void)
 	role_watch(directory.writer.fd, hear_writer, NULL);
 }
 
-/* ---- resolving ---- */
+/* ---- addresses ---- */
 
 static void resolve(struct role_channel *from, const struct frame *frame)
 {
@@ -107,6 +108,19 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 	}
 }
 
+static void judge_sender(struct role_channel *from, const struct frame *frame)
+{
+	const struct asker *asker = from->owner;
+	struct err e;
+	if (!asker->logged_in)
+		role_refuse(from, "sends before a login");
+	else if (senders_may(directory.store, directory.birth->config, asker->user.id, frame->body,
+			 &e) < 0)
+		role_answer_error(from, &e);
+	else
+		role_answer(from, ANSWER_OK, SLICE(""));
+}
+
 /* ---- logging in ---- */
 
 /* The line that fail2ban reads: its form does not change, and no name is so long
@@ -117,7 +131,8 @@ static void refuse_login(struct asker *asker, enum err_kind kind, const char *wh
 	struct slice name = buf_slice(&asker->name);
 	asker->wrong_logins++;
 	name.len = name.len < NAME_SHOWN ? name.len : NAME_SHOWN;
-	log_event(LOG_NOTICE, "auth-failed", log_text("service", "pop3"), log_slice("user", name),
+	log_event(LOG_NOTICE, "auth-failed",
+		log_text("service", service_name(asker->hello.service)), log_slice("user", name),
 		log_text("from", asker->hello.peer));
 	err_set(&e, kind, "%s", why);
 	role_answer_error(asker->channel, &e);
@@ -128,7 +143,8 @@ static void refuse_disabled(struct asker *asker)
 {
 	struct err e;
 	asker->wrong_logins++;
-	log_event(LOG_NOTICE, "login-of-disabled", log_text("service", "pop3"),
+	log_event(LOG_NOTICE, "login-of-disabled",
+		log_text("service", service_name(asker->hello.service)),
 		log_text("user", asker->user.address), log_text("from", asker->hello.peer));
 	err_set(&e, ERR_DENIED, "the account is disabled");
 	role_answer_error(asker->channel, &e);
@@ -187,21 +203,29 @@ static void tell_login(const struct asker *asker)
 static int open_mailbox(struct asker *asker, struct login *login, struct err *e)
 {
 	struct folder folder;
-	if (!directory.has_ticket_key)
-		return err_set(e, ERR_IO, "the writer is not there");
 	if (find_folder(asker, &folder, e) < 0)
 		return -1;
 	if (directory.birth->config->exclusive && is_open(folder.id))
 		return err_set(e, ERR_IN_USE, "the mailbox is open in another session");
 	if (maildrop_list(directory.store, folder.id, &login->maildrop, e) < 0)
 		return -1;
-	login->ticket = (struct ticket){.user_id = asker->user.id,
-		.folder_id = folder.id,
+	memcpy(login->folder, folder.name, sizeof(login->folder));
+	asker->folder_id = folder.id;
+	return 0;
+}
+
+static int make_login(struct asker *asker, struct login *login, struct err *e)
+{
+	if (!directory.has_ticket_key)
+		return err_set(e, ERR_IO, "the writer is not there");
+	if (asker->hello.service == SERVICE_POP3 && open_mailbox(asker, login, e) < 0)
+		return -1;
+	login->ticket = (struct ticket){.service = asker->hello.service,
+		.user_id = asker->user.id,
+		.folder_id = asker->folder_id,
 		.expires = store_now(directory.store) + TICKET_LIFETIME};
 	ticket_sign(&login->ticket, directory.ticket_key);
 	memcpy(login->user, asker->user.address, sizeof(login->user));
-	memcpy(login->folder, folder.name, sizeof(login->folder));
-	asker->folder_id = folder.id;
 	return 0;
 }
 
@@ -209,7 +233,7 @@ static void let_in(struct asker *asker)
 {
 	struct login login = {0};
 	struct err e;
-	if (open_mailbox(asker, &login, &e) < 0) {
+	if (make_login(asker, &login, &e) < 0) {
 		if (e.kind != ERR_IN_USE)
 			log_failure(LOG_ERROR, "login-failed", &e);
 		role_answer_error(asker->channel, &e);
@@ -323,8 +347,9 @@ static const struct right {
 	unsigned type, services;
 	void (*run)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
-	{REQUEST_RESOLVE, BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP), resolve},
-	{REQUEST_LOGIN, BIT(SERVICE_POP3), log_in},
+	{REQUEST_RESOLVE, BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP) | BIT(SERVICE_SUBMISSION), resolve},
+	{REQUEST_LOGIN, BIT(SERVICE_POP3) | BIT(SERVICE_SUBMISSION), log_in},
+	{REQUEST_MAY_SEND, BIT(SERVICE_SUBMISSION), judge_sender},
 	{REQUEST_STORE_FILES, BIT(SERVICE_POP3), hand_files},
 };
 

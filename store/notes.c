@@ -45,7 +45,7 @@ int request_event_read(const struct frame *frame, const unsigned char ticket_key
 	struct unpack in = {.rest = frame->body};
 	unpack_ticket(&in, ticket);
 	*detail = unpack_slice(&in);
-	return unpack_end(&in, e) < 0 ? -1 : ticket_check(ticket, ticket_key, now, e);
+	return unpack_end(&in, e) < 0 ? -1 : ticket_check(ticket, ticket_key, SERVICE_POP3, now, e);
 }
 
 static int note_event(struct store *store, const struct frame *frame,

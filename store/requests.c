@@ -4,12 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *service_name(enum service_kind kind)
+{
+	static const char *const names[SERVICE_KINDS] = {[SERVICE_SMTP] = "smtp",
+		[SERVICE_LMTP] = "lmtp",
+		[SERVICE_SUBMISSION] = "submission",
+		[SERVICE_POP3] = "pop3",
+		[SERVICE_DIRECTORY] = "directory"};
+	return names[kind];
+}
+
 /* ---- tickets ---- */
 
 static void ticket_mac(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
 	unsigned char mac[DIGEST_SIZE])
 {
-	const int64_t fields[] = {ticket->user_id, ticket->folder_id, ticket->expires};
+	const int64_t fields[] = {
+		ticket->service, ticket->user_id, ticket->folder_id, ticket->expires};
 	digest_mac(mac, key, DIGEST_SIZE, fields, sizeof(fields));
 }
 
@@ -18,13 +29,15 @@ void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE])
 	ticket_mac(ticket, key, ticket->mac);
 }
 
-int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
-	struct err *e)
+int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
+	enum service_kind service, int64_t now, struct err *e)
 {
 	unsigned char mac[DIGEST_SIZE];
 	ticket_mac(ticket, key, mac);
 	if (!equal_constant_time(mac, ticket->mac, sizeof(mac)))
 		return err_set(e, ERR_DENIED, "the ticket is not one of ours");
+	if (ticket->service != (int64_t)service)
+		return err_set(e, ERR_DENIED, "the ticket is another service's");
 	if (ticket->expires < now)
 		return err_set(e, ERR_DENIED, "the ticket is past its time");
 	return 0;
@@ -32,6 +45,7 @@ int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZ
 
 void pack_ticket(struct buf *body, const struct ticket *ticket)
 {
+	pack_number(body, (uint64_t)ticket->service);
 	pack_number(body, (uint64_t)ticket->user_id);
 	pack_number(body, (uint64_t)ticket->folder_id);
 	pack_number(body, (uint64_t)ticket->expires);
@@ -40,6 +54,7 @@ void pack_ticket(struct buf *body, const struct ticket *ticket)
 
 void unpack_ticket(struct unpack *in, struct ticket *ticket)
 {
+	ticket->service = (int64_t)unpack_number(in);
 	ticket->user_id = (int64_t)unpack_number(in);
 	ticket->folder_id = (int64_t)unpack_number(in);
 	ticket->expires = (int64_t)unpack_number(in);
@@ -68,7 +83,7 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
 	unpack_text(&in, hello->peer, sizeof(hello->peer));
 	if (unpack_end(&in, e) < 0)
 		return -1;
-	if (service > SERVICE_DIRECTORY || !peer_parse(&hello->source, hello->peer))
+	if (service >= SERVICE_KINDS || !peer_parse(&hello->source, hello->peer))
 		return err_set(e, ERR_INPUT, "a hello of no service, or from nowhere");
 	hello->service = (enum service_kind)service;
 	return 0;
@@ -150,6 +165,14 @@ int request_login(struct channel *directory, struct slice user, struct slice pas
 	return done;
 }
 
+int request_may_send(struct channel *directory, struct slice address, struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	buf_add_slice(&body, address);
+	return ask(directory, REQUEST_MAY_SEND, &body, &frame, e);
+}
+
 void request_login_answer(struct role_channel *to, const struct login *login)
 {
 	struct buf body = {0};
@@ -198,11 +221,13 @@ int request_piece(struct channel *writer, struct slice octets, struct err *e)
 	return receive_answer(writer, &frame, e);
 }
 
-int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
-	enum err_kind *results, struct err *e)
+int request_deliver(struct channel *writer, const struct ticket *ticket,
+	const struct delivery *delivery, struct slice rest, enum err_kind *results, struct err *e)
 {
 	struct buf body = {0};
 	struct frame frame;
+	if (ticket)
+		pack_ticket(&body, ticket);
 	pack_slice(&body, delivery->sender);
 	pack_number(&body, delivery->recipient_count);
 	for (size_t i = 0; i < delivery->recipient_count; i++)
@@ -213,7 +238,8 @@ int request_deliver(struct channel *writer, const struct delivery *delivery, str
 	pack_number(&body, delivery->junk);
 	pack_number(&body, rest.len);
 	struct iovec parts[] = {{body.at, body.len}, {(void *)rest.at, rest.len}};
-	int done = channel_send(writer, REQUEST_DELIVER, parts, 2, NULL, 0, e);
+	int done = channel_send(
+		writer, ticket ? REQUEST_SUBMIT : REQUEST_DELIVER, parts, 2, NULL, 0, e);
 	buf_free(&body);
 	if (done < 0 || receive_answer(writer, &frame, e) < 0)
 		return -1;
@@ -223,11 +249,13 @@ int request_deliver(struct channel *writer, const struct delivery *delivery, str
 	return unpack_end(&in, e);
 }
 
-int request_deliver_read(const struct frame *frame, struct delivery *delivery,
-	struct slice **recipients, struct slice *rest, struct err *e)
+int request_deliver_read(const struct frame *frame, struct ticket *ticket,
+	struct delivery *delivery, struct slice **recipients, struct slice *rest, struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
 	*delivery = (struct delivery){0};
+	if (frame->type == REQUEST_SUBMIT)
+		unpack_ticket(&in, ticket);
 	delivery->sender = unpack_slice(&in);
 	uint64_t count = unpack_number(&in);
 	/* Each takes at least its length's octets: no count can ask for more

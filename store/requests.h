@@ -21,14 +21,16 @@ enum request {                          /* types of frames, beside those of base
 		      * ANSWER_OK of the login follows */
 
 	/* to the directory */
-	REQUEST_RESOLVE,     /* smtp, lmtp: would this recipient be taken? */
-	REQUEST_LOGIN,       /* pop3: user, password */
+	REQUEST_RESOLVE,     /* smtp, lmtp, submission: would this recipient be taken? */
+	REQUEST_LOGIN,       /* pop3, submission: user, password */
+	REQUEST_MAY_SEND,    /* submission, after a login: as this address? */
 	REQUEST_STORE_FILES, /* pop3, once after a login: the three descriptors */
 
 	/* to the writer */
-	REQUEST_PIECE,       /* smtp, lmtp: BODY_PIECE octets of a message to come */
+	REQUEST_PIECE,       /* smtp, lmtp, submission: BODY_PIECE octets of a message to come */
 	REQUEST_DELIVER,     /* smtp, lmtp: the rest, and the envelope */
-	REQUEST_FORGET,      /* smtp, lmtp: the pieces sent are for nothing; no answer */
+	REQUEST_SUBMIT,      /* submission: ticket, and as REQUEST_DELIVER */
+	REQUEST_FORGET,      /* as REQUEST_PIECE: the pieces sent are for nothing; no answer */
 	REQUEST_DELETE,      /* pop3: ticket, entries */
 	REQUEST_DELETE_MORE, /* pop3: the same, of the REQUEST_DELETE to come; no answer */
 	REQUEST_EVENT,       /* pop3, once: ticket, what the session did; no answer */
@@ -46,20 +48,30 @@ enum request {                          /* types of frames, beside those of base
 	MASTER_KNOWN_ADDRESS, /* from the directory: somebody logged in from there */
 };
 
-enum service_kind { SERVICE_SMTP, SERVICE_LMTP, SERVICE_POP3, SERVICE_DIRECTORY };
+enum service_kind {
+	SERVICE_SMTP,
+	SERVICE_LMTP,
+	SERVICE_SUBMISSION,
+	SERVICE_POP3,
+	SERVICE_DIRECTORY,
+	SERVICE_KINDS
+};
+/* "smtp": as visitor.service, the log and the table of services have it. */
+const char *service_name(enum service_kind kind);
 
 /* A right login. Only the directory makes it, only the writer reads it; the
  * session carries it. */
 struct ticket {
-	int64_t user_id, folder_id;
-	int64_t expires; /* Unix seconds */
+	int64_t service;            /* enum service_kind: for which it is good */
+	int64_t user_id, folder_id; /* folder 0: for no mailbox */
+	int64_t expires;            /* Unix seconds */
 	unsigned char mac[DIGEST_SIZE];
 };
 #define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
-/* ERR_DENIED: forged, or past its time. */
-int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE], int64_t now,
-	struct err *e);
+/* ERR_DENIED: forged, another service's, or past its time. */
+int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
+	enum service_kind service, int64_t now, struct err *e);
 
 void pack_ticket(struct buf *body, const struct ticket *ticket);
 void unpack_ticket(struct unpack *in, struct ticket *ticket);
@@ -88,12 +100,14 @@ struct login {
 	struct ticket ticket;
 	char user[ADDRESS_MAX];
 	char folder[FOLDER_NAME_MAX];
-	struct maildrop maildrop; /* maildrop_free() it */
+	struct maildrop maildrop; /* maildrop_free() it; empty for submission */
 };
 /* ERR_DENIED wrong user or password, disabled; ERR_LIMITED too many wrong ones
  * from there; ERR_IN_USE under `exclusive`; ERR_IO. Wipe the password yourself. */
 int request_login(struct channel *directory, struct slice user, struct slice password,
 	struct login *login, struct err *e);
+/* After a login for submission: may its user send as `address`? ERR_DENIED. */
+int request_may_send(struct channel *directory, struct slice address, struct err *e);
 /* For the directory: the list in frames of about LIST_FRAME octets, then the
  * rest. */
 #define LIST_FRAME (32 * 1024) /* what a session needs to read its list */
@@ -107,13 +121,16 @@ int request_store_files(struct channel *directory, int fds[3], struct err *e);
 int request_piece(struct channel *writer, struct slice octets, struct err *e);
 #define RECIPIENTS_MOST 2000 /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
- * it is on disk for every recipient with results[i] ERR_NONE. */
-int request_deliver(struct channel *writer, const struct delivery *delivery, struct slice rest,
-	enum err_kind *results, struct err *e);
+ * it is on disk for every recipient with results[i] ERR_NONE. `ticket` of a login for
+ * submission, else NULL. ERR_GONE: the writer does not believe it, or that its
+ * user may send as the sender or as the message's From. */
+int request_deliver(struct channel *writer, const struct ticket *ticket,
+	const struct delivery *delivery, struct slice rest, enum err_kind *results, struct err *e);
 /* For the writer: reads the fields into *delivery, whose slices borrow from the
- * frame; *recipients is malloc'd and the caller's. */
-int request_deliver_read(const struct frame *frame, struct delivery *delivery,
-	struct slice **recipients, struct slice *rest, struct err *e);
+ * frame; *recipients is malloc'd and the caller's. *ticket is left alone but by
+ * REQUEST_SUBMIT. */
+int request_deliver_read(const struct frame *frame, struct ticket *ticket,
+	struct delivery *delivery, struct slice **recipients, struct slice *rest, struct err *e);
 /* The message under way will not be finished. */
 void request_forget(struct channel *writer);
 

@@ -13,6 +13,7 @@
 #include "store/housekeeping.h"
 #include "store/requests.h"
 #include "store/roles.h"
+#include "store/senders.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ struct asker {
 	bool asked;                /* in this round */
 	bool told;                 /* what it did */
 	struct buf ids;            /* entries of the delete to come */
-	struct ticket ticket;      /* of the delete in this round */
+	struct ticket ticket;      /* of the delete or the submission in this round */
 };
 
 /* An answer that waits for the commit. */
@@ -76,17 +77,33 @@ static int take_piece(
 	return append(asker, frame->body, e);
 }
 
+/* Mail of the world needs no more than a recipient; a user's needs the user. */
+static int check_sender(const struct asker *asker, const struct frame *frame,
+	const struct delivery *delivery, struct err *e)
+{
+	const struct ticket *ticket = &asker->ticket;
+	if (frame->type != REQUEST_SUBMIT)
+		return 0;
+	if (ticket_check(
+		    ticket, writer.ticket_key, SERVICE_SUBMISSION, store_now(writer.store), e) < 0)
+		return -1;
+	return senders_check(writer.store, writer.birth->config, ticket->user_id, delivery->sender,
+		buf_slice(&asker->body.header), e);
+}
+
 static int take_delivery(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
 	struct delivery delivery;
 	struct slice *recipients, rest;
-	if (request_deliver_read(frame, &delivery, &recipients, &rest, e) < 0)
+	if (request_deliver_read(frame, &asker->ticket, &delivery, &recipients, &rest, e) < 0)
 		return -1;
 	/* Who it was is not the session's to say. */
 	memcpy(delivery.peer, asker->hello.peer, sizeof(delivery.peer));
 	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
 	int done = append(asker, rest, e);
+	if (done == 0)
+		done = check_sender(asker, frame, &delivery, e);
 	if (done == 0)
 		done = deliver(
 			writer.store, writer.birth->config, &delivery, &asker->body, results, e);
@@ -99,7 +116,8 @@ static int take_delivery(
 
 static int delete_entries(const struct asker *asker, struct err *e)
 {
-	if (ticket_check(&asker->ticket, writer.ticket_key, store_now(writer.store), e) < 0)
+	if (ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, store_now(writer.store),
+		    e) < 0)
 		return -1;
 	return maildrop_delete(writer.store, asker->ticket.user_id, asker->ticket.folder_id,
 		(const int64_t *)(const void *)asker->ids.at, asker->ids.len / sizeof(int64_t), e);
@@ -144,7 +162,8 @@ static void keep_ids(struct role_channel *from, const struct frame *frame)
 	if (asker->ids.len + frame->body.len > DELETE_MOST * sizeof(int64_t))
 		role_refuse(from, "deletes more than a mailbox holds");
 	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0 ||
-		 ticket_check(&asker->ticket, writer.ticket_key, store_now(writer.store), &e) < 0)
+		 ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3,
+			 store_now(writer.store), &e) < 0)
 		role_refuse(from, e.text);
 }
 
@@ -186,6 +205,7 @@ static void give_ticket_key(struct role_channel *from, const struct frame *frame
 #define BIT(service) (1u << (service))
 enum {
 	OF_SMTP = BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP),
+	OF_SUBMISSION = BIT(SERVICE_SUBMISSION),
 	OF_POP3 = BIT(SERVICE_POP3),
 	OF_DIRECTORY = BIT(SERVICE_DIRECTORY),
 };
@@ -197,9 +217,10 @@ static const struct right {
 		struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e);
 	void (*at_once)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
-	{REQUEST_PIECE, OF_SMTP, true, take_piece, NULL},
+	{REQUEST_PIECE, OF_SMTP | OF_SUBMISSION, true, take_piece, NULL},
 	{REQUEST_DELIVER, OF_SMTP, true, take_delivery, NULL},
-	{REQUEST_FORGET, OF_SMTP, false, NULL, forget},
+	{REQUEST_SUBMIT, OF_SUBMISSION, true, take_delivery, NULL},
+	{REQUEST_FORGET, OF_SMTP | OF_SUBMISSION, false, NULL, forget},
 	{REQUEST_DELETE, OF_POP3, false, take_delete, NULL},
 	{REQUEST_DELETE_MORE, OF_POP3, false, NULL, keep_ids},
 	{REQUEST_EVENT, OF_POP3, false, NULL, keep_event},

@@ -35,8 +35,9 @@ __attribute__((format(printf, 1, 2))) static void finding(const char *format, ..
 /* Before the account is changed: root may bind what the account may not. */
 static void check_listeners(const struct config *config, bool served)
 {
-	const char *const lists[] = {config->smtpd_listen, config->pop3d_listen,
-		config->pop3d_listen_tls, config->smtpd_lmtp[0] == '/' ? "" : config->smtpd_lmtp};
+	const char *const lists[] = {config->smtpd_listen, config->submission_listen,
+		config->submission_listen_tls, config->pop3d_listen, config->pop3d_listen_tls,
+		config->smtpd_lmtp[0] == '/' ? "" : config->smtpd_lmtp};
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		struct slice word;
 		for (size_t n = 0; config_word(lists[i], n, &word); n++) {

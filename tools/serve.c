@@ -22,10 +22,12 @@
 #define POP3_BUSY    "-ERR [SYS/TEMP] the server is busy; try again later\r\n"
 #define POP3_BUSY_ID "-ERR [SYS/TEMP] server sedang sibuk; coba lagi nanti\r\n"
 
-enum { SMTP, LMTP, POP3, POP3S, SERVICES };
+enum { SMTP, LMTP, SUBMISSION, SUBMISSIONS, POP3, POP3S, SERVICES };
 static struct procs_service services[SERVICES] = {
 	[SMTP] = {.name = "smtp", .run = smtpd_serve, .busy = SMTP_BUSY},
 	[LMTP] = {.name = "lmtp", .run = smtpd_serve, .busy = SMTP_BUSY},
+	[SUBMISSION] = {.name = "submission", .run = smtpd_serve, .busy = SMTP_BUSY},
+	[SUBMISSIONS] = {.name = "submission", .run = smtpd_serve, .tls_first = true},
 	[POP3] = {.name = "pop3", .run = pop3d_serve}, /* .busy: choose_words() */
 	[POP3S] = {.name = "pop3", .run = pop3d_serve, .tls_first = true},
 };
@@ -215,9 +217,12 @@ static size_t sign_by_keys(
 
 static enum service_kind kind_of(const char *service)
 {
-	if (strcmp(service, "pop3") == 0)
-		return SERVICE_POP3;
-	return strcmp(service, "lmtp") == 0 ? SERVICE_LMTP : SERVICE_SMTP;
+	static const enum service_kind with_rights[] = {
+		SERVICE_LMTP, SERVICE_SUBMISSION, SERVICE_POP3};
+	for (size_t i = 0; i < sizeof(with_rights) / sizeof(with_rights[0]); i++)
+		if (strcmp(service, service_name(with_rights[i])) == 0)
+			return with_rights[i];
+	return SERVICE_SMTP;
 }
 
 static int prepare(struct visitor *visitor, int run_dir, struct err *e)
@@ -322,6 +327,8 @@ static int bind_services(
 {
 	const char *const lists[SERVICES] = {[SMTP] = config->smtpd_listen,
 		[LMTP] = config->smtpd_lmtp,
+		[SUBMISSION] = config->submission_listen,
+		[SUBMISSIONS] = config->submission_listen_tls,
 		[POP3] = config->pop3d_listen,
 		[POP3S] = config->pop3d_listen_tls};
 	for (size_t i = 0; i < SERVICES; i++)

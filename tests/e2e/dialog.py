@@ -9,7 +9,7 @@ import time
 from office import HOSTNAME, wait_until
 from wire import PATIENCE, WireError
 
-SERVICES = ("pop3", "pop3s", "smtp", "lmtp")
+SERVICES = ("pop3", "pop3s", "smtp", "lmtp", "submission", "submissions")
 # Lines that belong to the step above them.
 DETAILS = ("|", "|^", "|~", "|...", "has", "has^", "has~", "lacks", "lacks^", "lacks~", "lines",
            "octets", "in", "exit", "err~")

@@ -1,6 +1,7 @@
 """What the tests of hostile input share: one running office a module, and
 sessions that know whether they are still in step."""
 
+import base64
 import re
 from typing import NamedTuple
 
@@ -45,12 +46,16 @@ class Reply(NamedTuple):
 
 
 class Smtp:
-    """A session of SMTP (or LMTP), past its EHLO."""
+    """A session of SMTP (or LMTP), past its EHLO; on submissions ani's, past her login."""
     def __init__(self, office, service="smtp", hello=None):
         self.wire = office.connect(service)
         self.hello = hello or (b"LHLO penguji.example" if service == "lmtp" else b"EHLO penguji.example")
         answered(self.read(), "220")
         answered(self.ask(self.hello), "250")
+        self.sender = OUTSIDE
+        if service == "submissions":
+            self.sender = ANI
+            answered(self.ask(b"AUTH PLAIN " + base64.b64encode(b"\0%s\0%s" % (ANI, PASSWORDS["ani"].encode()))), "235")
 
     def read(self):
         code, lines = self.wire.reply()
@@ -66,9 +71,9 @@ class Smtp:
         self.send(line + b"\r\n")
         return self.read()
 
-    def begin(self, *recipients, sender=OUTSIDE):
+    def begin(self, *recipients, sender=None):
         """MAIL and RCPT, all taken."""
-        answered(self.ask(b"MAIL FROM:<%s>" % sender), "250")
+        answered(self.ask(b"MAIL FROM:<%s>" % (sender if sender is not None else self.sender)), "250")
         for recipient in recipients or (ANI, ):
             answered(self.ask(b"RCPT TO:<%s>" % recipient), "250")
 

@@ -18,7 +18,8 @@ from wire import PATIENCE, Wire, WireError
 
 HOSTNAME = "mail.kantor.example"
 DOMAINS = "kantor.example cabang.example"
-PORTS = {"smtp": 2525, "pop3": 2110, "pop3s": 2995}
+PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465, "pop3": 2110, "pop3s": 2995}
+TLS_FIRST = ("pop3s", "submissions")
 CLAIM_PORT = 2000
 
 # yescrypt at its cheapest, so that a login costs a millisecond here.
@@ -131,7 +132,10 @@ class Office:
             },
             "tls": {},
             "smtpd": {"listen": f"{self.address}:{PORTS['smtp']}", "lmtp": str(self.lmtp)},
-            "submission": {"listen": "", "listen_tls": ""},
+            "submission": {
+                "listen": f"{self.address}:{PORTS['submission']}",
+                "listen_tls": f"{self.address}:{PORTS['submissions']}",
+            },
             "pop3d": {
                 "listen": f"{self.address}:{PORTS['pop3']}",
                 "listen_tls": f"{self.address}:{PORTS['pop3s']}",
@@ -357,9 +361,9 @@ class Office:
         return str(self.lmtp) if service == "lmtp" else (self.address, PORTS[service])
 
     def connect(self, service, source=None, raw=False):
-        """A connection; on pop3s with the handshake done unless `raw`."""
+        """A connection; on pop3s and submissions with the handshake done unless `raw`."""
         wire = Wire(self.place(service), source)
-        if service == "pop3s" and not raw:
+        if service in TLS_FIRST and not raw:
             wire.start_tls()
         return wire
 

@@ -3,9 +3,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka.h needs the four above. */
+/* cmocka.h needs most of the above. */
 #include <cmocka.h>
 
 static void assert_field(struct slice *header, const char *name, const char *body)
@@ -121,6 +122,49 @@ static void what_is_no_good_encoded_word_stays_as_it_is(void **state)
 		assert_decoded(same[i], same[i]);
 }
 
+/* Lines of the header; what it says its authors are, NULL where it cannot be read. */
+static void assert_authors(const char *header, const char *wanted)
+{
+	struct buf authors = {0};
+	bool readable = header_authors(slice_of(header), &authors);
+	assert_int_equal(readable, wanted != NULL);
+	if (wanted)
+		assert_string_equal(buf_text(&authors), wanted);
+	buf_free(&authors);
+}
+
+static void authors_are_the_addresses_of_the_from_field(void **state)
+{
+	static const char *const same[] = {"ani@x", " Ani <ani@x>",
+		"\"Kantor, \\\"A\\\" <b@y>\" <ani@x>", "(so (it) is \\) <b@y>) ani@x (Ani)",
+		"=?UTF-8?Q?Ani=2C?= < ani@x >", ",ani@x,,", "\r\n Ani\r\n\t<ani@x>", "Kami: ani@x;",
+		"Kami: Ani <ani@x>;"};
+	char header[128];
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		snprintf(header, sizeof(header), "To: b@y\r\nFROM :%s\r\n\r\n", same[i]);
+		assert_authors(header, "ani@x\n");
+	}
+	assert_authors("From: a@x, B <b@x>, G: c@x, d@x;, e@x\r\n", "a@x\nb@x\nc@x\nd@x\ne@x\n");
+	assert_authors("From: \"a b\"@x\r\n", "\"a b\"@x\n");
+}
+
+static void what_two_readers_could_take_for_different_authors_is_unreadable(void **state)
+{
+	static const char *const doubtful[] = {"", " ", "()", "<>", ";", "Kami: ;", "<a@x> <b@x>",
+		"<a@x> b@x", "<a@x", "a@x>", "<<a@x>>", "\"Ani <a@x>", "(Ani a@x", "<a@x (>)",
+		"<a@x>: b@x;"};
+	char header[128];
+	(void)state;
+	for (size_t i = 0; i < sizeof(doubtful) / sizeof(doubtful[0]); i++) {
+		snprintf(header, sizeof(header), "From: %s\r\n\r\n", doubtful[i]);
+		assert_authors(header, NULL);
+	}
+	assert_authors("From: \"a\r\n b\"@x\r\n", NULL);
+	assert_authors("Subject: x\r\n\r\nFrom: a@x\r\n", NULL);
+	assert_authors("From: a@x\r\nfrom: a@x\r\n", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +177,8 @@ int main(void)
 		cmocka_unit_test(encoded_words_are_decoded_to_utf_8),
 		cmocka_unit_test(blanks_between_encoded_words_belong_to_neither),
 		cmocka_unit_test(what_is_no_good_encoded_word_stays_as_it_is),
+		cmocka_unit_test(authors_are_the_addresses_of_the_from_field),
+		cmocka_unit_test(what_two_readers_could_take_for_different_authors_is_unreadable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ static const unsigned char known_key[DIGEST_SIZE] = "known to directory and writ
 
 static inline struct ticket signed_ticket(void)
 {
-	struct ticket ticket = {.user_id = 7, .folder_id = 8, .expires = 1000};
+	struct ticket ticket = {
+		.service = SERVICE_POP3, .user_id = 7, .folder_id = 8, .expires = 1000};
 	ticket_sign(&ticket, known_key);
 	return ticket;
 }
@@ -187,7 +188,7 @@ static inline int file_for(struct house *house, struct channel *writer, const ch
 		.received = SLICE(RECEIVED),
 		.queue_id = "ABCDEFGHIJKL",
 		.peer = PEER};
-	return request_deliver(writer, &delivery, rest, result, &house->e);
+	return request_deliver(writer, NULL, &delivery, rest, result, &house->e);
 }
 
 /* Through a channel of its own. */

@@ -18,7 +18,7 @@
 static void assert_denied(const struct ticket *ticket, int64_t now)
 {
 	struct err e = {0};
-	assert_int_equal(ticket_check(ticket, known_key, now, &e), -1);
+	assert_int_equal(ticket_check(ticket, known_key, SERVICE_POP3, now, &e), -1);
 	assert_int_equal(e.kind, ERR_DENIED);
 }
 
@@ -27,8 +27,8 @@ static void a_ticket_is_good_until_its_time(void **state)
 	struct ticket ticket = signed_ticket();
 	struct err e;
 	(void)state;
-	assert_int_equal(ticket_check(&ticket, known_key, 0, &e), 0);
-	assert_int_equal(ticket_check(&ticket, known_key, 1000, &e), 0);
+	assert_int_equal(ticket_check(&ticket, known_key, SERVICE_POP3, 0, &e), 0);
+	assert_int_equal(ticket_check(&ticket, known_key, SERVICE_POP3, 1000, &e), 0);
 	assert_denied(&ticket, 1001);
 }
 
@@ -115,7 +115,7 @@ static void a_delivery_with_more_recipients_than_octets_is_none(void **state)
 		pack_text(&body, ANI);
 		struct frame frame = {.type = REQUEST_DELIVER, .body = buf_slice(&body)};
 		assert_int_equal(
-			request_deliver_read(&frame, &delivery, &recipients, &rest, &e), -1);
+			request_deliver_read(&frame, NULL, &delivery, &recipients, &rest, &e), -1);
 		assert_int_equal(e.kind, ERR_INPUT);
 		assert_null(recipients);
 		buf_free(&body);
@@ -272,7 +272,8 @@ static void who_handed_a_message_over_is_not_the_session_s_to_say(void **state)
 		.queue_id = "ABCDEFGHIJKL",
 		.peer = "192.0.2.99"};
 	enum err_kind result;
-	assert_int_equal(request_deliver(&writer, &delivery, SLICE(LETTER), &result, &house->e), 0);
+	assert_int_equal(
+		request_deliver(&writer, NULL, &delivery, SLICE(LETTER), &result, &house->e), 0);
 	with_store(house, keep_peer);
 	channel_close(&writer);
 }

@@ -1,0 +1,122 @@
+"""Mail of staff: the programs that send it, and what it may be. (RFC 6409)"""
+
+import os
+import signal
+import smtplib
+
+import pytest
+
+from hostile import ANI, Smtp, answered
+from letters import stored_form, without_trace
+from office import HOSTNAME, PASSWORDS, PORTS, wait_until
+from test_clients import private_file, run, with_lf
+from wire import client_context
+
+BUDI = "budi@kantor.example"
+USER, PASSWORD = "ani@kantor.example", PASSWORDS["ani"]
+LETTER = (b"From: Ani <ani@kantor.example>\r\nTo: budi@kantor.example\r\nSubject: rapat\r\n"
+          b"Date: Mon, 23 Nov 2026 10:00:00 +0700\r\nMessage-ID: <satu@pc-ani.lan>\r\n\r\njam dua\r\n")
+
+
+def budis(office):
+    return [without_trace(message) for message in office.fetch("budi")]
+
+
+# ---- programs
+
+
+def test_curl_submits_over_tls(served):
+    letter = private_file(served, "letter", LETTER.decode())
+    run(served, "curl", "-sS", f"smtps://{served.address}:{PORTS['submissions']}/laptop", "--insecure", "--user", f"{USER}:{PASSWORD}",
+        "--mail-from", USER, "--mail-rcpt", BUDI, "-T", letter)
+    assert budis(served) == [LETTER]
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "login"])
+@pytest.mark.parametrize("way", ["starttls", "tls"])
+def test_msmtp_submits(served, way, mechanism):
+    port = PORTS["submission" if way == "starttls" else "submissions"]
+    rc = private_file(served, "msmtprc", (
+        f"account office\nhost {served.address}\nport {port}\nuser {USER}\npassword {PASSWORD}\nauth {mechanism}\n"
+        f"from {USER}\ntls on\ntls_certcheck off\ntls_starttls {'on' if way == 'starttls' else 'off'}\n"
+        "set_date_header off\n"))
+    run(served, "msmtp", "-C", rc, "-a", "office", BUDI, stdin=with_lf(LETTER))
+    assert budis(served) == [LETTER]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_swaks_submits(served, mechanism):
+    letter = private_file(served, "letter", with_lf(LETTER).decode())
+    run(served, "swaks", "--server", served.address, "--port", PORTS["submission"], "--tls", "--auth", mechanism,
+        "--auth-user", USER, "--auth-password", PASSWORD, "--helo", "laptop", "--from", USER, "--to", BUDI,
+        "--data", f"@{letter}")
+    assert [message.rstrip() for message in budis(served)] == [LETTER.rstrip()]
+
+
+def test_smtplib_submits_what_a_mail_program_left_unfinished(served):
+    with smtplib.SMTP(served.address, PORTS["submission"]) as smtp:
+        assert not smtp.has_extn("auth")
+        smtp.starttls(context=client_context())
+        smtp.login(USER, PASSWORD)
+        smtp.sendmail(USER, [BUDI, "citra@kantor.example"], b"From: ani@kantor.example\r\nBcc: citra@kantor.example\r\n\r\nisi\r\n")
+    for name in ("budi", "citra"):
+        (message,) = served.fetch(name)
+        header = without_trace(message).split(b"\r\n\r\n")[0]
+        assert b"Bcc" not in header and b"\r\nDate: " in header
+        assert f"@{HOSTNAME}>".encode() in header
+        assert served.address.encode() not in header and b"127.0.0.1" not in message
+
+
+# ---- messages
+
+
+@pytest.mark.parametrize("size", [262_000, 262_144, 262_300, 3_000_000])
+def test_a_big_message_is_mended_and_otherwise_whole(served, size):
+    body = b"".join(b"%09d\r\n" % n for n in range(size // 11))
+    session = Smtp(served, "submissions")
+    session.begin(b"budi@kantor.example")
+    answered(session.data(b"Bcc: x@luar.example\r\n" + LETTER + body + b".\r\n"), "250")
+    session.leave()
+    assert budis(served) == [stored_form(LETTER + body)]
+
+
+def test_a_header_longer_than_a_piece_is_refused_and_the_next_is_taken(served):
+    session = Smtp(served, "submissions")
+    session.begin(b"budi@kantor.example")
+    answered(session.data(b"From: ani@kantor.example\r\n" + b"X-Long: %s\r\n" % (b"x" * 900) * 400 + b"\r\nisi\r\n.\r\n"), "552 5.3.4")
+    session.begin(b"budi@kantor.example")
+    answered(session.data(LETTER + b".\r\n"), "250")
+    session.leave()
+    assert budis(served) == [LETTER]
+
+
+def test_a_right_to_an_address_ends_with_the_alias(served):
+    session = Smtp(served, "submissions")
+    session.begin(b"budi@kantor.example", sender=b"penjualan@kantor.example")
+    session.ask(b"RSET")
+    served.run("alias", "remove", "penjualan@kantor.example", "ani@kantor.example")
+    answered(session.ask(b"MAIL FROM:<penjualan@kantor.example>"), "553 5.7.1")
+    session.leave()
+
+
+def test_a_session_that_was_logged_in_files_nothing_once_the_writer_is_another(served):
+    """The new writer does not believe the old one's tickets."""
+    served.allow("role-died|login-failed")
+    session = Smtp(served, "submissions")
+    session.begin(b"budi@kantor.example")
+    (writer,) = served.named("writer")
+    os.kill(writer, signal.SIGKILL)
+    served.wait_log("role-died role=writer")
+    assert session.ask(b"DATA").code == 421
+    wait_until(served.can_log_in, "the writer is back")
+    assert budis(served) == []
+
+
+def test_nobody_learns_where_staff_sit(served):
+    session = Smtp(served, "submissions", hello=b"EHLO pc-ani.rumah.lan")
+    session.begin(b"budi@kantor.example")
+    answered(session.data(LETTER + b".\r\n"), "250")
+    session.leave()
+    (message,) = served.fetch("budi")
+    assert b"pc-ani.rumah" not in message and b"127.0.0." not in message
+    assert ANI in message

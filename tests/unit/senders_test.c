@@ -1,0 +1,91 @@
+/* store/senders.h: who may send as whom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* cmocka.h needs the three above. */
+#include <cmocka.h>
+
+#include "store/senders.h"
+#include "tests/unit/office.h"
+
+#define ANI  "ani@kantor.example"
+#define BUDI "budi@kantor.example"
+
+static int64_t add_one(struct test_office *office, const char *address)
+{
+	add_user(office, address);
+	return get_user(office, address).id;
+}
+
+static void add_alias(struct test_office *office, const char *alias, const char *target)
+{
+	struct slice to = slice_of(target);
+	assert_int_equal(WRITE(office, aliases_add(office->store, &office->config, slice_of(alias),
+					       &to, 1, &office->e)),
+		0);
+}
+
+static bool may(struct test_office *office, int64_t user, const char *address)
+{
+	int done = senders_may(office->store, &office->config, user, slice_of(address), &office->e);
+	assert_true(done == 0 || office->e.kind == ERR_DENIED);
+	return done == 0;
+}
+
+static void an_address_is_whose_mail_comes_to_him(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI), budi = add_one(office, BUDI);
+	add_alias(office, "info@kantor.example", BUDI);
+	add_alias(office, "semua@kantor.example", ANI);
+	add_alias(office, "semua@kantor.example", "info@kantor.example");
+	add_alias(office, "@toko.example", BUDI);
+	assert_true(may(office, ani, ANI));
+	assert_true(may(office, ani, "ANI@Kantor.Example"));
+	assert_true(may(office, ani, "ani+belanja@kantor.example"));
+	assert_true(may(office, ani, "semua@kantor.example"));
+	assert_true(may(office, budi, "semua@kantor.example"));
+	assert_true(may(office, budi, "info@kantor.example"));
+	assert_true(may(office, budi, "apa.saja@toko.example"));
+	assert_false(may(office, ani, BUDI));
+	assert_false(may(office, ani, "info@kantor.example"));
+	assert_false(may(office, ani, "tidakada@kantor.example"));
+	assert_false(may(office, ani, "ani@luar.example"));
+	assert_false(may(office, ani, "ani"));
+	assert_false(may(office, ani, ""));
+	assert_false(may(office, ani + budi, ANI));
+}
+
+static int check(struct test_office *office, int64_t user, const char *sender, const char *header)
+{
+	int done = senders_check(office->store, &office->config, user, slice_of(sender),
+		slice_of(header), &office->e);
+	assert_true(done == 0 || office->e.kind == ERR_DENIED);
+	return done;
+}
+
+static void sender_and_every_author_must_be_the_user(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI), budi = add_one(office, BUDI);
+	add_alias(office, "info@kantor.example", ANI);
+	assert_int_equal(check(office, ani, ANI, "From: Ani <" ANI ">\r\n\r\n"), 0);
+	assert_int_equal(check(office, ani, "", "From: info@kantor.example, " ANI "\r\n"), 0);
+	assert_int_equal(check(office, ani, BUDI, "From: " ANI "\r\n"), -1);
+	assert_int_equal(check(office, ani, ANI, "From: " BUDI "\r\n"), -1);
+	assert_int_equal(check(office, ani, ANI, "From: " ANI ", " BUDI "\r\n"), -1);
+	assert_int_equal(check(office, ani, ANI, "From: " ANI "\r\nFrom: " ANI "\r\n"), -1);
+	assert_int_equal(check(office, ani, ANI, "Subject: x\r\n"), -1);
+	assert_int_equal(check(office, ani, ANI, ""), -1);
+	assert_int_equal(check(office, budi, ANI, "From: " ANI "\r\n"), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OFFICE_TEST(an_address_is_whose_mail_comes_to_him),
+		OFFICE_TEST(sender_and_every_author_must_be_the_user),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
