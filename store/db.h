@@ -100,6 +100,7 @@ struct store {
 	int64_t highest_body;       /* handed out, be it in what was rolled back */
 	int wal_pages;              /* in the log after the last commit */
 	int wal_tried;              /* in the log when it was last tried */
+	bool moved_in_vain;         /* the log counts frames as moved that may be lost */
 
 	int64_t clock, monotonic_ms; /* a test's; 0: the real ones */
 	/* The purge's trust in the clock (mail.c): since when, on both clocks,
@@ -119,6 +120,9 @@ int db_number(
 int db_add_functions(struct store *store);
 /* Before the connection is closed. */
 void db_forget_statements(struct store *store);
+/* A new connection in place of one that has seen a failed sync; where it fails,
+ * store_begin() tries again. Not in a transaction. */
+int db_reopen(struct store *store, struct err *e);
 
 /* Steps from one version of the schema to the next: steps[v] leads from v to
  * v + 1, the first from an empty file. */

@@ -39,6 +39,14 @@ int housekeeping_has_space(struct store *store, const struct config *config, str
 	return 0;
 }
 
+void housekeeping_checkpoint(struct store *store, bool idle)
+{
+	static int64_t told_ms;
+	struct err e;
+	if (store_checkpoint(store, idle, &e) < 0 && log_is_due(&told_ms))
+		log_failure(LOG_ERROR, "checkpoint-failed", &e);
+}
+
 /* 1: there is more to do. */
 static int purge(struct store *store, const struct config *config, struct err *e)
 {
@@ -66,7 +74,7 @@ int housekeeping_step(struct store *store, const struct config *config)
 	}
 	if (more > 0)
 		return NEXT_STEP_MS;
-	store_checkpoint(store, true);
+	housekeeping_checkpoint(store, true);
 	if (store_ballast_make(store, &e) < 0)
 		log_failure(LOG_WARNING, "no-ballast", &e);
 	return ALL_DONE_MS;

@@ -286,7 +286,7 @@ void store_close(struct store *store)
 /* After a failed sync nobody knows what the kernel still holds of the pages
  * SQLite believes written: a new connection reads them again. It is opened
  * before the old one goes, since the last one to close removes the log. */
-static int reopen(struct store *store, struct err *e)
+int db_reopen(struct store *store, struct err *e)
 {
 	sqlite3 *old = store->db;
 	db_forget_statements(store);
@@ -298,7 +298,7 @@ static int reopen(struct store *store, struct err *e)
 
 int store_begin(struct store *store, struct err *e)
 {
-	if (!store->db && reopen(store, e) < 0)
+	if (!store->db && db_reopen(store, e) < 0)
 		return -1;
 	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
 	return db_run(&q, e);
@@ -313,7 +313,7 @@ int store_commit(struct store *store, struct err *e)
 	store_rollback(store);
 	struct err ignored; /* the next store_begin() tries again, and tells */
 	if (broken)
-		(void)reopen(store, &ignored);
+		(void)db_reopen(store, &ignored);
 	return -1;
 }
 

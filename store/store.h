@@ -73,8 +73,9 @@ int store_server(const char *data, int64_t *pid, struct err *e);
 /* ---- housekeeping of the writer (upkeep.c) ---- */
 
 /* Moves the log's pages to the file when it has grown, all of them when idle,
- * and then rests; gives way where somebody reads. */
-void store_checkpoint(struct store *store, bool idle);
+ * and then rests; gives way where somebody reads. After a failed sync the handle has
+ * been reopened, and all that is in the log is moved again. Not in a transaction. */
+int store_checkpoint(struct store *store, bool idle, struct err *e);
 /* Gives the memory of SQLite's page cache back, until the next use. */
 void store_rest(struct store *store);
 /* Gives freed pages back in small steps, where they are many or the disk is

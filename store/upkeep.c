@@ -149,19 +149,66 @@ static bool log_is_empty(const struct store *store)
 	return stat(path, &st) || st.st_size == 0;
 }
 
-void store_checkpoint(struct store *store, bool idle)
+/* Where the index of the log, which its users share, keeps how many frames have
+ * been moved to the file; its lock for moving (sqlite.org/walformat.html). */
+#define INDEX_REGION 32768
+#define INDEX_MOVED  96
+#define LOCK_MOVING  1
+
+/* The file is synced only when all of the log has been moved; what was moved
+ * before, while somebody was reading, is counted already. A sync that fails loses
+ * both (the kernel forgets what it could not write), and SQLite would move only the
+ * later part again, and then write over the log. So everything is moved again. */
+static void forget_moved(struct store *store)
+{
+	sqlite3_file *file = NULL;
+	volatile void *region = NULL;
+	store->moved_in_vain = true;
+	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+			SQLITE_OK ||
+		!file->pMethods || file->pMethods->iVersion < 2)
+		return;
+	const sqlite3_io_methods *call = file->pMethods;
+	const int exclusive = SQLITE_SHM_EXCLUSIVE;
+	if (call->xShmMap(file, 0, INDEX_REGION, 0, &region) != SQLITE_OK || !region ||
+		call->xShmLock(file, LOCK_MOVING, 1, SQLITE_SHM_LOCK | exclusive) != SQLITE_OK)
+		return;
+	*(volatile uint32_t *)((volatile char *)region + INDEX_MOVED) = 0;
+	call->xShmBarrier(file);
+	call->xShmLock(file, LOCK_MOVING, 1, SQLITE_SHM_UNLOCK | exclusive);
+	store->moved_in_vain = false;
+}
+
+/* -1: nothing, or not all, is known to be in the file. */
+static int checkpoint_failed(struct store *store, int code, struct err *e)
+{
+	struct err ignored; /* the next store_begin() tries again, and tells */
+	db_error(store, code, e);
+	err_prefix(e, "the log stays: ");
+	if (code != SQLITE_IOERR)
+		return -1;
+	forget_moved(store);
+	(void)db_reopen(store, &ignored);
+	return -1;
+}
+
+int store_checkpoint(struct store *store, bool idle, struct err *e)
 {
 	int64_t grown = (int64_t)(store->wal_pages - store->wal_tried) * STORE_PAGE;
 	int64_t size = (int64_t)store->wal_pages * STORE_PAGE;
 	int mode = SQLITE_CHECKPOINT_TRUNCATE;
 	if (!store->db || (idle && log_is_empty(store)))
-		return;
+		return 0;
 	if (!idle) {
 		/* While somebody's long read holds the log: again only after as much. */
 		if (grown < WAL_PASSIVE)
-			return;
+			return 0;
 		mode = size > WAL_RESTART ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
 	}
+	if (store->moved_in_vain)
+		forget_moved(store);
+	if (store->moved_in_vain)
+		return 0; /* somebody else is moving it */
 	int in_log = 0, moved = 0;
 	sqlite3_busy_timeout(store->db, 0); /* it gives way */
 	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
@@ -171,6 +218,10 @@ void store_checkpoint(struct store *store, bool idle)
 	store->wal_tried = store->wal_pages;
 	if (code == SQLITE_OK && in_log == moved)
 		store->wal_pages = store->wal_tried = 0; /* the next commit starts it anew */
+	code &= 0xff;
+	if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED)
+		return 0;
+	return checkpoint_failed(store, code, e);
 }
 
 /* Past a quarter of the file, free pages go back; all of them when the disk is
@@ -197,8 +248,9 @@ int store_shrink_step(struct store *store, struct err *e)
 		;
 	if (got < 0)
 		return -1;
-	if (is_short) /* the file becomes shorter when the log is emptied */
-		store_checkpoint(store, true);
+	/* The file becomes shorter when the log is emptied. */
+	if (is_short && store_checkpoint(store, true, e) < 0)
+		return -1;
 	return worth_shrinking(store, &is_short, e);
 }
 
@@ -213,11 +265,12 @@ static int open_ballast(const struct store *store, int flags)
 
 void store_ballast_drop(struct store *store)
 {
+	struct err ignored; /* the log that could not be emptied is tried again at the next rest */
 	int fd = open_ballast(store, O_WRONLY | O_TRUNC);
 	if (fd >= 0)
 		close(fd);
 	/* With this room the log gets into the file, and begins anew. */
-	store_checkpoint(store, true);
+	(void)store_checkpoint(store, true, &ignored);
 }
 
 /* Octets that no file system stores as a hole or compresses. A crash leaves it

@@ -462,7 +462,7 @@ static void end_round(void)
 	writer.unbegun.kind = ERR_NONE;
 	if (writer.reconfigured)
 		take_config();
-	store_checkpoint(writer.store, false);
+	housekeeping_checkpoint(writer.store, false);
 }
 
 /* ---- between rounds ---- */

@@ -449,7 +449,7 @@ static void deliver_until_killed(struct test_office *office, struct progress *pr
 		}
 		if (store_commit(office->store, &office->e))
 			_exit(1);
-		store_checkpoint(office->store, batch % 50 == 0);
+		assert_int_equal(store_checkpoint(office->store, batch % 50 == 0, &office->e), 0);
 		__atomic_add_fetch(&progress->acknowledged, here, __ATOMIC_SEQ_CST);
 	}
 }
@@ -513,10 +513,10 @@ static void the_log_is_emptied_when_idle_and_gives_way_to_a_reader(void **state)
 		store_open(&reader, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
 	assert_int_equal(db_script(reader, "BEGIN; SELECT count(*) FROM users", &office->e), 0);
 	post(office, "ani@kantor.example", LETTER);
-	store_checkpoint(office->store, true);
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
 	assert_true(size_of(office, "store.db-wal") > 0);
 	assert_int_equal(db_script(reader, "COMMIT", &office->e), 0);
-	store_checkpoint(office->store, true);
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
 	assert_int_equal(size_of(office, "store.db-wal"), 0);
 	store_close(reader);
 }
@@ -531,7 +531,7 @@ static void the_log_does_not_grow_for_ever(void **state)
 	for (int i = 0; i < 60; i++) {
 		struct letter letter = letter_to("ani@kantor.example");
 		assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
-		store_checkpoint(office->store, false);
+		assert_int_equal(store_checkpoint(office->store, false, &office->e), 0);
 	}
 	assert_true(size_of(office, "store.db-wal") < 6 * 1024 * 1024);
 	buf_free(&big);
@@ -549,7 +549,7 @@ static void freed_pages_count_as_room_and_go_back_in_steps(void **state)
 	fill(&big, 16 * BODY_PIECE);
 	assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
 	buf_free(&big);
-	store_checkpoint(office->store, true);
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
 	off_t full = size_of(office, "store.db");
 	assert_int_equal(store_shrink_step(office->store, &office->e), 0);
 	assert_int_equal(db_script(office->store, "UPDATE entries SET deleted = 1", &office->e), 0);
@@ -563,7 +563,7 @@ static void freed_pages_count_as_room_and_go_back_in_steps(void **state)
 		steps++;
 	assert_int_equal(more, 0);
 	assert_true(steps > 3);
-	store_checkpoint(office->store, true);
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
 	assert_true(size_of(office, "store.db") < full / 4);
 	assert_int_equal(store_free_space(office->store, &after, &office->e), 0);
 	assert_sound(office);
@@ -714,14 +714,16 @@ static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 	ask_sealed(&channel, 1);
 	post(office, "ani@kantor.example", LETTER); /* while it has the store open */
 	ask_sealed(&channel, 2);
-	store_checkpoint(office->store, true); /* TRUNCATE: the log is empty */
+	assert_int_equal(store_checkpoint(office->store, true, &office->e),
+		0); /* TRUNCATE: the log is empty */
 	assert_int_equal(size_of(office, "store.db-wal"), 0);
 	ask_sealed(&channel, 2);
 	fill(&big, 3 * BODY_PIECE);
 	for (unsigned messages = 3; messages < 30; messages++) { /* resets of the log */
 		struct letter letter = letter_to("ani@kantor.example");
 		assert_int_equal(post_letter(office, &letter, buf_slice(&big)), 0);
-		store_checkpoint(office->store, messages % 10 == 0);
+		assert_int_equal(
+			store_checkpoint(office->store, messages % 10 == 0, &office->e), 0);
 		ask_sealed(&channel, messages);
 	}
 	channel_close(&channel);
