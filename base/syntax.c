@@ -112,3 +112,12 @@ bool syntax_split_listener(struct slice text, struct slice *host, uint16_t *port
 	}
 	return (is_ip(*host, &width) && width == 32) || syntax_is_hostname(*host);
 }
+
+bool syntax_is_loopback(struct slice listener)
+{
+	struct slice host;
+	uint16_t port;
+	return syntax_split_listener(listener, &host, &port) &&
+	       (slice_has_prefix(host, SLICE("127.")) || slice_equal(host, SLICE("::1")) ||
+		       slice_equal_nocase(host, SLICE("localhost")));
+}

@@ -22,5 +22,7 @@ bool syntax_is_network(struct slice text);
 /* Takes "host:port", "[v6]:port" or "port" apart; host is empty for the last,
  * without its brackets for the second. Borrowed from `text`. */
 bool syntax_split_listener(struct slice text, struct slice *host, uint16_t *port);
+/* Does such a place hear this box alone? */
+bool syntax_is_loopback(struct slice listener);
 
 #endif

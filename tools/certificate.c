@@ -21,13 +21,10 @@ void certificate_find(const struct config *config, struct certificate_paths *pat
 }
 
 /* Clients on this box alone connect to "localhost" or an address. */
-static bool is_loopback(const char *listeners)
+static bool is_local(const char *listeners)
 {
-	struct slice word, host = {0};
-	uint16_t port;
-	return config_word(listeners, 0, &word) && syntax_split_listener(word, &host, &port) &&
-	       (slice_has_prefix(host, SLICE("127.")) || slice_equal(host, SLICE("::1")) ||
-		       slice_equal_nocase(host, SLICE("localhost")));
+	struct slice word;
+	return config_word(listeners, 0, &word) && syntax_is_loopback(word);
 }
 
 int certificate_make(const struct config *config, struct err *e)
@@ -47,8 +44,8 @@ int certificate_make(const struct config *config, struct err *e)
 	snprintf(directory, sizeof(directory), "%s/tls", config->data);
 	int result = file_make_directory(directory, 0700, e);
 	if (result >= 0)
-		result = cert_make_self_signed(config->hostname,
-			is_loopback(config->pop3d_listen_tls), time(NULL), &certificate, &key, e);
+		result = cert_make_self_signed(config->hostname, is_local(config->pop3d_listen_tls),
+			time(NULL), &certificate, &key, e);
 	if (result >= 0)
 		result = file_write_new(paths.key, 0600, buf_slice(&key), e);
 	if (result >= 0)

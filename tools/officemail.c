@@ -54,6 +54,8 @@ static const struct command commands[] = {
 		"brings back what was deleted, as long as it is kept", command_mail_restore},
 	{"mail again", "ADDRESS [ID... | --since DURATION]",
 		"offers messages once more, as if they were new", command_mail_again},
+	{"client", "ADDRESS [--format FORMAT]", "what a mail program has to be told",
+		command_client},
 	{"status", "[--json]", "users, messages, deliveries, certificate, disk", command_status},
 	{"help", "[COMMAND...]", "what there is, or one command in full", command_help},
 };

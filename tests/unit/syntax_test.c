@@ -80,9 +80,23 @@ static void listeners_fall_into_host_and_port(void **state)
 		"a:", "*:25", "a_b:25");
 }
 
+static void a_listener_of_this_box_alone_is_loopback(void **state)
+{
+	static const char *const alone[] = {
+		"127.0.0.1:25", "127.1.2.3:25", "[::1]:25", "Localhost:25"};
+	static const char *const open[] = {
+		"25", "0.0.0.0:25", "[::]:25", "[::11]:25", "10.127.0.1:25", "x"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
+		assert_true(syntax_is_loopback(slice_of(alone[i])));
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		assert_false(syntax_is_loopback(slice_of(open[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_listener_of_this_box_alone_is_loopback),
 		cmocka_unit_test(hostnames_are_labels_of_letters_digits_and_hyphens),
 		cmocka_unit_test(addresses_have_one_at_and_need_no_quotes),
 		cmocka_unit_test(networks_are_addresses_with_or_without_bits),

@@ -1,0 +1,286 @@
+/* `officemail client`: what a person or a mail program has to be told to fetch
+ * and to send, read off the listeners that office.ini names. */
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/syntax.h"
+#include "tools/people.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Where a program connects for one of the two services. */
+struct server {
+	char host[CONFIG_NAME_MAX];
+	uint16_t port; /* 0: it is not served */
+	bool starttls; /* else TLS from the first octet */
+};
+
+struct settings {
+	const char *address;
+	struct slice domain; /* of the address */
+	struct server incoming, outgoing;
+	bool self_signed;
+};
+
+static void take_listener(struct server *server, const struct config *config, struct slice word)
+{
+	struct slice host;
+	if (!syntax_split_listener(word, &host, &server->port))
+		return;
+	/* An office that listens for this box alone is reached as this box. */
+	snprintf(server->host, sizeof(server->host), "%s",
+		syntax_is_loopback(word) ? "localhost" : config->hostname);
+}
+
+/* TLS from the first octet before STARTTLS (RFC 8314, 3); 0 where neither is served. */
+static void find_server(struct server *server, const struct config *config, const char *tls_first,
+	const char *starttls)
+{
+	struct slice word;
+	*server = (struct server){0};
+	if (config_word(tls_first, 0, &word)) {
+		take_listener(server, config, word);
+	} else if (config_word(starttls, 0, &word)) {
+		take_listener(server, config, word);
+		server->starttls = true;
+	}
+}
+
+/* ---- for people ---- */
+
+static const char *security(const struct server *server, const char *tls, const char *starttls)
+{
+	return server->starttls ? starttls : tls;
+}
+
+static void print_thunderbird(const struct settings *s)
+{
+	printf("Thunderbird: New > Existing Mail Account, then \"Configure manually\"\n\n"
+	       "    Email address     %s\n"
+	       "    Incoming server   POP3, %s, port %u, %s, Normal password\n"
+	       "    Outgoing server   %s, port %u, %s, Normal password\n"
+	       "    Username          %s (for both)\n\n",
+		s->address, s->incoming.host, s->incoming.port,
+		security(&s->incoming, "SSL/TLS", "STARTTLS"), s->outgoing.host, s->outgoing.port,
+		security(&s->outgoing, "SSL/TLS", "STARTTLS"), s->address);
+}
+
+static void print_outlook(const struct settings *s)
+{
+	printf("Outlook: File > Add Account, type the address, then\n"
+	       "\"Advanced options\" > \"Let me set up my account manually\" > Connect > POP\n\n"
+	       "    Incoming mail     server %s, port %u\n"
+	       "                      %s\n"
+	       "                      \"Require logon using Secure Password Authentication\": off\n"
+	       "    Outgoing mail     server %s, port %u\n"
+	       "                      Encryption method: %s\n"
+	       "                      \"Require logon using Secure Password Authentication\": off\n"
+	       "    Next > Password   the password of %s > Connect\n\n"
+	       "    If Outlook asks for a user name, it is the whole address: %s\n"
+	       "    To keep mail for other devices: Account Settings > Change > More Settings >\n"
+	       "    Advanced > \"Leave a copy of messages on the server\"\n\n",
+		s->incoming.host, s->incoming.port,
+		security(&s->incoming,
+			"\"This server requires an encrypted connection (SSL/TLS)\": on",
+			"Outlook fetches with SSL/TLS alone: give [pop3d] a listen_tls"),
+		s->outgoing.host, s->outgoing.port, security(&s->outgoing, "SSL/TLS", "STARTTLS"),
+		s->address, s->address);
+}
+
+static void print_text(const struct settings *s)
+{
+	print_thunderbird(s);
+	print_outlook(s);
+	printf("Any other program\n\n"
+	       "    POP3 %s:%u with %s; SMTP %s:%u with %s;\n"
+	       "    user name %s and the same password for both\n",
+		s->incoming.host, s->incoming.port, security(&s->incoming, "TLS", "STLS"),
+		s->outgoing.host, s->outgoing.port, security(&s->outgoing, "TLS", "STARTTLS"),
+		s->address);
+	if (s->self_signed)
+		puts("\nThe certificate is self-signed: each program asks once whether to trust "
+		     "it.");
+}
+
+/* ---- for programs ---- */
+
+static void print_escaped(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+		if (c == '&')
+			fputs("&amp;", stdout);
+		else if (c == '<')
+			fputs("&lt;", stdout);
+		else if (c == '>')
+			fputs("&gt;", stdout);
+		else
+			putchar(c);
+	}
+}
+
+/* <name>text</name> */
+static void print_element(int indent, const char *name, struct slice text)
+{
+	printf("%*s<%s>", indent, "", name);
+	print_escaped(text);
+	printf("</%s>\n", name);
+}
+
+static void print_autoconfig_server(
+	const char *element, const char *type, const struct server *server, const char *user)
+{
+	char port[8];
+	snprintf(port, sizeof(port), "%u", server->port);
+	printf("    <%s type=\"%s\">\n", element, type);
+	print_element(6, "hostname", slice_of(server->host));
+	print_element(6, "port", slice_of(port));
+	print_element(6, "socketType", slice_of(server->starttls ? "STARTTLS" : "SSL"));
+	print_element(6, "authentication", SLICE("password-cleartext"));
+	print_element(6, "username", slice_of(user));
+	printf("    </%s>\n", element);
+}
+
+/* Mozilla's format, as Thunderbird, Evolution and K-9 read it. */
+static void print_autoconfig(const struct settings *s)
+{
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<clientConfig version=\"1.1\">\n"
+	      "  <emailProvider id=\"",
+		stdout);
+	print_escaped(s->domain);
+	puts("\">");
+	print_element(4, "domain", s->domain);
+	print_element(4, "displayName", s->domain);
+	print_autoconfig_server("incomingServer", "pop3", &s->incoming, "%EMAILADDRESS%");
+	print_autoconfig_server("outgoingServer", "smtp", &s->outgoing, "%EMAILADDRESS%");
+	puts("  </emailProvider>\n</clientConfig>");
+}
+
+static void print_key(int indent, const char *key, struct slice text)
+{
+	print_element(indent, "key", slice_of(key));
+	print_element(indent, "string", text);
+}
+
+static void print_key_yes_no(int indent, const char *key, bool yes)
+{
+	print_element(indent, "key", slice_of(key));
+	printf("%*s<%s/>\n", indent, "", yes ? "true" : "false");
+}
+
+/* The same for the same address each time, so that a second profile replaces
+ * the first (RFC 9562, 5.8). */
+static void print_identity(int indent, const struct settings *s, const char *of)
+{
+	unsigned char digest[DIGEST_SIZE];
+	char uuid[40];
+	struct buf name = {0};
+	buf_printf(&name, "officemail %s %s", of, s->address);
+	digest_sha256(digest, name.at, name.len);
+	digest[6] = (digest[6] & 0x0F) | 0x80;
+	digest[8] = (digest[8] & 0x3F) | 0x80;
+	snprintf(uuid, sizeof(uuid),
+		"%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", digest[0],
+		digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
+		digest[8], digest[9], digest[10], digest[11], digest[12], digest[13], digest[14],
+		digest[15]);
+	print_key(indent, "PayloadUUID", slice_of(uuid));
+	print_element(indent, "key", SLICE("PayloadVersion"));
+	print_element(indent, "integer", SLICE("1"));
+	buf_clear(&name);
+	buf_printf(&name, "officemail.%s.%s", of, s->address);
+	print_key(indent, "PayloadIdentifier", buf_slice(&name));
+	buf_free(&name);
+}
+
+/* "IncomingMailServer" and the like. */
+static void print_profile_server(const char *which, const struct server *server, const char *user)
+{
+	static const char *const words[] = {"HostName", "Username"};
+	const char *const values[] = {server->host, user};
+	char key[64], port[8];
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(key, sizeof(key), "%sMailServer%s", which, words[i]);
+		print_key(6, key, slice_of(values[i]));
+	}
+	snprintf(key, sizeof(key), "%sMailServerPortNumber", which);
+	snprintf(port, sizeof(port), "%u", server->port);
+	print_element(6, "key", slice_of(key));
+	print_element(6, "integer", slice_of(port));
+	snprintf(key, sizeof(key), "%sMailServerAuthentication", which);
+	print_key(6, key, SLICE("EmailAuthPassword"));
+	snprintf(key, sizeof(key), "%sMailServerUseSSL", which);
+	print_key_yes_no(6, key, true);
+}
+
+/* Apple's configuration profile, payload com.apple.mail.managed. */
+static void print_mobileconfig(const struct settings *s)
+{
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	      "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" "
+	      "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n"
+	      "<plist version=\"1.0\">\n  <dict>\n    <key>PayloadContent</key>\n"
+	      "    <array><dict>\n",
+		stdout);
+	print_key(6, "PayloadType", SLICE("com.apple.mail.managed"));
+	print_identity(6, s, "account");
+	print_key(6, "PayloadDisplayName", slice_of(s->address));
+	print_key(6, "EmailAccountType", SLICE("EmailTypePOP"));
+	print_key(6, "EmailAddress", slice_of(s->address));
+	print_key(6, "EmailAccountDescription", slice_of(s->address));
+	print_profile_server("Incoming", &s->incoming, s->address);
+	print_profile_server("Outgoing", &s->outgoing, s->address);
+	print_key_yes_no(6, "OutgoingPasswordSameAsIncomingPassword", true);
+	puts("    </dict></array>");
+	print_key(4, "PayloadType", SLICE("Configuration"));
+	print_identity(4, s, "profile");
+	print_key(4, "PayloadDisplayName", s->domain);
+	puts("  </dict>\n</plist>");
+}
+
+/* ---- the command ---- */
+
+static const struct {
+	const char *name;
+	void (*print)(const struct settings *settings);
+} formats[] = {
+	{"text", print_text},
+	{"autoconfig", print_autoconfig},
+	{"mobileconfig", print_mobileconfig},
+};
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+static int gather(struct settings *s, const struct config *config, struct err *e)
+{
+	struct slice rest = slice_of(s->address);
+	find_server(&s->incoming, config, config->pop3d_listen_tls, config->pop3d_listen);
+	find_server(&s->outgoing, config, config->submission_listen_tls, config->submission_listen);
+	slice_cut(&rest, '@');
+	s->domain = rest;
+	s->self_signed = !*config->tls_certificate;
+	if (s->incoming.port == 0 || s->outgoing.port == 0)
+		return err_set(e, ERR_MISSING, "%s is not served: [%s] in %s has no listener",
+			s->incoming.port ? "sending" : "fetching",
+			s->incoming.port ? "submission" : "pop3d", config->file);
+	return 0;
+}
+
+int command_client(struct command_line *line, struct err *e)
+{
+	struct office office;
+	struct user user;
+	struct settings settings = {.address = user.address};
+	const char *wanted = command_option(line, "--format");
+	size_t format = 0;
+	while (wanted && format < FORMATS && strcmp(wanted, formats[format].name) != 0)
+		format++;
+	if (format == FORMATS)
+		return command_misuse(
+			line, e, "%s is no format: text, autoconfig or mobileconfig", wanted);
+	if (people_open(&office, &user, line, STORE_READER, e) < 0)
+		return -1;
+	int result = gather(&settings, &office.config, e);
+	office_close(&office);
+	if (result == 0)
+		formats[format].print(&settings);
+	return result;
+}
