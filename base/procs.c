@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_AT_ONCE  16
-#define BACKOFF_FIRST_MS 100
+#define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS  10000
 #define ROLE_STEADY_MS   1000 /* served that long: its death is no reason to back off */
 #define DRAIN_MS         5000 /* for sessions, and again for roles */
@@ -264,7 +264,8 @@ static void run_session(
 {
 	struct procs *procs = master.procs;
 	struct err e;
-	keep_only((int[]){fd, master.lifeline[0], procs->run_dir}, 3);
+	keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock}, 4);
+	close(procs->lock); /* last: whoever finds it free finds the listeners free */
 	set_child_signals();
 	tzset();
 	visitor->service = service->name;

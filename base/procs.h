@@ -25,7 +25,7 @@ struct procs_role {
 	/* Returns when the master has gone or asks; seals itself. An error
 	 * before it was ready ends the server at start. Later one that dies is
 	 * started anew: at once if it had served for a while, else after a pause
-	 * that doubles each time, from 100 ms to 10 s. */
+	 * that doubles each time, from 10 ms to 10 s. */
 	int (*run)(struct role_birth *birth, struct err *e);
 };
 #define PROCS_ROLES_MAX 8
