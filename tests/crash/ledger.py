@@ -118,7 +118,8 @@ class Account:
 
     def told(self, shown, hidden):
         """The figures of a run, in words."""
-        there = set(shown) | set(hidden)
+        shown = set(shown)
+        there = shown | set(hidden)
         unanswered = self.copies() - self.yes
         open_quits = [self.quits[session] for session in self.quits.keys() - self.done]
         carried_out = sum((numbers[0], box) not in shown for box, numbers in open_quits)

@@ -5,6 +5,7 @@ they do and are told to a ledger before they go on."""
 
 import json
 import mmap
+import os
 import random
 import struct
 import sys
@@ -23,7 +24,8 @@ TLS = client_context()
 
 
 class Progress:
-    """Counters that all processes of a load see: slot 0 is the word to stop."""
+    """Counters that all processes of a load see: the letters that each got
+    acknowledged; slot 0 is the word to stop."""
     def __init__(self, path, slots=None):
         if slots:
             Path(path).write_bytes(bytes(8 * slots))
@@ -60,7 +62,8 @@ class Worker:
         self.sessions = 0
 
     def run(self):
-        while not self.progress[0]:
+        parent = os.getppid()  # whose death is an order to stop, too
+        while not self.progress[0] and os.getppid() == parent:
             try:
                 self.turn()
             except (Ended, OSError):
@@ -150,7 +153,7 @@ class Worker:
     def note(self, lines):
         if lines:
             self.ledger.write(*lines)
-            self.progress.add(self.index, sum(line.startswith("yes") for line in lines))
+            self.progress.add(self.index, any(line.startswith("yes") for line in lines))
 
     def send_data(self, wire, lmtp, letters):
         """The next envelope and DATA travel behind each letter's end."""

@@ -141,6 +141,7 @@ class Campaign:
         """Starts anew at once, while the kernel may still end the last one's children."""
         office = self.office
         before = processes_of(office)
+        assert office.process.pid in before
         end(before)
         status = office.process.wait(PATIENCE)
         died = time.monotonic()
