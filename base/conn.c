@@ -32,8 +32,11 @@ static_assert(IN_SIZE >= CONN_LINE_LIMIT + 2, "the longest line and its end fit"
 void conn_open(struct conn *conn, int fd)
 {
 	int on = 1;
-	*conn = (struct conn){
-		.fd = fd, .lifeline = -1, .read_timeout_ms = 600000, .write_timeout_ms = 60000};
+	*conn = (struct conn){.fd = fd,
+		.lifeline = -1,
+		.crowd = -1,
+		.read_timeout_ms = 600000,
+		.write_timeout_ms = 60000};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a unix socket */
 }
@@ -49,19 +52,44 @@ void conn_set_deadline(struct conn *conn, int64_t monotonic_ms)
 	conn->step_deadline = monotonic_ms;
 }
 
+static int64_t read_deadline(const struct conn *conn)
+{
+	int64_t deadline = text_monotonic_ms() + conn->read_timeout_ms;
+	if (conn->step_deadline != 0 && conn->step_deadline < deadline)
+		deadline = conn->step_deadline;
+	return deadline;
+}
+
+/* The wait under way ends by the new times too. */
+static void tell_crowd(struct conn *conn, int64_t *deadline)
+{
+	conn->crowd = -1;
+	conn->on_crowd(conn->crowd_arg);
+	int64_t sooner = read_deadline(conn);
+	if (sooner < *deadline)
+		*deadline = sooner;
+}
+
 /* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
  * where a command is awaited, CONN_STOPPED. */
-static enum conn_end wait_until(const struct conn *conn, short events, int64_t deadline)
+static enum conn_end wait_until(struct conn *conn, short events, int64_t deadline)
 {
 	for (;;) {
 		int64_t left = deadline - text_monotonic_ms();
 		bool may_stop = conn->idle && events == POLLIN;
+		bool may_hurry = conn->on_crowd && events == POLLIN;
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
-			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN}};
+			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN},
+			{.fd = may_hurry ? conn->crowd : -1, .events = POLLIN}};
 		if (left <= 0)
 			return CONN_TIMEOUT;
-		if (poll(polled, 2, left < INT_MAX ? (int)left : INT_MAX) > 0)
-			return polled[0].revents ? CONN_OPEN : CONN_STOPPED;
+		if (poll(polled, 3, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+			continue;
+		if (polled[0].revents)
+			return CONN_OPEN;
+		if (polled[1].revents)
+			return CONN_STOPPED;
+		tell_crowd(conn, &deadline);
 	}
 }
 
@@ -159,14 +187,6 @@ int conn_flush(struct conn *conn)
 }
 
 /* ---- input ---- */
-
-static int64_t read_deadline(const struct conn *conn)
-{
-	int64_t deadline = text_monotonic_ms() + conn->read_timeout_ms;
-	if (conn->step_deadline != 0 && conn->step_deadline < deadline)
-		deadline = conn->step_deadline;
-	return deadline;
-}
 
 /* One try; answers in the words of tls.h. */
 static long receive(struct conn *conn, char *at, size_t len)

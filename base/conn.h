@@ -33,6 +33,12 @@ struct conn {
 	 * server is to stop; -1: none. */
 	int lifeline;
 	bool idle; /* between commands, set by the command loop */
+	/* A descriptor whose end of file says that it has become crowded; -1: none,
+	 * or it has been told. `on_crowd` is called for it once, from a read that
+	 * waits (NULL: it is not looked at), and may set times anew. */
+	int crowd;
+	void (*on_crowd)(void *arg);
+	void *crowd_arg;
 	int64_t read_timeout_ms, write_timeout_ms;
 	uint64_t octets_in, octets_out; /* of payload, for the log */
 	/* From here on private. */

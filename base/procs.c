@@ -49,6 +49,7 @@ static struct {
 	struct session_state *sessions;
 	size_t session_count, session_cap;
 	int lifeline[2]; /* sessions hold [0]; closing [1] tells them to end */
+	int crowd[2];    /* the same; closing [1] tells that half the places are taken */
 	int signals;
 	sigset_t mask_before;
 	bool announced, stopping;
@@ -264,7 +265,9 @@ static void run_session(
 {
 	struct procs *procs = master.procs;
 	struct err e;
-	keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock}, 4);
+	bool may_hurry = !visitor->crowded && master.crowd[0] >= 0;
+	keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, master.crowd[0]},
+		may_hurry ? 5 : 4);
 	close(procs->lock); /* last: whoever finds it free finds the listeners free */
 	set_child_signals();
 	tzset();
@@ -273,6 +276,7 @@ static void run_session(
 	visitor->chain = *procs->chain;
 	conn_open(&visitor->conn, fd);
 	visitor->conn.lifeline = master.lifeline[0];
+	visitor->conn.crowd = may_hurry ? master.crowd[0] : -1;
 	if (begin_session(visitor, parent, &e) < 0) {
 		log_failure(LOG_ERROR, "session-not-begun", &e);
 		if (service->busy)
@@ -328,6 +332,24 @@ static void remember_session(pid_t pid, const struct peer *peer)
 	master.sessions[master.session_count++] = (struct session_state){pid, *peer};
 }
 
+/* Who is born in a crowd knows it. Those who came before are told as it begins;
+ * one pipe serves until then, and another after it. */
+static bool look_for_crowd(void)
+{
+	uint64_t places = master.procs->config->connections;
+	bool crowded = places && master.session_count >= places / 2;
+	if (crowded && master.crowd[1] >= 0) {
+		close(master.crowd[1]);
+		master.crowd[1] = -1;
+	} else if (!crowded && master.crowd[1] < 0) {
+		if (master.crowd[0] >= 0)
+			close(master.crowd[0]);
+		if (pipe2(master.crowd, O_CLOEXEC) < 0)
+			master.crowd[0] = master.crowd[1] = -1;
+	}
+	return crowded;
+}
+
 static void start_session(
 	const struct procs_service *service, int fd, const struct sockaddr_storage *address)
 {
@@ -336,7 +358,7 @@ static void start_session(
 	struct peer peer;
 	pid_t parent = getpid();
 	peer_of(&peer, visitor.peer, address);
-	visitor.crowded = config->connections && master.session_count >= config->connections / 2;
+	visitor.crowded = look_for_crowd();
 	if (!peers_admit(&peer, config, master.session_count, count_from(&peer))) {
 		turn_away(service, fd, visitor.peer);
 		return;
@@ -557,6 +579,7 @@ static int begin(struct procs *procs, struct err *e)
 	sigset_t handled;
 	assert(procs->service_count <= PROCS_SERVICES_MAX && procs->role_count <= PROCS_ROLES_MAX);
 	master.procs = procs;
+	master.crowd[0] = master.crowd[1] = -1;
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGCHLD);
 	sigaddset(&handled, SIGTERM);

@@ -16,7 +16,7 @@ struct visitor {
 	struct conn conn;         /* TLS has begun where the service says so */
 	char peer[PEER_TEXT_MAX]; /* the client's address; "unix" on a unix socket */
 	const char *service;      /* "smtp", "lmtp", "pop3": for the log and the channels */
-	bool crowded;             /* half of `connections` was taken at accept */
+	bool crowded;             /* half of `connections` is taken, or was: see conn.on_crowd */
 	const struct config *config;
 	const struct tls_chain *chain;
 	struct channel directory, writer, keys;

@@ -38,6 +38,19 @@ static void set_deadline(void *arg)
 	conn_set_deadline(&session->visitor->conn, deadline);
 }
 
+/* Who has logged in is not hurried. */
+static void hurry(void *arg)
+{
+	struct session *session = arg;
+	int64_t ends = text_monotonic_ms() + CROWDED_LOGIN_MS;
+	session->visitor->crowded = true;
+	if (session->dialog.state != AUTHORIZATION)
+		return;
+	if (ends < session->ends)
+		session->ends = ends;
+	set_deadline(session);
+}
+
 /* A session whose roles have died, or whose ticket has run out, can only be
  * sent away. */
 static int check_standing(void *arg, const struct dialog_command *command)
@@ -103,9 +116,12 @@ void pop3d_serve(struct visitor *visitor)
 	if (!visitor->config->pop3d_require_tls)
 		session.dialog.has |= POP3_MAY_LOGIN;
 	session.ends = text_monotonic_ms() + (visitor->crowded ? CROWDED_LOGIN_MS : LOGIN_MS);
+	visitor->conn.on_crowd = hurry;
+	visitor->conn.crowd_arg = &session;
 	conn_set_timeouts(&visitor->conn, idle_ms(&session), WRITE_MS);
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
 	dialog_run(&session.dialog);
+	visitor->conn.on_crowd = NULL;
 
 	if (*session.login.user)
 		tell_what_was_done(&session);

@@ -15,11 +15,12 @@
 #include <string.h>
 #include <time.h>
 
-/* A message may take ten minutes, and as much longer as it comes at this
- * speed: an octet a minute must not hold a session for ever. What is thrown
- * away has the ten minutes. */
-#define MESSAGE_MS    (10 * 60 * 1000)
-#define OCTETS_PER_MS 2
+/* A message may take ten minutes, one in a crowd, and as much longer as it comes
+ * at this speed: an octet a minute must not hold a session for ever. What is
+ * thrown away has those minutes alone. */
+#define MESSAGE_MS         (10 * 60 * 1000)
+#define CROWDED_MESSAGE_MS (60 * 1000)
+#define OCTETS_PER_MS      2
 
 /* ---- a message under way ---- */
 
@@ -155,7 +156,8 @@ static struct slice next_octets(struct session *session)
 	const struct message *message = &session->message;
 	if (message->verdict == REPLY_ROLE_GONE)
 		return SLICE("");
-	int64_t deadline = message->begun + MESSAGE_MS;
+	int64_t deadline =
+		message->begun + (session->visitor->crowded ? CROWDED_MESSAGE_MS : MESSAGE_MS);
 	if (message->verdict == REPLY_NONE)
 		deadline += (int64_t)(message->received / OCTETS_PER_MS);
 	conn_set_deadline(&session->visitor->conn, deadline);

@@ -14,7 +14,8 @@
 #define PATIENCE_MS         (60 * 60 * 1000)
 #define CROWDED_FIRST_MS    (10 * 1000)
 #define CROWDED_IDLE_MS     (30 * 1000)
-#define CROWDED_PATIENCE_MS (60 * 1000)
+#define CROWDED_BEGIN_MS    (60 * 1000)     /* to the first MAIL in all */
+#define CROWDED_PATIENCE_MS (5 * 60 * 1000) /* from one message to the next */
 
 bool session_is_lmtp(const struct session *session)
 {
@@ -35,10 +36,16 @@ static int64_t idle_ms(const struct session *session)
 	return session->has_mailed ? CROWDED_IDLE_MS : CROWDED_FIRST_MS;
 }
 
+static int64_t patience_ms(const struct session *session)
+{
+	if (!session->visitor->crowded)
+		return PATIENCE_MS;
+	return session->has_mailed ? CROWDED_PATIENCE_MS : CROWDED_BEGIN_MS;
+}
+
 void session_renew_patience(struct session *session)
 {
-	bool hurry = session->visitor->crowded && !session->has_mailed;
-	session->patience_ends = text_monotonic_ms() + (hurry ? CROWDED_PATIENCE_MS : PATIENCE_MS);
+	session->patience_ends = text_monotonic_ms() + patience_ms(session);
 }
 
 static void set_deadlines(void *arg)
@@ -49,6 +56,17 @@ static void set_deadlines(void *arg)
 		ends = session->patience_ends;
 	conn_set_timeouts(&session->visitor->conn, idle, WRITE_MS);
 	conn_set_deadline(&session->visitor->conn, ends);
+}
+
+static void hurry(void *arg)
+{
+	struct session *session = arg;
+	int64_t ends = session->patience_ends;
+	session->visitor->crowded = true;
+	session_renew_patience(session);
+	if (ends < session->patience_ends)
+		session->patience_ends = ends;
+	set_deadlines(session);
 }
 
 /* Without the roles nothing can be promised any more; they come back, but not
@@ -124,9 +142,12 @@ void smtpd_serve(struct visitor *visitor)
 		.before_command = set_deadlines,
 		.before_run = see_roles,
 	};
+	visitor->conn.on_crowd = hurry;
+	visitor->conn.crowd_arg = &session;
 	session_renew_patience(&session);
 	reply_greet(&session);
 	dialog_run(&session.dialog);
+	visitor->conn.on_crowd = NULL;
 	session_forget_mail(&session);
 	buf_free(&session.client);
 }

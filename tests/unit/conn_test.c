@@ -263,6 +263,35 @@ static void a_stopping_server_ends_the_wait_for_a_command_only(void **state)
 	close(lifeline[0]);
 }
 
+/* What a session does when it is told: it takes its times anew. */
+static unsigned told;
+static void give_up_when_told(void *line)
+{
+	told++;
+	give_up_at_once(line);
+}
+
+static void a_crowd_cuts_the_wait_under_way_short_and_is_told_once(void **state)
+{
+	struct line *line = *state;
+	int crowd[2];
+	told = 0;
+	assert_int_equal(pipe(crowd), 0);
+	close(crowd[1]);
+	line->conn.crowd = crowd[0];
+	line->conn.on_crowd = give_up_when_told;
+	line->conn.crowd_arg = line;
+	client_says(line, SLICE("NOOP\r\n"));
+	assert_line(line, SLICE("NOOP")); /* nothing is waited for */
+	assert_int_equal(told, 0);
+	assert_end(line, CONN_TIMEOUT); /* else it would take ten minutes */
+	assert_int_equal(told, 1);
+	line->conn.input = CONN_OPEN;
+	assert_end(line, CONN_TIMEOUT);
+	assert_int_equal(told, 1);
+	close(crowd[0]);
+}
+
 /* ---- output ---- */
 
 static void answers_wait_until_a_read_would(void **state)
@@ -609,6 +638,7 @@ int main(void)
 		TEST(a_silent_client_times_out_and_that_sticks),
 		TEST(a_deadline_counts_whatever_the_timeout_says),
 		TEST(a_stopping_server_ends_the_wait_for_a_command_only),
+		TEST(a_crowd_cuts_the_wait_under_way_short_and_is_told_once),
 		TEST(answers_wait_until_a_read_would),
 		TEST(much_goes_out_whole_and_in_order),
 		TEST(a_client_that_does_not_read_times_out_but_is_heard),
