@@ -60,12 +60,17 @@ static int64_t read_deadline(const struct conn *conn)
 	return deadline;
 }
 
+static int64_t write_deadline(const struct conn *conn)
+{
+	return text_monotonic_ms() + conn->write_timeout_ms;
+}
+
 /* The wait under way ends by the new times too. */
-static void tell_crowd(struct conn *conn, int64_t *deadline)
+static void tell_crowd(struct conn *conn, short events, int64_t *deadline)
 {
 	conn->crowd = -1;
 	conn->on_crowd(conn->crowd_arg);
-	int64_t sooner = read_deadline(conn);
+	int64_t sooner = events == POLLIN ? read_deadline(conn) : write_deadline(conn);
 	if (sooner < *deadline)
 		*deadline = sooner;
 }
@@ -77,10 +82,9 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 	for (;;) {
 		int64_t left = deadline - text_monotonic_ms();
 		bool may_stop = conn->idle && events == POLLIN;
-		bool may_hurry = conn->on_crowd && events == POLLIN;
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
 			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN},
-			{.fd = may_hurry ? conn->crowd : -1, .events = POLLIN}};
+			{.fd = conn->on_crowd ? conn->crowd : -1, .events = POLLIN}};
 		if (left <= 0)
 			return CONN_TIMEOUT;
 		if (poll(polled, 3, left < INT_MAX ? (int)left : INT_MAX) <= 0)
@@ -89,7 +93,7 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 			return CONN_OPEN;
 		if (polled[1].revents)
 			return CONN_STOPPED;
-		tell_crowd(conn, &deadline);
+		tell_crowd(conn, events, &deadline);
 	}
 }
 
@@ -108,8 +112,7 @@ static void fail_output(struct conn *conn, enum conn_end end)
 static bool wait_to_send(struct conn *conn, long outcome)
 {
 	if (outcome == TLS_WANT_WRITE) {
-		if (wait_until(conn, POLLOUT, text_monotonic_ms() + conn->write_timeout_ms) ==
-			CONN_OPEN)
+		if (wait_until(conn, POLLOUT, write_deadline(conn)) == CONN_OPEN)
 			return true;
 		fail_output(conn, CONN_TIMEOUT);
 	} else {
@@ -365,6 +368,14 @@ static void linger(struct conn *conn)
 	}
 }
 
+/* What nobody takes would stay in the kernel for minutes, as much of it as the
+ * socket holds. */
+static void drop(const struct conn *conn)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 void conn_close(struct conn *conn)
 {
 	if (conn_flush(conn) == 0) {
@@ -372,6 +383,8 @@ void conn_close(struct conn *conn)
 			tls_close(conn->tls, conn->fd);
 		if (conn->input != CONN_CLOSED && conn->input != CONN_BROKEN)
 			linger(conn);
+	} else if (conn->output == CONN_TIMEOUT) {
+		drop(conn);
 	}
 	close(conn->fd);
 	tls_free(conn->tls);

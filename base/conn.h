@@ -34,8 +34,8 @@ struct conn {
 	int lifeline;
 	bool idle; /* between commands, set by the command loop */
 	/* A descriptor whose end of file says that it has become crowded; -1: none,
-	 * or it has been told. `on_crowd` is called for it once, from a read that
-	 * waits (NULL: it is not looked at), and may set times anew. */
+	 * or it has been told. `on_crowd` is called for it once, when the client is
+	 * waited for (NULL: it is not looked at), and may set times anew. */
 	int crowd;
 	void (*on_crowd)(void *arg);
 	void *crowd_arg;
@@ -54,7 +54,7 @@ struct conn {
 void conn_open(struct conn *conn, int fd);
 /* Flushes, says close_notify under TLS, closes, frees. A client that is still
  * sending is read for a moment longer, so that a reset does not take the last
- * answer from it. */
+ * answer from it; one that took nothing for its time is reset. */
 void conn_close(struct conn *conn);
 
 /* How long one read (of a whole line) may wait for the client, one write for

@@ -13,6 +13,7 @@
 
 #define LOGIN_MS           (3 * 60 * 1000)
 #define WRITE_MS           (60 * 1000)
+#define CROWDED_WRITE_MS   (30 * 1000)
 #define CROWDED_LOGIN_MS   (60 * 1000)
 #define CROWDED_COMMAND_MS (10 * 1000) /* before login only: RFC 1939, 3 grants 10 min */
 
@@ -35,18 +36,18 @@ static void set_deadline(void *arg)
 	int64_t deadline = text_monotonic_ms() + patience(session);
 	if (deadline > session->ends)
 		deadline = session->ends;
+	conn_set_timeouts(&session->visitor->conn, idle_ms(session),
+		session->visitor->crowded ? CROWDED_WRITE_MS : WRITE_MS);
 	conn_set_deadline(&session->visitor->conn, deadline);
 }
 
-/* Who has logged in is not hurried. */
+/* Who has logged in is hurried to take his answers, and no more. */
 static void hurry(void *arg)
 {
 	struct session *session = arg;
 	int64_t ends = text_monotonic_ms() + CROWDED_LOGIN_MS;
 	session->visitor->crowded = true;
-	if (session->dialog.state != AUTHORIZATION)
-		return;
-	if (ends < session->ends)
+	if (session->dialog.state == AUTHORIZATION && ends < session->ends)
 		session->ends = ends;
 	set_deadline(session);
 }
@@ -118,7 +119,6 @@ void pop3d_serve(struct visitor *visitor)
 	session.ends = text_monotonic_ms() + (visitor->crowded ? CROWDED_LOGIN_MS : LOGIN_MS);
 	visitor->conn.on_crowd = hurry;
 	visitor->conn.crowd_arg = &session;
-	conn_set_timeouts(&visitor->conn, idle_ms(&session), WRITE_MS);
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
 	dialog_run(&session.dialog);
 	visitor->conn.on_crowd = NULL;

@@ -14,6 +14,7 @@
 #define PATIENCE_MS         (60 * 60 * 1000)
 #define CROWDED_FIRST_MS    (10 * 1000)
 #define CROWDED_IDLE_MS     (30 * 1000)
+#define CROWDED_WRITE_MS    (30 * 1000)
 #define CROWDED_BEGIN_MS    (60 * 1000)     /* to the first MAIL in all */
 #define CROWDED_PATIENCE_MS (5 * 60 * 1000) /* from one message to the next */
 
@@ -54,7 +55,8 @@ static void set_deadlines(void *arg)
 	int64_t idle = idle_ms(session), ends = text_monotonic_ms() + idle;
 	if (ends > session->patience_ends)
 		ends = session->patience_ends;
-	conn_set_timeouts(&session->visitor->conn, idle, WRITE_MS);
+	conn_set_timeouts(&session->visitor->conn, idle,
+		session->visitor->crowded ? CROWDED_WRITE_MS : WRITE_MS);
 	conn_set_deadline(&session->visitor->conn, ends);
 }
 

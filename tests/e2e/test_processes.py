@@ -64,11 +64,11 @@ sees_descriptors = pytest.mark.skipif(
 
 
 @sees_descriptors
-def test_a_session_holds_its_connection_three_channels_and_its_lifeline(served):
+def test_a_session_holds_its_connection_three_channels_its_lifeline_and_the_crowd_s_pipe(served):
     wire = served.connect("pop3s")
     wire.line()
     (session,) = set(served.pids()) - {served.process.pid} - set(roles_of(served))
-    assert held(session) == ["pipe", "socket", "socket", "socket", "socket"]
+    assert held(session) == ["pipe", "pipe", "socket", "socket", "socket", "socket"]
 
 
 @sees_descriptors
