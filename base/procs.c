@@ -2,6 +2,7 @@
  * master only forks, counts and reaps. */
 #include "base/procs.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/peers.h"
 #include "base/text.h"
 #include <assert.h>
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,24 +81,6 @@ void procs_send_config(void)
 		(const char *)master.procs->config, sizeof(*master.procs->config)};
 	for (size_t i = 0; i < master.procs->role_count; i++)
 		procs_tell(i, ROLE_CONFIG, config, -1);
-}
-
-void procs_notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	/* Nobody but systemd minds whether it arrives. */
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-	close(fd);
 }
 
 /* ---- children ---- */
@@ -416,7 +397,7 @@ static void announce_when_ready(void)
 			return;
 	master.announced = true;
 	dprintf(STDERR_FILENO, "officemail: ready\n");
-	procs_notify("READY=1");
+	notify_manager("READY=1");
 }
 
 static void hear_role(size_t index)
@@ -542,7 +523,7 @@ static void wait_for_children(bool all)
 static void drain(void)
 {
 	struct procs *procs = master.procs;
-	procs_notify("STOPPING=1");
+	notify_manager("STOPPING=1");
 	for (size_t i = 0; i < procs->service_count; i++)
 		for (size_t j = 0; j < procs->services[i].fd_count; j++)
 			close(procs->services[i].fds[j]);

@@ -65,7 +65,4 @@ void procs_tell(size_t role, unsigned type, struct slice body, int fd);
 /* Sends the current settings to every role. */
 void procs_send_config(void);
 
-/* Tells systemd (sd_notify(3)), where it listens. */
-void procs_notify(const char *state);
-
 #endif

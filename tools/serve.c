@@ -2,6 +2,7 @@
  * services and roles, binds, and hands over to the master's loop. */
 #include "base/account.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/peers.h"
 #include "base/procs.h"
 #include "pop3d/pop3d.h"
@@ -274,7 +275,7 @@ static void reload(struct procs *procs)
 {
 	static struct config fresh;
 	struct buf faults = {0};
-	procs_notify("RELOADING=1");
+	notify_manager("RELOADING=1");
 	if (config_read(&fresh, procs->config->file, &faults) < 0) {
 		buf_add_char(&faults, '\0');
 		for (char *line = faults.at, *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -293,7 +294,7 @@ static void reload(struct procs *procs)
 		watch_certificate(procs);
 	}
 	buf_free(&faults);
-	procs_notify("READY=1");
+	notify_manager("READY=1");
 }
 
 /* ---- beginning ---- */
