@@ -12,6 +12,7 @@
 
 #define PIECES_MAX (INT64_C(1) << 20) /* a body: 256 GB */
 #define LEAST_WORK 16384              /* octets that freeing a small body is counted as */
+#define BIG_PIECE  16384              /* octets that are read without a copy */
 #define FREE_NOW   4                  /* pieces: what a refusal may free by itself */
 
 static int64_t piece_id(int64_t body_id, int64_t n)
@@ -208,6 +209,13 @@ int body_free_step(struct store *store, uint64_t octets, struct err *e)
 
 /* ---- reading ---- */
 
+static int damaged(const struct body_reader *reader, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED,
+		"message %lld is damaged: restore it from a backup, or remove it",
+		(long long)reader->entry_id);
+}
+
 int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e)
 {
 	memset(reader, 0, sizeof(*reader));
@@ -228,10 +236,9 @@ int body_open(struct body_reader *reader, struct store *store, int64_t entry_id,
 	db_end(&q);
 	if (digest_checksum(reader->piece.at, reader->piece.len) == checksum)
 		return 0;
+	damaged(reader, e);
 	body_close(reader);
-	return err_set(e, ERR_DAMAGED,
-		"message %lld is damaged: restore it from a backup, or remove it",
-		(long long)entry_id);
+	return -1;
 }
 
 /* A piece is not there: was the message purged, or is it damaged? */
@@ -249,25 +256,36 @@ static int piece_missing(struct body_reader *reader, struct err *e)
 		(long long)reader->entry_id);
 }
 
+/* A big one is read without a copy of it in SQLite's memory: a client that
+ * takes its time holds the piece, and nothing beside. */
 static int read_piece(struct body_reader *reader, struct err *e)
 {
-	struct query q =
-		db_query(reader->store, SQL("SELECT checksum, octets FROM pieces WHERE id = ?"));
-	db_bind_int(&q, piece_id(reader->body_id, reader->next_piece));
+	int64_t id = piece_id(reader->body_id, reader->next_piece);
+	struct query q = db_query(reader->store,
+		SQL("SELECT checksum, length(octets), CASE WHEN length(octets) < ?2 THEN octets END"
+		    " FROM pieces WHERE id = ?1"));
+	db_bind_int(&q, id);
+	db_bind_int(&q, BIG_PIECE);
 	int found = db_next(&q, e);
 	if (found < 0)
 		return -1;
 	if (found == 0)
 		return piece_missing(reader, e);
 	buf_clear(&reader->piece);
-	buf_add_slice(&reader->piece, db_blob(&q, 1));
 	uint64_t checksum = (uint64_t)db_int(&q, 0);
+	uint64_t len = (uint64_t)db_int(&q, 1);
+	bool fits = len > 0 && len <= reader->size - reader->given;
+	if (fits && len < BIG_PIECE)
+		buf_add_slice(&reader->piece, db_blob(&q, 2));
 	db_end(&q);
-	bool fits = reader->piece.len > 0 && reader->piece.len <= reader->size - reader->given;
+	if (fits && len >= BIG_PIECE)
+		found = db_read_blob(reader->store, "pieces", "octets", id, len, &reader->piece, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return piece_missing(reader, e);
 	if (!fits || digest_checksum(reader->piece.at, reader->piece.len) != checksum)
-		return err_set(e, ERR_DAMAGED,
-			"message %lld is damaged: restore it from a backup, or remove it",
-			(long long)reader->entry_id);
+		return damaged(reader, e);
 	reader->next_piece++;
 	return 0;
 }

@@ -220,6 +220,21 @@ void db_copy_text(struct query *query, int column, char *text, size_t size)
 	text[len] = '\0';
 }
 
+int db_read_blob(struct store *store, const char *table, const char *column, int64_t id, size_t len,
+	struct buf *octets, struct err *e)
+{
+	sqlite3_blob *blob = NULL;
+	int code = sqlite3_blob_open(store->db, "main", table, column, id, 0, &blob);
+	if (code == SQLITE_OK) {
+		code = sqlite3_blob_read(blob, buf_reserve(octets, len), (int)len, 0);
+		octets->len += code == SQLITE_OK ? len : 0;
+	}
+	sqlite3_blob_close(blob);
+	if (code == SQLITE_ERROR) /* no such row */
+		return 0;
+	return code == SQLITE_OK ? 1 : db_error(store, code, e);
+}
+
 int64_t db_changes(const struct store *store)
 {
 	return sqlite3_changes64(store->db);

@@ -62,6 +62,10 @@ void db_bind_null(struct query *query);
 
 /* The next row: 1, 0 past the last, -1. After 0 and -1 the query has ended. */
 int db_next(struct query *query, struct err *e);
+/* The `len` octets of the blob `column` in the row `id` of `table`, appended to *octets;
+ * SQLite makes no copy of its own. 1 found. */
+int db_read_blob(struct store *store, const char *table, const char *column, int64_t id, size_t len,
+	struct buf *octets, struct err *e);
 /* Columns of the row, from 0. Slices are valid until the next db_next() or
  * db_end(). */
 int64_t db_int(struct query *query, int column);

@@ -15,7 +15,7 @@
 /* SQLite's page cache, KiB: the writer keeps the indexes of every mailbox in
  * it, a session that streams bodies needs next to none. */
 static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 2048, [STORE_TOOL] = 4096};
-#define HANDED_CACHE_KIB 256
+#define HANDED_CACHE_KIB 48
 #define TOOL_WAL_PAGES   (64 * 1024 * 1024 / STORE_PAGE)
 
 /* ---- what is on disk ---- */
@@ -110,6 +110,9 @@ static void configure_sqlite(void)
 		return;
 	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	/* Pages of the cache one by one, as they are needed: else the first of them
+	 * brings twenty, and each of a hundred sessions needs eight. */
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	db_observe_reads();
 	done = true;
 }
