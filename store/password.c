@@ -11,6 +11,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What a check may cost: more memory than this is refused to a process that
+ * hashes, and nobody waits so long for his mail. */
+#define CHECK_MEMORY  (256u << 20)
+#define CHECK_SECONDS 3
 
 static_assert(HASH_MAX >= CRYPT_OUTPUT_SIZE, "a hash fits in a struct user");
 
@@ -19,13 +27,11 @@ static const char OURS[] = "$y$";
 static struct crypt_data work;
 
 /* The hash of `password` under `setting` (a whole hash will do) in
- * out[HASH_MAX]; false where crypt(3) does not take the setting. Memory that
- * cannot be had must not look like a wrong password: it ends the process. */
+ * out[HASH_MAX]; false where crypt(3) does not take the setting, or has not the
+ * memory for it: what it says of the two is the same (EINVAL of yescrypt). */
 static bool compute(const char *password, const char *setting, char *out)
 {
 	const char *hash = crypt_rn(password, setting, &work, sizeof(work));
-	if (!hash && errno == ENOMEM)
-		abort();
 	if (hash)
 		memcpy(out, hash, strlen(hash) + 1);
 	wipe(&work, sizeof(work));
@@ -83,31 +89,57 @@ bool password_matches(struct slice password, const char *hash)
 	}
 	memcpy(text, password.at ? password.at : "", password.len);
 	text[password.len] = '\0';
-	matches = compute(text, hash ? hash : dummy, computed) && hash &&
-		  strlen(computed) == strlen(hash) &&
+	/* Memory that cannot be had must not look like a wrong password: where not
+	 * even the dummy can be hashed, the process ends. */
+	bool done = hash && compute(text, hash, computed);
+	if (!done && !compute(text, dummy, computed))
+		abort();
+	matches = done && strlen(computed) == strlen(hash) &&
 		  equal_constant_time(computed, hash, strlen(hash));
 	wipe(text, sizeof(text));
 	wipe(computed, sizeof(computed));
 	return matches;
 }
 
-/* Traditional DES strings, which begin with no "$", are refused: they look
- * like any word of 13 letters, and cut passwords at the eighth. A setting
- * without its hash is told by hashing: what comes out is longer. */
-bool password_hash_is_known(const char *hash)
+/* A setting without its hash is told by hashing: what comes out is longer. */
+static bool is_whole(const char *hash)
 {
 	char computed[HASH_MAX];
-	int judged;
-	bool known;
+	return compute("", hash, computed) && strlen(computed) == strlen(hash);
+}
+
+/* A string can ask for hours and for gigabytes: in a process that gets neither. */
+static bool is_whole_at_a_price(const char *hash)
+{
+	const struct rlimit seconds = {CHECK_SECONDS, CHECK_SECONDS};
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+#ifndef SANITIZED
+		const struct rlimit memory = {CHECK_MEMORY, CHECK_MEMORY};
+		setrlimit(RLIMIT_AS, &memory);
+#endif
+		setrlimit(RLIMIT_CPU, &seconds);
+		_exit(!is_whole(hash));
+	}
+	if (pid < 0)
+		return false;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Traditional DES strings, which begin with no "$", are refused: they look
+ * like any word of 13 letters, and cut passwords at the eighth. */
+bool password_hash_is_known(const char *hash)
+{
 	if (hash[0] != '$' || strlen(hash) >= HASH_MAX)
 		return false;
-	judged = crypt_checksalt(hash);
-	if (judged != CRYPT_SALT_OK && judged != CRYPT_SALT_METHOD_LEGACY &&
-		judged != CRYPT_SALT_TOO_CHEAP)
-		return false;
-	known = compute("", hash, computed) && strlen(computed) == strlen(hash);
-	wipe(computed, sizeof(computed));
-	return known;
+	int judged = crypt_checksalt(hash);
+	return (judged == CRYPT_SALT_OK || judged == CRYPT_SALT_METHOD_LEGACY ||
+		       judged == CRYPT_SALT_TOO_CHEAP) &&
+	       is_whole_at_a_price(hash);
 }
 
 bool password_hash_is_old(const char *hash)

@@ -10,10 +10,10 @@
  * or one with a NUL or control character. About 11 ms and 16 MB. */
 int password_hash(struct slice password, char hash[HASH_MAX], struct err *e);
 /* Is it the password of `hash`? For hash NULL (no such user) a dummy costs the
- * same and the answer is false. */
+ * same and the answer is false. Without the memory for a hash the process ends. */
 bool password_matches(struct slice password, const char *hash);
-/* A whole "$...$" string that crypt(3) here can check: for --hash-stdin. Costs
- * one hash of its kind. */
+/* A whole "$...$" string that crypt(3) here can check, within 3 s and 256 MB: for
+ * --hash-stdin. Costs one hash of its kind, in a process of its own. */
 bool password_hash_is_known(const char *hash);
 /* Not made by us: to be replaced at the next right login. */
 bool password_hash_is_old(const char *hash);

@@ -15,8 +15,8 @@ static int read_hash(char hash[HASH_MAX], struct err *e)
 	int result = terminal_read_secret(&line, e);
 	if (result == 0 && !password_hash_is_known(buf_text(&line)))
 		result = err_set(e, ERR_INPUT,
-			"this is no crypt(3) string that can be checked here: it looks like "
-			"$y$..., $6$... or $2b$..., alone on its line");
+			"this is no crypt(3) string that can be checked here, within 3 s and 256 "
+			"MB: it looks like $y$..., $6$... or $2b$..., alone on its line");
 	if (result == 0)
 		memcpy(hash, buf_text(&line), line.len + 1);
 	buf_wipe(&line);

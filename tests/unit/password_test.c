@@ -2,9 +2,13 @@
 #include "store/password.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-/* cmocka.h needs the two above. */
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka.h needs setjmp.h and stdarg.h. */
 #include <cmocka.h>
 
 static const char secret[] = "rahasia-kantor";
@@ -114,6 +118,54 @@ static void what_is_no_whole_hash_is_not_known(void **state)
 		assert_false(password_hash_is_known(refused[i]));
 }
 
+/* A hash that only a bigger machine can check would shut its user out for good. */
+static void a_hash_that_asks_for_too_much_is_not_known(void **state)
+{
+	(void)state;
+	/* 999,999,999 rounds: the better part of an hour. */
+	assert_false(password_hash_is_known(
+		"$6$rounds=999999999$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjn"
+		"QJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"));
+	/* 1 GB of memory, and 10 s. */
+	assert_false(password_hash_is_known(
+		"$y$jFT$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6"));
+}
+
+#ifndef SANITIZED
+/* In a process of its own, which may use so much memory more than it has. */
+static int status_of_a_check(const char *hash, rlim_t memory)
+{
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct rlimit limits[] = {{memory, memory}, {0, 0}};
+		signal(SIGABRT, SIG_DFL);
+		setrlimit(RLIMIT_AS, &limits[0]);
+		setrlimit(RLIMIT_CORE, &limits[1]);
+		_exit(password_matches(slice_of(secret), hash));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void without_memory_a_right_password_is_not_called_wrong(void **state)
+{
+	char hash[HASH_MAX];
+	struct err e;
+	(void)state;
+	assert_int_equal(password_hash(slice_of(secret), hash, &e), 0);
+	int status = status_of_a_check(hash, 256 << 20);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == true);
+	status = status_of_a_check(hash, 8 << 20); /* 16 MB it takes */
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	/* Where the hash alone is too big nobody knows whose password it is. */
+	status = status_of_a_check(
+		"$y$jFT$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6", 256 << 20);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == false);
+}
+#endif
+
 static void generated_passwords_are_four_groups_of_clear_letters(void **state)
 {
 	char first[PASSWORD_GENERATED_MAX], second[PASSWORD_GENERATED_MAX];
@@ -140,6 +192,10 @@ int main(void)
 		cmocka_unit_test(an_unknown_user_has_no_password),
 		cmocka_unit_test(hashes_of_the_old_server_are_known_and_old),
 		cmocka_unit_test(what_is_no_whole_hash_is_not_known),
+		cmocka_unit_test(a_hash_that_asks_for_too_much_is_not_known),
+#ifndef SANITIZED
+		cmocka_unit_test(without_memory_a_right_password_is_not_called_wrong),
+#endif
 		cmocka_unit_test(generated_passwords_are_four_groups_of_clear_letters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
