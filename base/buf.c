@@ -170,6 +170,12 @@ void wipe(void *memory, size_t len)
 	explicit_bzero(memory, len);
 }
 
+__attribute__((noinline)) void wipe_stack(void)
+{
+	char below[32 * 1024];
+	wipe(below, sizeof(below));
+}
+
 bool equal_constant_time(const void *a, const void *b, size_t len)
 {
 	const volatile unsigned char *left = a, *right = b;

@@ -201,5 +201,6 @@ int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, stru
 	add_pem(key, "PRIVATE KEY", der.at, len);
 	buf_wipe(&der);
 	wipe(&pair, sizeof(pair));
+	wipe_stack();
 	return 0;
 }

@@ -63,6 +63,8 @@ void channel_close(struct channel *channel)
 	close_all(channel->fds, channel->fd_count);
 	if (channel->fd >= 0)
 		close(channel->fd);
+	if (channel->wipes)
+		buf_wipe(&channel->in);
 	buf_free(&channel->in);
 	*channel = (struct channel){.fd = -1};
 }
@@ -114,6 +116,7 @@ int channel_send(struct channel *channel, unsigned type, const struct iovec *par
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
 		memset(control.room, 0, sizeof(control.room));
 		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+		assert(rights); /* there is room for one */
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
 		rights->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
@@ -187,7 +190,11 @@ static void drop_last_frame(struct channel *channel)
 {
 	if (channel->taken == 0)
 		return;
+	if (channel->wipes)
+		wipe(channel->in.at, channel->taken);
 	buf_drop(&channel->in, channel->taken);
+	if (channel->wipes) /* the octets behind have moved */
+		wipe(channel->in.at + channel->in.len, channel->taken);
 	channel->taken = 0;
 	/* An idle channel costs no memory. */
 	if (channel->in.len == 0)
@@ -211,7 +218,8 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 			message.msg_control = control.room;
 			message.msg_controllen = sizeof(control.room);
 		}
-		bool direct = channel->in.len > 0;
+		/* Into memory that is wiped, and is not moved while a frame grows. */
+		bool direct = channel->in.len > 0 || channel->wipes;
 		if (direct)
 			to[0] = (struct iovec){buf_reserve(&channel->in, missing), missing};
 		ssize_t len = recvmsg(

@@ -21,6 +21,9 @@ struct channel {
 	 * ERR_INPUT, and none is ever opened here: there is nothing to leak, and
 	 * closing one of a file under lock (fcntl) would end the lock. */
 	bool takes_fds;
+	/* Are there secrets in what comes? Then the memory a frame was in is
+	 * overwritten before it is used for anything else. */
+	bool wipes;
 	struct buf in;
 	size_t taken;             /* private: octets of `in` the last frame was */
 	int fds[CHANNEL_FDS_MAX]; /* arrived, not yet handed out */
@@ -35,7 +38,7 @@ struct frame {
 };
 void channel_close_frame(const struct frame *frame); /* closes them */
 
-/* Takes over a connected descriptor. takes_fds is false until it is set. */
+/* Takes over a connected descriptor. takes_fds and wipes are false until set. */
 void channel_open(struct channel *channel, int fd);
 /* Connects to the socket `name` in the directory open as `dir_fd`. A path of
  * any length works. */

@@ -218,8 +218,7 @@ static bool fill(struct conn *conn, int64_t deadline)
 	if (conn->in_from > 0) {
 		size_t kept = conn->in_to - conn->in_from;
 		memmove(conn->in, conn->in + conn->in_from, kept);
-		if (kept > 0) /* it may be half a password: no copy of it stays */
-			wipe(conn->in + kept, conn->in_from);
+		wipe(conn->in + kept, conn->in_from); /* no copy of a password stays */
 		conn->in_to = kept;
 		conn->in_from = 0;
 	}
@@ -266,6 +265,7 @@ void conn_consume(struct conn *conn, size_t len)
 void conn_forget(struct conn *conn)
 {
 	wipe(conn->in, conn->in_from);
+	wipe_stack();
 }
 
 /* False: the input ended before the line that was too long did. */

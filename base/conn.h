@@ -88,7 +88,8 @@ enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *lin
  * none); empty when the input has ended. Valid until the next read. */
 struct slice conn_peek(struct conn *conn);
 void conn_consume(struct conn *conn, size_t len);
-/* Overwrites what has been handed out: there was a password in it. */
+/* Overwrites what has been handed out, and what is left of it on the stack: there
+ * was a password in it. */
 void conn_forget(struct conn *conn);
 
 void conn_write(struct conn *conn, struct slice octets);

@@ -199,6 +199,7 @@ static void accept_channels(struct role *role)
 			return;
 		struct role_channel *channel = must_alloc(sizeof(*channel));
 		channel_open(&channel->channel, fd);
+		channel->channel.wipes = role->program->hears_secrets;
 		channel->role = role;
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = channel};
 		if (epoll_ctl(role->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {

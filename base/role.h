@@ -38,6 +38,7 @@ struct role_program {
 	/* Another frame from the master; NULL: there is none. Its descriptors are
 	 * closed behind the call. */
 	void (*from_master)(struct frame *frame);
+	bool hears_secrets; /* channel.wipes for all that connect */
 	/* A round takes no more than these; 0: no limit. */
 	size_t round_frames, round_octets;
 };

@@ -355,27 +355,32 @@ int sandbox_seal(enum seal seal, struct err *e)
 
 /* ---- accounts and limits ---- */
 
+int sandbox_hide_memory(struct err *e)
+{
+	limit(RLIMIT_CORE, 0);
+	if (prctl(PR_SET_DUMPABLE, DUMPABLE) < 0)
+		return err_set_errno(e, "prctl");
+	return 0;
+}
+
 int sandbox_take_account(const struct sandbox_account *account, pid_t parent, struct err *e)
 {
 	if (account->uid != 0 && (setgroups(0, NULL) < 0 ||
 					 setresgid(account->gid, account->gid, account->gid) < 0 ||
 					 setresuid(account->uid, account->uid, account->uid) < 0))
 		return err_set_errno(e, "cannot take the office's account");
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, DUMPABLE) < 0 ||
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set_errno(e, "prctl");
 	/* It died before it could be our death. */
 	if (getppid() != parent)
 		_exit(1);
-	limit(RLIMIT_CORE, 0);
-	return 0;
+	return sandbox_hide_memory(e); /* a change of account has shown it again */
 }
 
 int sandbox_keep_master_rights(struct err *e)
 {
-	limit(RLIMIT_CORE, 0);
-	if (prctl(PR_SET_DUMPABLE, DUMPABLE) < 0)
-		return err_set_errno(e, "prctl");
+	if (sandbox_hide_memory(e) < 0)
+		return -1;
 	if (geteuid() != 0)
 		return 0;
 	const uint32_t kept =

@@ -28,6 +28,9 @@ struct sandbox_account {
 	uid_t uid;
 	gid_t gid;
 };
+/* No core dumps, and no memory for others to look at. */
+int sandbox_hide_memory(struct err *e);
+
 /* In a fresh child: takes the account, asks for SIGKILL at the parent's death
  * (`parent` is its pid: if it died already, the child ends), no core dumps, no
  * dumpable memory, no new privileges. */

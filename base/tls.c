@@ -243,6 +243,7 @@ long tls_read(struct tls *tls, int fd, void *out, size_t len)
 			if (there > len)
 				there = len;
 			memcpy(out, octets, there);
+			wipe(octets, there); /* it may be a password */
 			br_ssl_engine_recvapp_ack(&tls->server.eng, there);
 			return (long)there;
 		}

@@ -16,6 +16,7 @@ static int read_name(struct address *name, struct slice text, struct err *e)
 {
 	static const struct slice none = {"", 0};
 	struct slice domain = slice_from(text, 1);
+	*name = (struct address){0};
 	if (!text.len || text.at[0] != '@')
 		return address_read(name, text, e);
 	if (!address_is_domain(domain) || !address_join(name, none, domain))

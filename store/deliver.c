@@ -88,7 +88,7 @@ static int add_entry(
 
 static int file_copy(struct filing *filing, const struct destination *to, struct err *e)
 {
-	int64_t folder_id;
+	int64_t folder_id = 0;
 	if (has_it(filing, to->user.id))
 		return 0;
 	if (filing->count == 0 && body_settle(filing->store, filing->body, e) < 0)

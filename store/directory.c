@@ -324,6 +324,7 @@ static void log_in(struct role_channel *from, const struct frame *frame)
 	asker->folder[len] = '\0';
 	check_login(asker, password);
 	wipe((void *)(uintptr_t)password.at, password.len);
+	wipe_stack();
 }
 
 static void hand_files(struct role_channel *from, const struct frame *frame)
@@ -435,8 +436,11 @@ static int begin(struct err *e)
 
 int directory_run(struct role_birth *birth, struct err *e)
 {
-	const struct role_program program = {
-		.name = "directory", .frame = take, .closed = closed, .idle = rest};
+	const struct role_program program = {.name = "directory",
+		.frame = take,
+		.closed = closed,
+		.idle = rest,
+		.hears_secrets = true};
 	directory.birth = birth;
 	directory.writer.fd = -1;
 	if (begin(e) < 0)

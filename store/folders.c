@@ -103,7 +103,7 @@ static bool is_fixed(const struct folder *folder)
 
 int folders_remove(struct store *store, int64_t folder_id, struct err *e)
 {
-	struct folder folder, inbox;
+	struct folder folder = {0}, inbox = {0};
 	int found = find_id(store, folder_id, &folder, e);
 	if (found == 0)
 		return err_set(e, ERR_MISSING, "there is no such folder any more");

@@ -51,10 +51,12 @@ static void help(int fd)
 	struct frame question;
 	struct err e;
 	channel_open(&channel, fd);
+	channel.wipes = true;
 	while (channel_receive(&channel, &question, &e) == 1) {
 		struct buf answer = {0};
 		check_password(&question, &answer);
 		wipe((void *)(uintptr_t)question.body.at, question.body.len);
+		wipe_stack();
 		if (channel_send_buf(&channel, HASH_ANSWER, &answer, &e) < 0)
 			break;
 		buf_wipe(&answer);

@@ -1,5 +1,6 @@
 /* main, and the table of commands: help, usage and the parser all go by it. */
 #include "base/buf.h"
+#include "base/sandbox.h"
 #include "tools/command.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,6 +149,10 @@ static int run(struct command_line *line, const char *const *words, const char *
 {
 	struct err e = {0};
 	int result;
+	if (sandbox_hide_memory(&e) < 0) { /* passwords and keys go through tools, too */
+		fprintf(stderr, "officemail: %s\n", e.text);
+		return 1;
+	}
 	if (words[0] && strcmp(words[0], "--help") == 0 && !words[1]) {
 		print_usage(stdout, line->command);
 		printf("       %s\n", line->command->help);
