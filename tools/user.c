@@ -81,7 +81,7 @@ int command_user_add(struct command_line *line, struct err *e)
 {
 	struct office office;
 	const char *address = line->arguments[0];
-	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
+	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX] = "";
 	int64_t quota;
 	if (read_quota(line, command_option(line, "--quota"), &quota, e) < 0 ||
 		office_open(&office, line, STORE_TOOL, e) < 0)
