@@ -11,7 +11,12 @@
 
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 {
+	errno = 0;
 	const struct passwd *account = getpwnam(name);
+	/* glibc says so, too, where it only has not found it (getpwnam(3)). */
+	bool unknown = errno == 0 || errno == ENOENT || errno == ESRCH;
+	if (!account && !unknown)
+		return err_set_errno(e, "cannot look up the account \"%s\"", name);
 	if (!account)
 		return err_set(e, ERR_MISSING,
 			"there is no account \"%s\" to work under; create it with "

@@ -148,6 +148,7 @@ struct reading {
 	struct buf *faults;
 	char *line; /* getline()'s */
 	size_t line_cap;
+	int failure;          /* errno of the line that could not be read */
 	struct slice current; /* of it, what inih was handed */
 	unsigned number;
 	bool skipping;       /* behind a header that was none: its keys are not looked at */
@@ -238,8 +239,10 @@ static char *next_line(char *out, int size, void *stream)
 			fault_line(reading, "a line is `key = value`, and this is none",
 				reading->current);
 		reading->expected = false;
-		if ((len = getline(&reading->line, &reading->line_cap, reading->in)) < 0)
+		if ((len = getline(&reading->line, &reading->line_cap, reading->in)) < 0) {
+			reading->failure = feof(reading->in) ? 0 : errno;
 			return NULL;
+		}
 		reading->number++;
 
 		struct slice line = {reading->line, (size_t)len};
@@ -371,12 +374,15 @@ int config_read(struct config *config, const char *path, struct buf *faults)
 		ini_allow_multiline = false;
 	if (&ini_max_line)
 		ini_max_line = LONGEST_LINE + 2;
-	ini_parse_stream(next_line, &reading, take_key, &reading);
-	if (ferror(reading.in))
-		fault(&reading, 0, "%s", strerror(errno));
-	else
+	if (ini_parse_stream(next_line, &reading, take_key, &reading) < 0)
+		reading.failure = ENOMEM; /* of inih itself */
+	/* What has not been read is not missing. */
+	if (reading.failure) {
+		fault(&reading, 0, "%s", strerror(reading.failure));
+	} else {
 		take_fallbacks(&reading);
-	check_whole(&reading);
+		check_whole(&reading);
+	}
 	fclose(reading.in);
 	free(reading.line);
 	return faults->len > before ? -1 : 0;
