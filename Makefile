@@ -95,7 +95,7 @@ run:
 test:
 	tools/setup build test
 	$(MAKE) -j2 all units shims
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults
 
 test-more:
 	tools/setup build test more
