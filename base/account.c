@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
@@ -47,17 +47,44 @@ void account_resume(void)
 	assert(!failed);
 }
 
-int account_open(const char *path, int flags, mode_t mode)
+/* To the rights the tool was started with; returns the account to go back to. */
+static uid_t raise_rights(void)
 {
 	uid_t uid = geteuid();
-	bool raised = uid != getuid() && seteuid(getuid()) == 0;
-	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+	if (uid != getuid())
+		(void)!seteuid(getuid()); /* what was asked for is refused then, and says so */
+	return uid;
+}
+
+static void lower_rights(uid_t uid)
+{
 	int code = errno;
-	if (raised) {
-		/* Going on with rights nobody meant it to have is no choice. */
-		int failed = seteuid(uid);
-		assert(!failed);
-	}
+	/* Going on with rights nobody meant it to have is no choice. */
+	int failed = geteuid() != uid && seteuid(uid) != 0;
+	assert(!failed);
 	errno = code;
+}
+
+int account_open(const char *path, int flags, mode_t mode)
+{
+	uid_t uid = raise_rights();
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+	lower_rights(uid);
 	return fd;
+}
+
+int account_rename(const char *from, const char *to)
+{
+	uid_t uid = raise_rights();
+	int result = rename(from, to);
+	lower_rights(uid);
+	return result;
+}
+
+int account_unlink(const char *path)
+{
+	uid_t uid = raise_rights();
+	int result = unlink(path);
+	lower_rights(uid);
+	return result;
 }

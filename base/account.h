@@ -1,6 +1,6 @@
 /* Whose rights a tool works with. Started as root it works under the office's
  * account as effective user, so that nothing in the store changes hands, and
- * takes root back only around the opening of a file somebody named. */
+ * takes root back only around the opening and naming of a file somebody named. */
 #ifndef BASE_ACCOUNT_H
 #define BASE_ACCOUNT_H
 
@@ -19,5 +19,8 @@ void account_resume(void);
 /* open(2) with the rights the caller was started with; the descriptor does not
  * survive an exec, nor becomes a terminal that controls. */
 int account_open(const char *path, int flags, mode_t mode);
+/* rename(2) and unlink(2) with the same rights, of what account_open() made. */
+int account_rename(const char *from, const char *to);
+int account_unlink(const char *path);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/account.h"
 #include "base/buf.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -95,6 +96,14 @@ static bool works_as_nobody(void)
 	char made[] = "/tmp/officemail.XXXXXX";
 	int own = mkstemp(made);
 	good = good && fstat(own, &st) == 0 && st.st_uid == nobody->pw_uid && unlink(made) == 0;
+	/* What it makes where root named it is root's, and goes by root's hand. */
+	char other[sizeof(roots) + 2];
+	snprintf(other, sizeof(other), "%s.2", roots);
+	good = good && account_rename(roots, other) == 0 && account_rename(other, roots) == 0 &&
+	       account_rename(other, roots) < 0 && errno == ENOENT &&
+	       (own = account_open(other, O_RDWR | O_CREAT | O_EXCL, 0600)) >= 0 &&
+	       fstat(own, &st) == 0 && st.st_uid == 0 && unlink(other) < 0 &&
+	       account_unlink(other) == 0 && geteuid() == nobody->pw_uid;
 	account_resume();
 	return good && geteuid() == 0 && getegid() == 0 && open(roots, O_RDONLY) >= 0;
 }
