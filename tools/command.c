@@ -50,10 +50,11 @@ static bool next_item(struct usage *usage, struct item *item)
 		usage->group++;
 	}
 	bool closes = cut_end(&word, SLICE("]"));
+	bool repeats = cut_end(&word, SLICE("..."));
 	*item = (struct item){
 		.required = !usage->bracket,
 		.group = usage->bracket ? usage->group : 0,
-		.repeats = cut_end(&word, SLICE("...")),
+		.repeats = repeats,
 		.option = slice_has_prefix(word, SLICE("--")),
 		.name = word,
 	};
