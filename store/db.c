@@ -47,37 +47,35 @@ int db_error(struct store *store, int code, struct err *e)
 
 	/* It could not be read: whether it is damaged nobody knows. */
 	if (unread && (code & 0xff) == SQLITE_CORRUPT)
-		return err_set(
-			e, ERR_IO, "%s/store.db cannot be read: %s", store->data, strerror(unread));
+		return err_set(e, ERR_IO, "%s cannot be read: %s", store->file, strerror(unread));
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return err_set(e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(e, ERR_DAMAGED,
-			"%s/store.db is damaged (%s): stop the server, and restore a backup",
-			store->data, words);
+			"%s is damaged (%s): stop the server, and restore a backup", store->file,
+			words);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
 		return err_set(e, ERR_IN_USE,
-			"%s/store.db: another command is writing to it: try again in a moment",
-			store->data);
+			"%s: another command is writing to it: try again in a moment", store->file);
 	case SQLITE_CONSTRAINT:
 		return err_set(e, constraint_kind(code), "the store refuses it: %s", words);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
-		return err_set(e, ERR_DENIED, "%s/store.db: %s", store->data, words);
+		return err_set(e, ERR_DENIED, "%s: %s", store->file, words);
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 		if (no_room)
 			return err_set(
 				e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
-		return err_set(e, ERR_IO, "%s/store.db: %s%s%s", store->data, words,
-			reason ? ": " : "", reason ? strerror(reason) : "");
+		return err_set(e, ERR_IO, "%s: %s%s%s", store->file, words, reason ? ": " : "",
+			reason ? strerror(reason) : "");
 	default:
-		return err_set(e, ERR_IO, "%s/store.db: %s", store->data, words);
+		return err_set(e, ERR_IO, "%s: %s", store->file, words);
 	}
 }
 

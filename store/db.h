@@ -92,6 +92,7 @@ int64_t db_last_id(const struct store *store);
 int db_error(struct store *store, int code, struct err *e);
 
 #define STORE_PAGE         4096
+#define STORE_PATH_MAX     (CONFIG_PATH_MAX + 32)
 #define STORE_BUSY_WAIT_MS 5000
 
 struct store {
@@ -100,7 +101,9 @@ struct store {
 	enum store_role role;
 	enum config_sync sync;
 	bool handed;                /* reads through descriptors, opens nothing */
-	char data[CONFIG_PATH_MAX]; /* the directory; empty where handed */
+	const char *uri;            /* what SQLite opens in the place of `file`, or NULL */
+	char data[CONFIG_PATH_MAX]; /* the directory; empty where there is none */
+	char file[STORE_PATH_MAX];  /* the database, as sentences name it */
 	int64_t highest_body;       /* handed out, be it in what was rolled back */
 	int wal_pages;              /* in the log after the last commit */
 	int wal_tried;              /* in the log when it was last tried */
@@ -139,6 +142,13 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 void db_observe_reads(void);
 /* errno of a read that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
+
+/* fsync(2) of a file or directory, opened with `flags`. */
+int db_sync_path(const char *path, int flags, struct err *e);
+
+/* What SQLite opens under COPY_PATH is this descriptor from now on (backup.c). */
+#define COPY_PATH "/officemail-copy/store.db"
+void copy_set_descriptor(int fd);
 
 /* Takes SQLite's system calls over, for this process and for good: what it
  * opens under HANDED_PATH are these descriptors (handed.c). ERR_GONE: the files

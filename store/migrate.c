@@ -10,7 +10,7 @@ const char *const db_migrations[STORE_SCHEMA_VERSION] = {
 #include "schema.inc"
 };
 
-static int sync_path(const char *path, int flags, struct err *e)
+int db_sync_path(const char *path, int flags, struct err *e)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 	int failed = fd < 0 || fsync(fd);
@@ -47,25 +47,24 @@ static int copy_database(const char *from, const char *to)
  * when it is whole. */
 static int copy_aside(struct store *store, int version, struct err *e)
 {
-	char from[CONFIG_PATH_MAX + 16], to[CONFIG_PATH_MAX + 40], partial[CONFIG_PATH_MAX + 48];
-	snprintf(from, sizeof(from), "%s/store.db", store->data);
-	snprintf(to, sizeof(to), "%s/store.db.version-%d", store->data, version);
+	char to[STORE_PATH_MAX + 24], partial[STORE_PATH_MAX + 32];
+	snprintf(to, sizeof(to), "%s.version-%d", store->file, version);
 	snprintf(partial, sizeof(partial), "%s.part", to);
 	unlink(partial);
 	int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set_errno(e, "%s", partial);
 	close(fd);
-	int code = copy_database(from, partial);
+	int code = copy_database(store->file, partial);
 	if (code != SQLITE_OK)
 		db_error(store, code, e);
-	if (code != SQLITE_OK || sync_path(partial, O_RDONLY, e) < 0) {
+	if (code != SQLITE_OK || db_sync_path(partial, O_RDONLY, e) < 0) {
 		unlink(partial);
 		return err_prefix(e, "copying the store aside: ");
 	}
 	if (rename(partial, to))
 		return err_set_errno(e, "%s", to);
-	return sync_path(store->data, O_RDONLY | O_DIRECTORY, e);
+	return db_sync_path(store->data, O_RDONLY | O_DIRECTORY, e);
 }
 
 /* The file's version. One with tables but none of ours is somebody else's. */
@@ -79,8 +78,8 @@ static int find_version(struct store *store, int64_t *version, struct err *e)
 		return -1;
 	if (*version == 0 && tables > 0)
 		return err_set(e, ERR_DAMAGED,
-			"%s/store.db is no store of officemail: move it away, or restore a backup",
-			store->data);
+			"%s is no store of officemail: move it away, or restore a backup",
+			store->file);
 	return 0;
 }
 
@@ -105,18 +104,18 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 		return -1;
 	if (version > count)
 		return err_set(e, ERR_NEWER,
-			"%s/store.db was written by a newer officemail (version %d, this one knows "
+			"%s was written by a newer officemail (version %d, this one knows "
 			"%d): "
 			"install that one",
-			store->data, (int)version, count);
+			store->file, (int)version, count);
 	if (version == count)
 		return 0;
 	if (store->role == STORE_READER)
 		return err_set(e, version ? ERR_IN_USE : ERR_MISSING,
-			version ? "%s/store.db is of an older version: start the server once, it "
+			version ? "%s is of an older version: start the server once, it "
 				  "brings it forward"
-				: "%s/store.db is empty: `officemail init` makes a store",
-			store->data);
+				: "%s is empty: `officemail init` makes a store",
+			store->file);
 
 	/* Another process may have been quicker: look again, now that none can
 	 * write. */

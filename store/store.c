@@ -2,6 +2,7 @@
  * a crash leaves, is in README.md. */
 #include "store/store.h"
 #include "base/text.h"
+#include "store/backup.h"
 #include "store/db.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -202,16 +203,11 @@ static int set_checkpoints(struct store *store, struct err *e)
 /* Opens the file and sets every pragma; brings nothing forward. */
 static int open_file(struct store *store, struct err *e)
 {
-	char path[CONFIG_PATH_MAX + 40];
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	configure_sqlite();
-	if (store->handed)
-		snprintf(path, sizeof(path), "file:%s?readonly_shm=1", HANDED_PATH);
-	else
-		snprintf(path, sizeof(path), "%s/store.db", store->data);
 	flags |= store->role == STORE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	flags |= store->handed ? SQLITE_OPEN_URI : 0;
-	int code = sqlite3_open_v2(path, &store->db, flags, NULL);
+	flags |= store->uri ? SQLITE_OPEN_URI : 0;
+	int code = sqlite3_open_v2(store->uri ? store->uri : store->file, &store->db, flags, NULL);
 	if (code == SQLITE_OK)
 		code = db_add_functions(store);
 	if (code != SQLITE_OK)
@@ -233,6 +229,7 @@ static struct store *store_new(const char *data, enum store_role role, enum conf
 	store->role = role;
 	store->sync = sync;
 	snprintf(store->data, sizeof(store->data), "%s", data);
+	snprintf(store->file, sizeof(store->file), "%s/store.db", data);
 	return store;
 }
 
@@ -272,6 +269,17 @@ int store_open_handed(struct store **store, const int fds[3], struct err *e)
 		return -1;
 	struct store *opened = store_new("", STORE_READER, SYNC_FULL);
 	opened->handed = true;
+	opened->uri = "file:" HANDED_PATH "?readonly_shm=1";
+	return finish_opening(store, opened, e);
+}
+
+int store_open_copy(struct store **store, int fd, const char *name, struct err *e)
+{
+	struct store *opened = store_new("", STORE_READER, SYNC_FULL);
+	*store = NULL;
+	copy_set_descriptor(fd);
+	opened->uri = "file:" COPY_PATH "?vfs=unix-none&immutable=1";
+	snprintf(opened->file, sizeof(opened->file), "%s", name);
 	return finish_opening(store, opened, e);
 }
 

@@ -82,6 +82,8 @@ int office_in_steps(struct office *office,
 int command_serve(struct command_line *line, struct err *e);
 int command_init(struct command_line *line, struct err *e);
 int command_check(struct command_line *line, struct err *e);
+int command_backup(struct command_line *line, struct err *e);
+int command_restore(struct command_line *line, struct err *e);
 int command_status(struct command_line *line, struct err *e);
 int command_user_add(struct command_line *line, struct err *e);
 int command_user_passwd(struct command_line *line, struct err *e);

@@ -57,6 +57,10 @@ static const struct command commands[] = {
 		"offers messages once more, as if they were new", command_mail_again},
 	{"client", "ADDRESS [--format FORMAT]", "what a mail program has to be told",
 		command_client},
+	{"backup", "FILE", "a verified copy of the store, also while the server runs",
+		command_backup},
+	{"restore", "FILE", "puts a backup in the place of the store, which is kept aside",
+		command_restore},
 	{"status", "[--json]", "users, messages, deliveries, certificate, disk", command_status},
 	{"help", "[COMMAND...]", "what there is, or one command in full", command_help},
 };

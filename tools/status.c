@@ -2,6 +2,7 @@
 #include "base/account.h"
 #include "base/text.h"
 #include "base/tls.h"
+#include "store/backup.h"
 #include "store/events.h"
 #include "store/users.h"
 #include "tools/certificate.h"
@@ -107,12 +108,30 @@ static int64_t certificate_expires(const struct config *config)
 	return expires;
 }
 
+/* The store on disk, with its log. */
 static uint64_t file_size(const struct config *config)
 {
-	char path[CONFIG_PATH_MAX + 16];
-	struct stat what;
-	snprintf(path, sizeof(path), "%s/store.db", config->data);
-	return stat(path, &what) == 0 ? (uint64_t)what.st_size : 0;
+	static const char *const ends[] = {"", "-wal"};
+	uint64_t size = 0;
+	for (size_t i = 0; i < 2; i++) {
+		char path[CONFIG_PATH_MAX + 16];
+		struct stat what;
+		snprintf(path, sizeof(path), "%s/store.db%s", config->data, ends[i]);
+		size += stat(path, &what) == 0 ? (uint64_t)what.st_size : 0;
+	}
+	return size;
+}
+
+static int add_last_backup(struct rows *rows, struct store *store, struct err *e)
+{
+	int64_t when;
+	if (backup_get_time(store, &when, e) < 0)
+		return -1;
+	if (when)
+		rows_time(rows, when);
+	else
+		rows_null(rows, "never");
+	return 0;
 }
 
 /* An hour a column, from yesterday to now. */
@@ -158,7 +177,7 @@ static int print_status(struct office *office, bool json, struct err *e)
 {
 	static const char *const columns[] = {"users", "enabled", "messages", "size", "store_size",
 		"disk_free", "delivered_day", "delivered_size_day", "delivered_by_hour",
-		"logins_day", "server_pid", "sessions", "certificate_expires", NULL};
+		"logins_day", "server_pid", "sessions", "certificate_expires", "last_backup", NULL};
 	struct totals totals = {0};
 	struct event_totals events = {0};
 	struct rows rows;
@@ -188,9 +207,11 @@ static int print_status(struct office *office, bool json, struct err *e)
 		rows_null(&rows, "-");
 	else
 		rows_time(&rows, expires);
-	rows_print_one(&rows, stdout);
+	int result = add_last_backup(&rows, office->store, e);
+	if (result == 0)
+		rows_print_one(&rows, stdout);
 	rows_free(&rows);
-	return 0;
+	return result;
 }
 
 int command_status(struct command_line *line, struct err *e)

@@ -1,5 +1,6 @@
 /* Asking a person. Whatever ends a question, the terminal echoes again. */
 #include "tools/terminal.h"
+#include "base/text.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -126,4 +127,52 @@ int terminal_confirm(const char *question, struct err *e)
 		result = answer.len > 0 && (answer.at[0] == 'y' || answer.at[0] == 'Y');
 	buf_free(&answer);
 	return result;
+}
+
+/* ---- long commands ---- */
+
+#define SHOW_MS 250
+
+void progress_show(struct progress *progress, uint64_t done, uint64_t all)
+{
+	char rate[TEXT_SIZE_MAX];
+	int64_t now = text_monotonic_ms();
+	if (!isatty(STDERR_FILENO) || now - progress->shown_ms < SHOW_MS)
+		return;
+	if (!progress->began_ms)
+		progress->began_ms = now;
+	progress->shown_ms = now;
+	double seconds = (double)(now - progress->began_ms) / 1000;
+	fprintf(stderr, "\r%s %u%%", progress->what,
+		all > 0 ? (unsigned)((double)done * 100 / (double)all) : 100);
+	if (seconds >= 1 && done > 0)
+		fprintf(stderr, ", %s/s, %.0f s left",
+			text_of_size(rate, (uint64_t)((double)done / seconds)),
+			seconds * (double)(all - done) / (double)done);
+	fputs("\033[K", stderr);
+}
+
+void progress_end(struct progress *progress)
+{
+	if (progress->began_ms)
+		fputs("\r\033[K", stderr);
+	*progress = (struct progress){.what = progress->what};
+}
+
+void terminal_note_signals(void)
+{
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART | SA_RESETHAND};
+	interrupted = 0;
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		struct sigaction before;
+		sigaction(ending[i], NULL, &before);
+		if (before.sa_handler != SIG_IGN) /* nohup */
+			sigaction(ending[i], &note, NULL);
+	}
+}
+
+bool terminal_was_interrupted(void)
+{
+	return interrupted;
 }
