@@ -15,6 +15,7 @@
 #define CHANNEL_FRAMES  64 /* a round takes no more from one channel */
 #define OUTPUT_MAX      (64u * 1024 * 1024)
 #define ACCEPT_PAUSE_MS 1000 /* out of descriptors or memory */
+#define IDLE_LATE_MS    1000 /* that long a role that is kept busy puts off its own work */
 
 struct role {
 	const struct role_program *program;
@@ -38,6 +39,8 @@ struct role_watch {
 static struct role_watch watches[ROLE_WATCHES_MAX] = {
 	{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
 static int running_epoll = -1;
+static int idle_wait = -1; /* milliseconds, as the role asked for */
+static int64_t idle_due_ms;
 
 static int watch(int epoll, int fd, void *what, struct err *e)
 {
@@ -343,6 +346,23 @@ static int watch_all(struct role *role, struct err *e)
 	return 0;
 }
 
+static void wait_idle(int ms)
+{
+	idle_wait = ms;
+	idle_due_ms = text_monotonic_ms() + ms;
+}
+
+void role_idle_within(int ms)
+{
+	if (idle_wait < 0 || idle_due_ms - text_monotonic_ms() > ms)
+		wait_idle(ms);
+}
+
+static bool is_idle_late(void)
+{
+	return idle_wait >= 0 && text_monotonic_ms() - idle_due_ms > IDLE_LATE_MS;
+}
+
 int role_run(const struct role_program *program, struct role_birth *birth, struct err *e)
 {
 	struct role role = {.program = program, .birth = birth};
@@ -354,18 +374,19 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 		close(role.epoll);
 		return -1;
 	}
-	int wait = program->idle ? program->idle() : -1;
+	wait_idle(program->idle ? program->idle() : -1);
 	while (!role.over) {
 		struct epoll_event events[EVENTS_AT_ONCE];
 		bool pausing = is_pausing(&role);
-		int most = role.backlogs > 0 ? 0 : pausing ? ACCEPT_PAUSE_MS : wait;
+		int most = role.backlogs > 0 ? 0 : pausing ? ACCEPT_PAUSE_MS : idle_wait;
 		int count = epoll_wait(role.epoll, events, EVENTS_AT_ONCE, most);
 		if (count < 0 && errno != EINTR)
 			return err_set_errno(e, "epoll");
-		if (count == 0 && role.backlogs == 0 && !pausing && program->idle)
-			wait = program->idle();
-		else
+		bool quiet = count == 0 && role.backlogs == 0 && !pausing;
+		if (!quiet)
 			take_round(&role, events, count < 0 ? 0 : count);
+		if (program->idle && (quiet || is_idle_late()))
+			wait_idle(program->idle());
 	}
 	close(role.epoll);
 	return 0;

@@ -30,8 +30,9 @@ struct role_program {
 	void (*closed)(struct role_channel *channel);
 	/* Every frame of this round has been called; NULL: nothing to do. */
 	void (*round_end)(void);
-	/* Nothing came for the time asked for. Returns how many milliseconds to
-	 * wait next, -1: until something comes. NULL: never called. */
+	/* Nothing came for the time asked for, or that time is long over. Returns how
+	 * many milliseconds to wait next, -1: until something comes. NULL: never
+	 * called. */
 	int (*idle)(void);
 	/* The master sent new settings; NULL: they do not matter. */
 	void (*configured)(const struct config *config);
@@ -59,6 +60,9 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 #define ROLE_WATCHES_MAX 4
 void role_watch(int fd, void (*readable)(void *arg), void *arg);
 void role_unwatch(int fd);
+
+/* There is work for `idle`: it is called when nothing comes for `ms`, or earlier. */
+void role_idle_within(int ms);
 
 void role_answer(struct role_channel *to, unsigned type, struct slice body);
 void role_answer_fds(struct role_channel *to, unsigned type, const int *fds, unsigned fd_count);

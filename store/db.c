@@ -36,6 +36,13 @@ static enum err_kind constraint_kind(int code)
 	}
 }
 
+static int disk_full(const struct store *store, struct err *e)
+{
+	return err_set(e, ERR_SPACE,
+		"the disk of %s is full: delete what is not mail from it, or make it bigger",
+		store->data);
+}
+
 int db_error(struct store *store, int code, struct err *e)
 {
 	const char *words = sqlite3_errstr(code);
@@ -50,7 +57,7 @@ int db_error(struct store *store, int code, struct err *e)
 		return err_set(e, ERR_IO, "%s cannot be read: %s", store->file, strerror(unread));
 	switch (code & 0xff) {
 	case SQLITE_FULL:
-		return err_set(e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
+		return disk_full(store, e);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(e, ERR_DAMAGED,
@@ -70,8 +77,7 @@ int db_error(struct store *store, int code, struct err *e)
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 		if (no_room)
-			return err_set(
-				e, ERR_SPACE, "%s: the disk is full: make room there", store->data);
+			return disk_full(store, e);
 		return err_set(e, ERR_IO, "%s: %s%s%s", store->file, words, reason ? ": " : "",
 			reason ? strerror(reason) : "");
 	default:

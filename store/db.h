@@ -142,6 +142,8 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 void db_observe_reads(void);
 /* errno of a read that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
+/* Empties DATA/ballast. False: there was nothing in it. */
+bool ballast_give_up(const char *data);
 
 /* fsync(2) of a file or directory, opened with `flags`. */
 int db_sync_path(const char *path, int flags, struct err *e);

@@ -14,6 +14,7 @@
 #include "store/logins.h"
 #include "store/requests.h"
 #include "store/roles.h"
+#include "store/room.h"
 #include "store/senders.h"
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,47 @@ static void connect_writer(void)
 
 /* ---- addresses ---- */
 
+/* Where kept deletions can give way, the writer lets them. */
+static int has_room(uint64_t size, struct err *e)
+{
+	const struct config *config = directory.birth->config;
+	int room = room_for_mail(directory.store, config, size, e);
+	return room ? room : room_can_be_made(directory.store, config, size, e);
+}
+
+/* Once each time that it changes. */
+static void tell_room(bool there)
+{
+	static bool told;
+	struct err e;
+	if (!there && !told) {
+		room_refuse(directory.birth->config, &e);
+		log_failure(LOG_WARNING, "no-room-for-mail", &e);
+	} else if (there && told) {
+		log_event(LOG_NOTICE, "room-for-mail",
+			log_text("data", directory.birth->config->data));
+	}
+	told = !there;
+}
+
+static int accept_size(uint64_t size, struct err *e)
+{
+	int room = has_room(size, e);
+	if (room < 0)
+		return -1;
+	/* That a message is longer than the disk is no news. */
+	tell_room(room > 0 || (size > 0 && has_room(0, e) != 0));
+	return room ? 0 : room_refuse(directory.birth->config, e);
+}
+
+/* As a RCPT is judged: by the address first, whose refusal may be final. */
+static int accept_recipient(struct slice address, uint64_t size, struct err *e)
+{
+	if (addresses_accept(directory.store, directory.birth->config, address, size, e) < 0)
+		return -1;
+	return accept_size(size, e);
+}
+
 static void resolve(struct role_channel *from, const struct frame *frame)
 {
 	struct asker *asker = from->owner;
@@ -99,8 +141,7 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 		role_refuse(from, e.text);
 	} else if (asker->wrong_addresses > WRONG_ADDRESSES_MAX) {
 		role_refuse(from, "guesses at addresses");
-	} else if (addresses_accept(directory.store, directory.birth->config, address, size, &e) <
-		   0) {
+	} else if (accept_recipient(address, size, &e) < 0) {
 		asker->wrong_addresses += e.kind == ERR_MISSING;
 		role_answer_error(from, &e);
 	} else {

@@ -4,78 +4,129 @@
 #include "base/text.h"
 #include "store/events.h"
 #include "store/mail.h"
+#include "store/room.h"
+#include <string.h>
 
 #define PURGE_OCTETS (8u * 1024 * 1024) /* of bodies, a step */
-#define MAKE_ROOM    16                 /* steps before mail is refused */
+#define MAKE_ROOM_MS 1000
 #define NEXT_STEP_MS 20
+#define SHORT_MS     1000 /* while mail has no room, or the ballast is given up */
 /* Not above the writer's UNPROMISED_MS: what nobody waits for is written then. */
-#define ALL_DONE_MS   30000
-#define SPACE_GOOD_MS 1000 /* how long a look at the disk holds */
+#define ALL_DONE_MS 30000
+#define AGAIN_MS    (60 * 60 * 1000) /* a failure that stays is told as often */
 
-int housekeeping_has_space(struct store *store, const struct config *config, struct err *e)
+/* Mail found no room: what can give way is not all gone yet. */
+static bool wanted;
+
+/* ---- failures ---- */
+
+static struct {
+	struct err err; /* ERR_NONE: all is well */
+	int64_t ms;
+} told;
+
+void housekeeping_note_failure(const char *event, const struct err *why)
 {
-	static int64_t good_until_ms;
-	uint64_t space;
 	int64_t now = text_monotonic_ms();
-	if (now < good_until_ms)
-		return 0;
-	for (int step = 0;; step++) {
-		if (store_free_space(store, &space, e) < 0)
-			return -1;
-		if (space >= config->reserve)
-			break;
-		int more = step < MAKE_ROOM ? mail_purge_step(store, config->keep_deleted, true,
-						      PURGE_OCTETS, e)
-					    : 0;
-		if (more < 0)
-			return -1;
-		if (more == 0)
-			return err_set(e, ERR_SPACE,
-				"less than [store] reserve is free on the disk of %s: mail is "
-				"deferred until there is room",
-				config->data);
-	}
-	good_until_ms = now + SPACE_GOOD_MS;
-	return 0;
+	bool known = told.err.kind == why->kind && strcmp(told.err.text, why->text) == 0;
+	if (known && now - told.ms < AGAIN_MS)
+		return;
+	told.err = *why;
+	told.ms = now;
+	log_failure(LOG_ERROR, event, why);
 }
 
 void housekeeping_checkpoint(struct store *store, bool idle)
 {
-	static int64_t told_ms;
 	struct err e;
-	if (store_checkpoint(store, idle, &e) < 0 && log_is_due(&told_ms))
-		log_failure(LOG_ERROR, "checkpoint-failed", &e);
+	if (store_checkpoint(store, idle, &e) < 0)
+		housekeeping_note_failure("checkpoint-failed", &e);
 }
 
-/* 1: there is more to do. */
-static int purge(struct store *store, const struct config *config, struct err *e)
+static bool is_short(struct store *store, const struct config *config)
+{
+	struct err e;
+	if (room_for_mail(store, config, 0, &e) != 1)
+		return true;
+	if (told.err.kind != ERR_SPACE)
+		return false;
+	told.err.kind = ERR_NONE;
+	log_event(LOG_NOTICE, "disk-has-room", log_text("data", config->data));
+	return false;
+}
+
+/* ---- making room ---- */
+
+static int purge(struct store *store, const struct config *config, bool disk_full, struct err *e)
 {
 	if (store_begin(store, e) < 0)
 		return -1;
-	int more = mail_purge_step(store, config->keep_deleted, false, PURGE_OCTETS, e);
-	int forget = more == 0 ? events_forget_step(store, config->keep_deleted, e) : 0;
-	if (more < 0 || forget < 0 || store_commit(store, e) < 0) {
+	int more = mail_purge_step(store, config->keep_deleted, disk_full, PURGE_OCTETS, e);
+	if (more < 0 || store_commit(store, e) < 0) {
 		store_rollback(store);
 		return -1;
 	}
-	return more > 0 || forget > 0;
+	return more;
+}
+
+/* A step: free pages go back first, and then kept deletions become such. The
+ * ballast is room for the log of it. 1: there is still no room for mail, and more
+ * to be done. */
+static int give_way_to_mail(struct store *store, const struct config *config, struct err *e)
+{
+	uint64_t space;
+	int room = room_for_mail(store, config, 0, e);
+	int more = room ? room : room_can_be_made(store, config, 0, e);
+	if (room || more <= 0)
+		return room > 0 ? 0 : more;
+	if (store_disk_space(store, &space, e) == 0 && space < STORE_BALLAST)
+		store_ballast_drop(store);
+	more = store_shrink_step(store, e);
+	if (more == 0)
+		more = purge(store, config, true, e);
+	return more ? more : store_shrink_step(store, e);
+}
+
+int housekeeping_make_room(struct store *store, const struct config *config, struct err *e)
+{
+	int64_t end = text_monotonic_ms() + MAKE_ROOM_MS;
+	int result;
+	do
+		result = give_way_to_mail(store, config, e);
+	while (result > 0 && text_monotonic_ms() < end);
+	wanted = result > 0;
+	if (result < 0)
+		return -1;
+	result = room_for_mail(store, config, 0, e);
+	return result > 0 ? 0 : result < 0 ? -1 : room_refuse(config, e);
+}
+
+/* ---- what is due ---- */
+
+static int clean(struct store *store, const struct config *config, struct err *e)
+{
+	int more = wanted ? give_way_to_mail(store, config, e) : 0;
+	wanted = more > 0;
+	if (more == 0)
+		more = purge(store, config, false, e);
+	return more ? more : store_shrink_step(store, e);
 }
 
 int housekeeping_step(struct store *store, const struct config *config)
 {
 	struct err e;
-	int more = purge(store, config, &e);
-	if (more == 0)
-		more = store_shrink_step(store, &e);
+	int more = clean(store, config, &e);
 	if (more < 0) {
-		log_failure(LOG_ERROR, "housekeeping-failed", &e);
+		housekeeping_note_failure("housekeeping-failed", &e);
 		if (e.kind == ERR_SPACE)
 			store_ballast_drop(store); /* for the next attempt */
-	}
+	} else if (told.err.kind != ERR_SPACE)
+		told.err.kind = ERR_NONE;
 	if (more > 0)
 		return NEXT_STEP_MS;
 	housekeeping_checkpoint(store, true);
-	if (store_ballast_make(store, &e) < 0)
-		log_failure(LOG_WARNING, "no-ballast", &e);
-	return ALL_DONE_MS;
+	int lent = store_ballast_make(store, &e);
+	if (lent < 0)
+		housekeeping_note_failure("no-ballast", &e);
+	return is_short(store, config) || lent > 0 ? SHORT_MS : ALL_DONE_MS;
 }

@@ -4,13 +4,16 @@
 
 #include "store/store.h"
 
-/* In a transaction: is there more room than [store] reserve? Purges kept
- * deletions, oldest first, before it says no: ERR_SPACE. */
-int housekeeping_has_space(struct store *store, const struct config *config, struct err *e);
-/* Outside of one: store_checkpoint(), and a failure told once a minute. */
+/* Not in a transaction, for mail that found no room: lets free pages and kept
+ * deletions give way, the oldest first, for a second at the most. ERR_SPACE:
+ * there is still none; what is left to do, housekeeping_step() goes on with. */
+int housekeeping_make_room(struct store *store, const struct config *config, struct err *e);
+/* Not in a transaction: store_checkpoint(), and a failure told once. */
 void housekeeping_checkpoint(struct store *store, bool idle);
-/* Outside of one: the next small step of what is due. Returns the milliseconds
- * to wait for the one after it. */
+/* Not in a transaction: the next small step of what is due. Returns the
+ * milliseconds to wait for the one after it. */
 int housekeeping_step(struct store *store, const struct config *config);
+/* A commit failed: told once, until there is room again or the reason is another. */
+void housekeeping_note_failure(const char *event, const struct err *why);
 
 #endif

@@ -43,17 +43,38 @@ static int trust_clock(struct store *store, int64_t now, struct err *e)
 	return db_run(&q, e) ? -1 : 1;
 }
 
-/* Entries deleted at `until` or earlier, the oldest first. 1: there are more. */
-static int purge_entries(struct store *store, int64_t until, struct err *e)
+/* How many of the oldest deletions a step takes: about `octets` of them, so that
+ * a full disk costs no more than it must. */
+static int count_step(
+	struct store *store, int64_t until, uint64_t octets, int64_t *count, struct err *e)
 {
+	struct query q = db_query(
+		store, SQL("SELECT size FROM entries WHERE deleted IS NOT NULL AND deleted <= ?"
+			   " ORDER BY deleted LIMIT ?"));
+	uint64_t sum = 0;
+	int found = 0;
+	db_bind_int(&q, until);
+	db_bind_int(&q, ENTRIES_STEP);
+	for (*count = 0; sum < octets && (found = db_next(&q, e)) == 1; ++*count)
+		sum += (uint64_t)db_int(&q, 0);
+	db_end(&q);
+	return found < 0 ? -1 : 0;
+}
+
+/* Entries deleted at `until` or earlier, the oldest first. 1: there may be more. */
+static int purge_entries(struct store *store, int64_t until, uint64_t octets, struct err *e)
+{
+	int64_t count;
+	if (count_step(store, until, octets, &count, e) < 0)
+		return -1;
+	if (count == 0)
+		return 0;
 	struct query q = db_query(store,
 		SQL("DELETE FROM entries WHERE id IN (SELECT id FROM entries"
 		    " WHERE deleted IS NOT NULL AND deleted <= ? ORDER BY deleted LIMIT ?)"));
 	db_bind_int(&q, until);
-	db_bind_int(&q, ENTRIES_STEP);
-	if (db_run(&q, e) < 0)
-		return -1;
-	return db_changes(store) == ENTRIES_STEP;
+	db_bind_int(&q, count);
+	return db_run(&q, e) < 0 ? -1 : 1;
 }
 
 /* A user removed before `until`, once no message is left. 1: there was one. */
@@ -90,8 +111,8 @@ int mail_purge_step(
 	if (!trusted && !disk_full)
 		return 0;
 	int64_t until = now - (keep_deleted > KEEP_LEAST ? keep_deleted : KEEP_LEAST);
-	more = purge_entries(store, disk_full ? INT64_MAX : until, e);
-	if (more == 0)
+	more = purge_entries(store, disk_full ? INT64_MAX : until, octets, e);
+	if (more == 0 && trusted)
 		more = purge_user(store, until, e);
 	if (more < 0)
 		return -1;

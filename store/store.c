@@ -17,6 +17,7 @@
  * it, a session that streams bodies needs next to none. */
 static const int cache_kib[] = {[STORE_READER] = 2048, [STORE_WRITER] = 2048, [STORE_TOOL] = 4096};
 #define HANDED_CACHE_KIB 48
+#define TOOL_ROOM        (1024 * 1024)
 #define TOOL_WAL_PAGES   (64 * 1024 * 1024 / STORE_PAGE)
 
 /* ---- what is on disk ---- */
@@ -258,7 +259,11 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 			"%s/store.db does not exist: `officemail init` makes a store", data);
 	if (!exists && create_file(data, e) < 0)
 		return -1;
-	return finish_opening(store, store_new(data, role, sync), e);
+	int done = finish_opening(store, store_new(data, role, sync), e);
+	/* The log's index needs room on the disk even to read. */
+	if (done < 0 && e->kind == ERR_SPACE && ballast_give_up(data))
+		done = finish_opening(store, store_new(data, role, sync), e);
+	return done;
 }
 
 int store_open_handed(struct store **store, const int fds[3], struct err *e)
@@ -309,8 +314,13 @@ int db_reopen(struct store *store, struct err *e)
 
 int store_begin(struct store *store, struct err *e)
 {
+	uint64_t space;
 	if (!store->db && db_reopen(store, e) < 0)
 		return -1;
+	/* A command has one try; the writer, who has others waiting, sees for himself. */
+	if (store->role == STORE_TOOL && store_disk_space(store, &space, e) == 0 &&
+		space < TOOL_ROOM)
+		store_ballast_drop(store);
 	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
 	return db_run(&q, e);
 }

@@ -59,8 +59,12 @@ void store_undo(struct store *store); /* back to the savepoint, and release it *
 int64_t store_now(const struct store *store);
 void store_set_clock(struct store *store, int64_t unix_seconds);
 
-/* Free octets for mail: the file system's and the free pages of the file (which
- * count only while the disk has room for the log). */
+/* Free octets on the file system. */
+int store_disk_space(const struct store *store, uint64_t *octets, struct err *e);
+/* Free octets within the file. */
+int store_unused_space(struct store *store, uint64_t *octets, struct err *e);
+/* Free octets for mail: both; the latter count only while the disk has room for
+ * the log. */
 int store_free_space(struct store *store, uint64_t *octets, struct err *e);
 
 /* One server a store: takes DATA/lock in the name of the process `server`, for as
@@ -79,12 +83,14 @@ int store_checkpoint(struct store *store, bool idle, struct err *e);
 /* Gives the memory of SQLite's page cache back, until the next use. */
 void store_rest(struct store *store);
 /* Gives freed pages back in small steps, where they are many or the disk is
- * short; 1 there is more to do. Not in a transaction. */
+ * short; 1 there is more to do. Not in a transaction. Needs a little room itself. */
 int store_shrink_step(struct store *store, struct err *e);
 /* DATA/ballast: octets given up when a commit finds the disk full, so that
- * deleting goes on. Making it anew does nothing while the disk is short. */
+ * deleting goes on. False: there were none, and there is no more room than before. */
 #define STORE_BALLAST (8 * 1024 * 1024)
-void store_ballast_drop(struct store *store);
+bool store_ballast_drop(struct store *store);
+/* Makes it where there is ample room, and takes back what was given up as soon
+ * as there is any. 1: it is not whole yet. */
 int store_ballast_make(struct store *store, struct err *e);
 
 #define STORE_SCHEMA_VERSION 1

@@ -19,6 +19,7 @@
 #define SHRINK_ROOM (1024 * 1024)
 #define GOING_MS    5000 /* for what a killed server left behind to end */
 #define GOING_LOOK  10
+#define SPARE       (512 * 1024) /* octets of a full disk that the ballast leaves to others */
 
 /* ---- one server a store ---- */
 
@@ -106,7 +107,7 @@ int store_server(const char *data, int64_t *pid, struct err *e)
 
 /* ---- room on the disk ---- */
 
-static int disk_free(const struct store *store, uint64_t *octets, struct err *e)
+int store_disk_space(const struct store *store, uint64_t *octets, struct err *e)
 {
 	struct statvfs fs;
 	if (statvfs(store->data, &fs))
@@ -122,14 +123,23 @@ static int free_pages(struct store *store, int64_t *unused, int64_t *all, struct
 	return db_number(store, SQL("PRAGMA page_count"), all, e);
 }
 
-int store_free_space(struct store *store, uint64_t *octets, struct err *e)
+int store_unused_space(struct store *store, uint64_t *octets, struct err *e)
 {
 	int64_t unused = 0, all = 0;
-	if (disk_free(store, octets, e) < 0 || free_pages(store, &unused, &all, e) < 0)
+	if (free_pages(store, &unused, &all, e) < 0)
+		return -1;
+	*octets = (uint64_t)unused * STORE_PAGE;
+	return 0;
+}
+
+int store_free_space(struct store *store, uint64_t *octets, struct err *e)
+{
+	uint64_t unused = 0;
+	if (store_disk_space(store, octets, e) < 0 || store_unused_space(store, &unused, e) < 0)
 		return -1;
 	/* Free pages are of no use when the log that leads to them has no room. */
 	if (*octets >= LOG_ROOM)
-		*octets += (uint64_t)unused * STORE_PAGE;
+		*octets += unused;
 	return 0;
 }
 
@@ -231,7 +241,7 @@ static int worth_shrinking(struct store *store, bool *is_short, struct err *e)
 {
 	uint64_t room = 0;
 	int64_t unused = 0, all = 0;
-	if (disk_free(store, &room, e) < 0 || free_pages(store, &unused, &all, e) < 0)
+	if (store_disk_space(store, &room, e) < 0 || free_pages(store, &unused, &all, e) < 0)
 		return -1;
 	*is_short = room < 2 * LOG_ROOM;
 	return room >= SHRINK_ROOM && (*is_short ? unused > 0 : unused * 4 > all);
@@ -256,55 +266,72 @@ int store_shrink_step(struct store *store, struct err *e)
 
 /* ---- the ballast ---- */
 
-static int open_ballast(const struct store *store, int flags)
+static int open_ballast(const char *data, int flags)
 {
 	char path[CONFIG_PATH_MAX + 16];
-	snprintf(path, sizeof(path), "%s/ballast", store->data);
+	snprintf(path, sizeof(path), "%s/ballast", data);
 	return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-void store_ballast_drop(struct store *store)
+bool ballast_give_up(const char *data)
 {
-	struct err ignored; /* the log that could not be emptied is tried again at the next rest */
-	int fd = open_ballast(store, O_WRONLY | O_TRUNC);
+	struct stat st;
+	int fd = open_ballast(data, O_WRONLY);
+	bool some = fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && ftruncate(fd, 0) == 0;
 	if (fd >= 0)
 		close(fd);
+	return some;
+}
+
+bool store_ballast_drop(struct store *store)
+{
+	bool some = ballast_give_up(store->data);
 	/* With this room the log gets into the file, and begins anew. */
-	(void)store_checkpoint(store, true, &ignored);
+	struct err ignored; /* the log that could not be emptied is tried again at the next rest */
+	if (some)
+		(void)store_checkpoint(store, true, &ignored);
+	return some;
 }
 
 /* Octets that no file system stores as a hole or compresses. A crash leaves it
  * short, and the next call goes on. */
-static int fill_ballast(int fd, off_t size)
+static int fill_ballast(int fd, off_t size, off_t end)
 {
 	unsigned char noise[64 * 1024];
-	while (size < STORE_BALLAST) {
-		size_t len = STORE_BALLAST - size < (off_t)sizeof(noise)
-				     ? (size_t)(STORE_BALLAST - size)
-				     : sizeof(noise);
+	while (size < end) {
+		size_t len =
+			end - size < (off_t)sizeof(noise) ? (size_t)(end - size) : sizeof(noise);
 		digest_random(noise, len);
 		ssize_t written = pwrite(fd, noise, len, size);
 		if (written < 0)
-			return -1;
+			break;
 		size += written;
 	}
-	return fsync(fd);
+	bool well = size == end && fsync(fd) == 0;
+	return well || errno == ENOSPC || errno == EDQUOT ? 0 : -1; /* full: more another time */
 }
 
 int store_ballast_make(struct store *store, struct err *e)
 {
 	uint64_t room = 0;
-	struct stat st;
-	if (disk_free(store, &room, e) < 0)
+	struct stat st = {.st_size = 0};
+	if (store_disk_space(store, &room, e) < 0)
 		return -1;
-	int fd = open_ballast(store, O_WRONLY | O_CREAT);
-	if (fd < 0)
-		return err_set_errno(e, "%s/ballast", store->data);
-	int failed = fstat(fd, &st);
-	if (!failed && st.st_size < STORE_BALLAST && room > 2 * STORE_BALLAST)
-		failed = fill_ballast(fd, st.st_size);
+	bool ample = room > 2 * STORE_BALLAST;
+	int fd = open_ballast(store->data, ample ? O_WRONLY | O_CREAT : O_WRONLY);
+	if (fd < 0 && errno == ENOENT && !ample)
+		return 0;
+	int failed = fd < 0 || fstat(fd, &st);
+	/* A file that is short was given up, or left so by a crash: it is ours to
+	 * take back. Another one waits until there is ample room. */
+	if (!failed && st.st_size < STORE_BALLAST && room > SPARE) {
+		off_t end = st.st_size + (off_t)(room - SPARE);
+		failed = fill_ballast(fd, st.st_size, end < STORE_BALLAST ? end : STORE_BALLAST) ||
+			 fstat(fd, &st);
+	}
 	if (failed)
 		err_set_errno(e, "%s/ballast", store->data);
-	close(fd);
-	return failed ? -1 : 0;
+	if (fd >= 0)
+		close(fd);
+	return failed ? -1 : st.st_size < STORE_BALLAST;
 }

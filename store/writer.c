@@ -13,6 +13,7 @@
 #include "store/housekeeping.h"
 #include "store/requests.h"
 #include "store/roles.h"
+#include "store/room.h"
 #include "store/senders.h"
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define ROUND_FRAMES    64
 #define ROUND_OCTETS    (4u * 1024 * 1024)
 #define UNPROMISED_MS   30000
+#define SOON_MS         50
 #define UNPROMISED_MOST (256u * 1024) /* octets waiting in memory */
 
 /* What the writer keeps for a channel. */
@@ -53,6 +55,8 @@ static struct {
 	struct buf abandoned; /* struct body_writer: what to free */
 	bool reconfigured;    /* settings have come since the last round */
 	struct err unbegun;   /* why this round has no transaction; ERR_NONE: it may */
+	bool room_seen;       /* in this round */
+	struct err no_room;   /* why this round takes no mail; ERR_NONE: it may */
 } writer;
 
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
@@ -139,8 +143,10 @@ static void abandon(const struct body_writer *body)
 {
 	struct body_writer on_disk = *body;
 	on_disk.header = (struct buf){0};
-	if (on_disk.arriving)
-		buf_add(&writer.abandoned, &on_disk, sizeof(on_disk));
+	if (!on_disk.arriving)
+		return;
+	buf_add(&writer.abandoned, &on_disk, sizeof(on_disk));
+	role_idle_within(SOON_MS); /* the purge frees what is much */
 }
 
 static void drop_message(struct asker *asker)
@@ -252,7 +258,7 @@ static void undo_message(struct asker *asker)
  * round was done. Pieces of it are gone, so the messages they were of are. */
 static void fail_round(const struct err *why)
 {
-	log_failure(LOG_ERROR, "commit-failed", why);
+	housekeeping_note_failure("commit-failed", why);
 	for (size_t i = 0; i < writer.pending_count; i++) {
 		struct pending *pending = &writer.pending[i];
 		if (pending->error.kind == ERR_NONE)
@@ -277,28 +283,53 @@ static int begin_transaction(struct err *e)
 	return -1;
 }
 
-static int begin_step(const struct right *right, struct err *e)
+static void end_round(void);
+
+/* Once a round. To make some takes transactions of its own: what this round has
+ * been asked so far is done before. */
+static void look_for_room(void)
 {
-	/* Before the savepoint: what is purged to make room stays purged. */
-	if (right->fills && housekeeping_has_space(writer.store, writer.birth->config, e) < 0)
-		return -1;
-	return store_savepoint(writer.store, e);
+	struct err e;
+	if (writer.room_seen || writer.no_room.kind != ERR_NONE)
+		return;
+	int room = room_for_mail(writer.store, writer.birth->config, 0, &e);
+	if (room == 0) {
+		end_round();
+		room = housekeeping_make_room(writer.store, writer.birth->config, &e) == 0 ? 1 : -1;
+		role_idle_within(SOON_MS); /* goes on with it, or takes the ballast back */
+	}
+	writer.room_seen = room > 0;
+	if (room < 0)
+		writer.no_room = e;
+}
+
+/* A request that cannot even be tried. */
+static void refuse_step(struct pending *pending, const struct err *why)
+{
+	pending->error = *why;
+	undo_message(pending->to->owner);
 }
 
 static void take_step(struct role_channel *from, const struct right *right, struct frame *frame)
 {
 	struct asker *asker = from->owner;
+	if (right->fills)
+		look_for_room();
 	struct pending *pending = &writer.pending[writer.pending_count++];
 	struct err *e = &pending->error;
 	*pending = (struct pending){.to = from, .deletes = right->type == REQUEST_DELETE};
 	asker->asked = true;
 	asker->before = asker->body;
 	asker->before.header = (struct buf){0};
+	if (right->fills && writer.no_room.kind != ERR_NONE) {
+		refuse_step(pending, &writer.no_room);
+		return;
+	}
 	if (begin_transaction(e) < 0) {
 		undo_message(asker);
 		return;
 	}
-	if (begin_step(right, e) == 0) {
+	if (store_savepoint(writer.store, e) == 0) {
 		if (right->step(asker, frame, &pending->body, e) == 0 &&
 			store_release(writer.store, e) == 0) {
 			e->kind = ERR_NONE;
@@ -383,12 +414,23 @@ static bool lacked_space(const struct pending *pending)
 	return pending->deletes && pending->error.kind == ERR_SPACE;
 }
 
+static bool delete_step(const struct pending *pending)
+{
+	struct err e;
+	if (!store_in_transaction(writer.store) || store_savepoint(writer.store, &e) < 0)
+		return false;
+	if (delete_entries(pending->to->owner, &e) == 0 && store_release(writer.store, &e) == 0)
+		return true;
+	store_undo(writer.store);
+	return false;
+}
+
 /* Deleting must work on a full disk: the ballast makes room for its log. */
 static void delete_again(void)
 {
 	struct err e;
+	bool deleted[ROUND_FRAMES] = {false};
 	size_t wanting = 0;
-	int done = 0;
 	for (size_t i = 0; i < writer.pending_count; i++)
 		wanting += lacked_space(&writer.pending[i]);
 	if (wanting == 0)
@@ -396,15 +438,15 @@ static void delete_again(void)
 	store_ballast_drop(writer.store);
 	if (store_begin(writer.store, &e) < 0)
 		return;
-	for (size_t i = 0; i < writer.pending_count && done == 0; i++)
-		if (lacked_space(&writer.pending[i]))
-			done = delete_entries(writer.pending[i].to->owner, &e);
-	if (done < 0 || store_commit(writer.store, &e) < 0) {
+	role_idle_within(SOON_MS); /* takes it back */
+	for (size_t i = 0; i < writer.pending_count; i++)
+		deleted[i] = lacked_space(&writer.pending[i]) && delete_step(&writer.pending[i]);
+	if (!store_in_transaction(writer.store) || store_commit(writer.store, &e) < 0) {
 		store_rollback(writer.store);
 		return;
 	}
 	for (size_t i = 0; i < writer.pending_count; i++)
-		if (lacked_space(&writer.pending[i]))
+		if (deleted[i])
 			writer.pending[i].error.kind = ERR_NONE;
 }
 
@@ -423,19 +465,29 @@ static void answer(struct pending *pending)
 	asker->asked = false;
 }
 
-/* The commit that nothing else brings. */
+static int commit_unpromised(struct err *e)
+{
+	if (store_begin(writer.store, e) == 0 && commit(e) == 0)
+		return 0;
+	store_rollback(writer.store);
+	return -1;
+}
+
+/* The commit that nothing else brings. On a full disk the ballast makes room to
+ * free what did not become a message. */
 static void flush_unpromised(void)
 {
 	struct err e;
-	bool due = writer.abandoned.len > 0 ||
-		   (writer.unpromised.len > 0 &&
-			   text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
-	if (!due || writer.unbegun.kind != ERR_NONE)
+	bool frees = writer.abandoned.len > 0;
+	bool due =
+		frees || (writer.unpromised.len > 0 &&
+				 text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
+	if (!due || writer.unbegun.kind != ERR_NONE || commit_unpromised(&e) == 0)
 		return;
-	if (store_begin(writer.store, &e) < 0 || commit(&e) < 0) {
-		log_failure(LOG_ERROR, "commit-failed", &e);
-		store_rollback(writer.store);
-	}
+	if (frees && e.kind == ERR_SPACE && store_ballast_drop(writer.store) &&
+		commit_unpromised(&e) == 0)
+		return;
+	housekeeping_note_failure("commit-failed", &e);
 }
 
 /* Not amid a transaction: SQLite would not have it. */
@@ -459,7 +511,8 @@ static void end_round(void)
 		answer(&writer.pending[i]);
 	writer.pending_count = 0;
 	flush_unpromised();
-	writer.unbegun.kind = ERR_NONE;
+	writer.unbegun.kind = writer.no_room.kind = ERR_NONE;
+	writer.room_seen = false;
 	if (writer.reconfigured)
 		take_config();
 	housekeeping_checkpoint(writer.store, false);
@@ -469,9 +522,8 @@ static void end_round(void)
 
 static int rest(void)
 {
-	int wait = housekeeping_step(writer.store, writer.birth->config);
 	flush_unpromised();
-	return wait;
+	return housekeeping_step(writer.store, writer.birth->config);
 }
 
 static void closed(struct role_channel *channel)
@@ -490,16 +542,26 @@ static void configured(const struct config *config)
 	writer.reconfigured = true;
 }
 
+static int abandon_all(struct err *e)
+{
+	if (store_begin(writer.store, e) == 0 && body_abandon_all(writer.store, e) == 0 &&
+		store_commit(writer.store, e) == 0)
+		return 0;
+	store_rollback(writer.store);
+	return -1;
+}
+
 static int begin(struct err *e)
 {
 	const struct config *config = writer.birth->config;
 	digest_random(writer.ticket_key, sizeof(writer.ticket_key));
 	if (store_open(&writer.store, config->data, STORE_WRITER, (enum config_sync)config->sync,
-		    e) < 0 ||
-		store_begin(writer.store, e) < 0)
+		    e) < 0)
 		return -1;
-	if (body_abandon_all(writer.store, e) < 0 || store_commit(writer.store, e) < 0)
-		return -1;
+	/* It serves without, too: what is not freed now is freed at the next start. */
+	if (abandon_all(e) < 0 &&
+		(e->kind != ERR_SPACE || !store_ballast_drop(writer.store) || abandon_all(e) < 0))
+		log_failure(LOG_WARNING, "pieces-not-freed", e);
 	return sandbox_seal(SEAL_STORE_ROLE, e);
 }
 

@@ -7,6 +7,7 @@
 #include "base/tls.h"
 #include "store/addresses.h"
 #include "store/mail.h"
+#include "store/room.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
 #include <errno.h>
@@ -268,6 +269,23 @@ static void note_damage(const char *sentence, void *arg)
 	finding("%s", sentence);
 }
 
+/* Is mail taken, and does nothing give way to it that was to be kept? */
+static int check_room(struct store *store, const struct config *config, struct err *e)
+{
+	struct err why;
+	int room = room_for_mail(store, config, 0, e);
+	if (room != 0)
+		return room < 0 ? -1 : 0;
+	room = room_can_be_made(store, config, 0, e);
+	if (room > 0)
+		finding("%s: less than [store] reserve is free on its disk: messages kept for "
+			"restore give way to mail; delete what is not mail, or make it bigger",
+			config->data);
+	else if (room == 0 && room_refuse(config, &why) < 0)
+		finding("%s", why.text);
+	return room < 0 ? -1 : 0;
+}
+
 static int check_store(const struct config *config, struct err *e)
 {
 	struct store *store = NULL;
@@ -276,6 +294,8 @@ static int check_store(const struct config *config, struct err *e)
 		return 0;
 	}
 	int result = mail_check(store, note_damage, NULL, e) < 0 ? -1 : 0;
+	if (result == 0)
+		result = check_room(store, config, e);
 	if (result == 0)
 		result = check_people(store, config, e);
 	store_close(store);
