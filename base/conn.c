@@ -27,18 +27,27 @@
 #define LINGER_MS     2000
 #define LINGER_OCTETS (16u * 1024 * 1024)
 
+/* What the kernel keeps of output that is not on its way, and how long, in
+ * milliseconds, of output that nobody takes: by itself it is 4 MB, and minutes
+ * after the close. */
+#define UNSENT_OCTETS (128 * 1024)
+#define UNTAKEN_MS    60000
+
 static_assert(IN_SIZE >= CONN_LINE_LIMIT + 2, "the longest line and its end fit");
 
 void conn_open(struct conn *conn, int fd)
 {
-	int on = 1;
+	const int on = 1, unsent = UNSENT_OCTETS, untaken = UNTAKEN_MS;
 	*conn = (struct conn){.fd = fd,
 		.lifeline = -1,
 		.crowd = -1,
 		.read_timeout_ms = 600000,
 		.write_timeout_ms = 60000};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a unix socket */
+	/* These fail on a unix socket. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &untaken, sizeof(untaken));
 }
 
 void conn_set_timeouts(struct conn *conn, int64_t read_ms, int64_t write_ms)
@@ -368,14 +377,6 @@ static void linger(struct conn *conn)
 	}
 }
 
-/* What nobody takes would stay in the kernel for minutes, as much of it as the
- * socket holds. */
-static void drop(const struct conn *conn)
-{
-	const struct linger at_once = {.l_onoff = 1};
-	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-}
-
 void conn_close(struct conn *conn)
 {
 	if (conn_flush(conn) == 0) {
@@ -383,8 +384,6 @@ void conn_close(struct conn *conn)
 			tls_close(conn->tls, conn->fd);
 		if (conn->input != CONN_CLOSED && conn->input != CONN_BROKEN)
 			linger(conn);
-	} else if (conn->output == CONN_TIMEOUT) {
-		drop(conn);
 	}
 	close(conn->fd);
 	tls_free(conn->tls);

@@ -49,12 +49,13 @@ struct conn {
 	struct buf out;
 };
 
-/* Takes over the socket `fd` and makes it non-blocking, TCP_NODELAY where it
- * is TCP. Timeouts are 10 and 1 minutes until they are set. */
+/* Takes over the socket `fd` and makes it non-blocking; where it is TCP,
+ * without delay, and with bounds to what the kernel holds for a client that does
+ * not read. Timeouts are 10 and 1 minutes until they are set. */
 void conn_open(struct conn *conn, int fd);
 /* Flushes, says close_notify under TLS, closes, frees. A client that is still
  * sending is read for a moment longer, so that a reset does not take the last
- * answer from it; one that took nothing for its time is reset. */
+ * answer from it. */
 void conn_close(struct conn *conn);
 
 /* How long one read (of a whole line) may wait for the client, one write for
