@@ -12,7 +12,8 @@ size_t mend_header_length(struct slice octets)
 {
 	if (slice_has_prefix(octets, SLICE("\r\n")))
 		return 2;
-	const char *end = memmem(octets.at, octets.len, "\r\n\r\n", 4);
+	/* memmem() takes no NULL, not even for nothing. */
+	const char *end = octets.len > 0 ? memmem(octets.at, octets.len, "\r\n\r\n", 4) : NULL;
 	return end ? (size_t)(end + 4 - octets.at) : 0;
 }
 

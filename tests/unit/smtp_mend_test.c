@@ -27,6 +27,7 @@ static void assert_mended(const char *given, const char *wanted)
 static void the_header_ends_behind_its_blank_line(void **state)
 {
 	(void)state;
+	assert_int_equal(mend_header_length((struct slice){NULL, 0}), 0);
 	assert_int_equal(mend_header_length(SLICE("")), 0);
 	assert_int_equal(mend_header_length(SLICE("\r")), 0);
 	assert_int_equal(mend_header_length(SLICE("A: b\r\n")), 0);
