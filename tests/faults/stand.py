@@ -23,6 +23,7 @@ class Stand:
         self.failing = Failing(office)
         self.chance = random.Random(seed)
         self.customer = Customer(office, self.chance)
+        self.broken = None  # by this case: what comes behind it would be judged by a wrong ledger
         self.cases, self.unreached = defaultdict(int), defaultdict(int)
         self.slowest, self.most_lines = defaultdict(float), defaultdict(int)
         office.start()
@@ -31,6 +32,16 @@ class Stand:
 
     def case(self, call, nth, error, for_ever, kinds=None, file=None):
         """One fault, from its beginning to its end and to what it has left."""
+        assert not self.broken, f"not tried: the mailbox is amiss since {self.broken}"
+        self.broken = f"{call} {word(error)} n={nth}"
+        try:
+            self._case(call, nth, error, for_ever, kinds, file)
+        except BaseException:
+            print("--- the server's log\n" + "\n".join(self.office.lines[-100:]))
+            raise
+        self.broken = None
+
+    def _case(self, call, nth, error, for_ever, kinds, file):
         name = f"{call} {word(error)} n={nth} {'for ever' if for_ever else 'once'}, seed {self.seed}"
         customer, failing = self.customer, self.failing
         lines, actions = len(self.office.lines), customer.actions
