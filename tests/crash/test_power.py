@@ -1,0 +1,127 @@
+"""Power cuts: a run is recorded, and the disk rebuilt as a cut at many an
+instant could have left it. The server starts on it, `check` is clean, nothing
+acknowledged is missing and nothing deleted is back."""
+
+import contextlib
+import re
+import subprocess
+
+import pytest
+
+from power import SHIM, Disk, Recorder, choose_instants, cut
+from power_load import Promises, Load, serving
+
+LETTERS = 40
+
+
+def record(office, chance, **more):
+    """A recorded run of the server under its load, with a second start in it;
+    returns the recording, and what its cuts are judged by."""
+    office.set("limits", "connections_per_ip", 0)
+    ballast(office).unlink()  # it is made in the recording
+    recorder = Recorder(office.dir, office.workshop.root / "recording")
+    load = Load(office, recorder, chance.randrange(1 << 32), LETTERS)
+    with recorder.over(office, **more):
+        office.start()
+        load.run()
+        recorder.mark(restarted=True)
+        office.restart()
+        load.read("ani", load.chance)
+        office.stop()
+    assert_log_began_anew(recorder)
+    return recorder, load
+
+
+def assert_log_began_anew(recorder):
+    """In the midst of the load all of it was moved to the file, and the next
+    commit wrote over its beginning."""
+    logs = recorder.inodes_of("data/store.db-wal")
+    end = next(n for n, record in enumerate(recorder.records) if record.kind == "m" and b"restarted" in record.first)
+    headers = [n for n, record in enumerate(recorder.records[:end])
+               if record.kind == "w" and record.inode in logs and record.number == 0]
+    assert len(headers) > 1, "no checkpoint in this run"
+
+
+def ballast(office):
+    return office.data / "ballast"
+
+
+def come_back(office, load):
+    """What is looked at behind a cut, as cut() wants it."""
+    def look(marks):
+        with serving(office):
+            Promises(marks, load.octets).verify(office)
+        office.run("check")
+        assert ballast(office).stat().st_size == 8 << 20
+    return look
+
+
+def assert_whole(wrong, instants):
+    assert not wrong, f"{len(wrong)} of {len(instants)}:\n" + "\n".join(wrong[:5])
+
+
+def test_the_recorder_knows_every_call_by_which_a_file_changes(workshop):
+    """What the binary takes from libc, and what the shim puts before it."""
+    def symbols(path, wanted):
+        told = subprocess.run(["nm", "-D", path], check=True, capture_output=True, text=True).stdout
+        return {line.split()[-1].split("@")[0] for line in told.splitlines() if line.split()[-2] in wanted}
+
+    changing = re.compile(r"_*(p?write(v|v2)?|f?truncate|(posix_)?fallocate|open(at)?|creat|rename(at2?)?|unlink(at)?|"
+                          r"remove|rmdir|(sym)?link(at)?|mk(dir|fifo|nod|stemp|dtemp)(at)?|f(data)?sync|sync(fs)?|"
+                          r"sync_file_range|msync|[fl]?chown(at)?|f?chmod(at)?|copy_file_range|sendfile|splice)(64)?(_2|_chk)?")
+    taken = {name for name in symbols(workshop.binary, "U") if changing.fullmatch(name)}
+    assert {"pwrite64", "fdatasync", "rename"} <= taken
+    assert not taken - symbols(SHIM, "T")
+
+
+def test_a_power_cut_loses_nothing_that_was_acknowledged(workshop, chance, full):
+    for _ in range(10 if full else 1):
+        with contextlib.closing(workshop.office()) as office:
+            recorder, load = record(office, chance)
+            instants = choose_instants(recorder, 50 if full else 25, chance)
+            assert_whole(cut(recorder, instants, chance, come_back(office, load)), instants)
+
+
+def test_a_second_cut_while_it_comes_back_loses_nothing_either(office, chance, full):
+    recorder, load = record(office, chance)
+    for instant in sorted(choose_instants(recorder, 10 if full else 2, chance)):
+        disk = Disk(recorder)
+        disk.play(instant)
+        disk.rebuild(chance)
+        again = Recorder(office.dir, office.workshop.root / "again")
+        with again.over(office), serving(office):
+            pass
+        look = come_back(office, load)
+        instants = [chance.randint(0, len(again.records)) for _ in range(5)]
+        assert_whole(cut(again, instants, chance, lambda _: look(disk.marks)), instants)
+
+
+@pytest.mark.parametrize("liar", ["a disk whose syncs do nothing", "a server that syncs less"])
+def test_a_lie_about_syncs_is_found_out(office, chance, liar):
+    """Or all of this proves nothing."""
+    lies = {"RECORDER_LIE": "1"}
+    if "server" in liar:
+        lies = {}
+        office.set("store", "sync", "normal")
+    recorder, load = record(office, chance, **lies)
+    wrong = cut(recorder, choose_instants(recorder, 25, chance), chance, come_back(office, load), enough=3)
+    print("\n".join(wrong))
+    assert any("acknowledged and lost" in complaint for complaint in wrong)
+    office.allow("^<3>")  # a disk that lies damages the store, too
+    if "server" in liar:  # which is as whole as it was at some moment
+        assert not any("damaged" in complaint for complaint in wrong)
+
+
+def test_a_command_that_has_ended_is_on_disk(office, chance, full):
+    """Without a server each begins a log of its own, and ends it."""
+    recorder = Recorder(office.dir, office.workshop.root / "recording")
+    load = Load(office, recorder, chance.randrange(1 << 32), 12)
+    with recorder.over(office):
+        with serving(office):
+            load.send_all(load.plan)
+            load.read("ani", chance)
+        recorder.mark(stopped=True)
+        load.administer()
+    first = max(n for n, record in enumerate(recorder.records) if b"stopped" in record.first)
+    instants = [n for n in choose_instants(recorder, 400 if full else 40, chance) if n > first]
+    assert_whole(cut(recorder, instants, chance, come_back(office, load)), instants)
