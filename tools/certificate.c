@@ -42,14 +42,13 @@ int certificate_make(const struct config *config, struct err *e)
 
 	struct buf certificate = {0}, key = {0};
 	snprintf(directory, sizeof(directory), "%s/tls", config->data);
-	int result = file_make_directory(directory, 0700, e);
-	if (result >= 0)
-		result = cert_make_self_signed(config->hostname, is_local(config->pop3d_listen_tls),
-			time(NULL), &certificate, &key, e);
-	if (result >= 0)
-		result = file_write_new(paths.key, 0600, buf_slice(&key), e);
-	if (result >= 0)
-		result = file_write_new(paths.certificate, 0600, buf_slice(&certificate), e);
+	int result = cert_make_self_signed(config->hostname, is_local(config->pop3d_listen_tls),
+		time(NULL), &certificate, &key, e);
+	const struct file_new pair[2] = {
+		{"key.pem", 0600, buf_slice(&key)}, {"cert.pem", 0600, buf_slice(&certificate)}};
+	/* Both at once: one without the other would stop every later start. */
+	if (result == 0)
+		result = file_write_pair(directory, pair, e);
 	buf_wipe(&key);
 	buf_free(&certificate);
 	return result < 0 ? -1 : 1;

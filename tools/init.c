@@ -63,7 +63,7 @@ static int choose_places(struct command_line *line, struct setup *setup, struct 
 		snprintf(setup->data, sizeof(setup->data), "/var/lib/officemail");
 	} else {
 		dir = dir ? dir : ".";
-		if (file_make_directory(dir, 0755, e) < 0)
+		if (file_make_directory(dir, 0755, FILE_OWN, FILE_OWN, e) < 0)
 			return -1;
 		char *whole = realpath(dir, NULL);
 		if (!whole || strlen(whole) > CONFIG_PATH_MAX - 16 || strchr(whole, ';') ||
@@ -137,7 +137,7 @@ static int write_office_ini(struct command_line *line, struct setup *setup, stru
 	char *slash = strrchr(directory, '/');
 	if (slash && slash > directory) {
 		*slash = '\0';
-		if (file_make_directory(directory, 0755, e) < 0)
+		if (file_make_directory(directory, 0755, FILE_OWN, FILE_OWN, e) < 0)
 			return -1;
 	}
 	FILE *out = open_memstream(&text, &len);
@@ -154,19 +154,13 @@ static int write_office_ini(struct command_line *line, struct setup *setup, stru
 
 static int make_data_directory(const struct config *config, struct setup *setup, struct err *e)
 {
-	uid_t uid;
-	gid_t gid;
-	int made = file_make_directory(config->data, 0700, e);
-	if (made <= 0)
-		return made;
-	setup->made++;
-	if (setup->unprivileged)
-		return 0;
-	if (account_find(config->user, &uid, &gid, e) < 0)
+	uid_t uid = FILE_OWN;
+	gid_t gid = FILE_OWN;
+	if (!setup->unprivileged && account_find(config->user, &uid, &gid, e) < 0)
 		return -1;
-	return chown(config->data, uid, gid) == 0
-		       ? 0
-		       : err_set_errno(e, "cannot give %s to %s", config->data, config->user);
+	int made = file_make_directory(config->data, 0700, uid, gid, e);
+	setup->made += made > 0;
+	return made < 0 ? -1 : 0;
 }
 
 static int note_user(const struct user *user, void *arg)

@@ -8,8 +8,10 @@ import subprocess
 
 import pytest
 
+from office import Office
 from power import SHIM, Disk, Recorder, choose_instants, cut
 from power_load import Promises, Load, serving
+from test_init import USER, init, move_to_own_address
 
 LETTERS = 40
 
@@ -125,3 +127,32 @@ def test_a_command_that_has_ended_is_on_disk(office, chance, full):
     first = max(n for n, record in enumerate(recorder.records) if b"stopped" in record.first)
     instants = [n for n in choose_instants(recorder, 400 if full else 40, chance) if n > first]
     assert_whole(cut(recorder, instants, chance, come_back(office, load)), instants)
+
+
+def test_init_is_done_or_goes_on(workshop, chance, full):
+    """Cut at any moment it can be run again; and what it has said holds."""
+    office = Office(workshop, copy=False)
+    home = workshop.root / "home"
+    home.mkdir(mode=0o755)
+    office.dir, office.data, office.ini = home / "office", home / "office/data", home / "office/office.ini"
+    recorder = Recorder(home, workshop.root / "recording")
+    with recorder.over(office):
+        recorder.mark(said=init(office))
+
+    def look(marks):
+        told = marks[0]["said"] if marks else init(office)
+        known = re.search(r"password:\s*(\S+)", told)  # or it had got as far as that, and was not heard
+        password = known[1] if known else office.run("user", "passwd", USER, "--generate").split()[-1]
+        move_to_own_address(office)
+        with serving(office):
+            wire = office.connect("pop3s")
+            wire.line()
+            for line in (f"USER {USER}", f"PASS {password}", "RETR 1"):
+                assert wire.command(line).startswith("+OK"), line
+            wire.close()
+        office.run("check")
+
+    every = range(len(recorder.records) + 1)
+    instants = [*every, *every] if full else [every[-1]] * 3 + chance.sample(every, 15)
+    assert_whole(cut(recorder, instants, chance, look), instants)
+    office.close()
