@@ -50,10 +50,10 @@ ACTS = [
 
 class Load:
     """Some clients at once, and an administrator. A letter is sent once."""
-    def __init__(self, office, recorder, seed, letters):
+    def __init__(self, office, recorder, seed, letters, huge=HUGE):
         self.office, self.recorder = office, recorder
         chance = self.chance = random.Random(seed)
-        self.plan = [(n, chance.choice(NAMES), letter(n, HUGE if n % 20 == 9 else chance.choice(SIZES)))
+        self.plan = [(n, chance.choice(NAMES), letter(n, huge if n % 20 == 9 else chance.choice(SIZES)))
                      for n in range(letters)]
         self.octets = {n: stored_form(octets) for n, _, octets in self.plan}
         self.numbers = {}  # UIDL: letter

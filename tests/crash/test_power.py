@@ -10,7 +10,7 @@ import pytest
 
 from office import Office
 from power import SHIM, Disk, Recorder, choose_instants, cut
-from power_load import Promises, Load, serving
+from power_load import Load, Promises, serving
 from test_init import USER, init, move_to_own_address
 
 LETTERS = 40
