@@ -44,6 +44,8 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 
 # Libraries that are laid before libc's calls, to record them or to make them fail.
 SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
+# Programs that tests kill.
+VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c))
 
 # Debian's own Python: PATH may hold another one, without pytest.
 PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
@@ -69,7 +71,7 @@ $(BUILD)/schema.inc: store/schema.sql
 	@sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/store/migrate.o: $(BUILD)/schema.inc
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/officemail.a
+$(BUILD)/tests/%: tests/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)
 	@echo LD $@
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.unit.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
@@ -79,7 +81,7 @@ $(BUILD)/tests/shims/%.so: tests/shims/%.c
 	@echo LD $@
 	@$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
-shims: $(SHIMS)
+shims: $(SHIMS) $(VICTIMS)
 
 # Objects only, of everything: for lint.
 compile: $(OBJECTS) $(TESTS)
@@ -128,5 +130,5 @@ install: all
 clean:
 	rm -rf build officemail
 
--include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d)
+-include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d) $(VICTIMS:=.unit.d)
 .PHONY: all compile units shims run test test-more crash faults soak valgrind lint install clean
