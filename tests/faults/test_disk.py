@@ -283,9 +283,17 @@ def test_kept_deletions_give_way_the_oldest_first(office, place, kind, reserve):
     # What would not be enough is not lost for nothing.
     while asked(office) == TAKEN:
         deliver(office, letter("one more"))
-        left = kept(office)
         taken_back(office)
         disk.fill()
+    disk.clear()
+    deliver(office, letter("too small", MB))
+    session = Pop3(office, "ani")
+    session.ok(b"DELE %d" % int(session.ok(b"STAT").split()[1]))
+    session.ok(b"QUIT")
+    session.wire.close()
+    whole(office)
+    left = kept(office)
+    disk.fill()
     assert asked(office) == DEFERRED and left and kept(office) == left
     disk.clear()
     deliver(office, letter("after"))
