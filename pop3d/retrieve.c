@@ -99,6 +99,14 @@ static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_w
 	return 0;
 }
 
+/* What a login is refused for is no answer here: the client would ask its user
+ * for the password. */
+static void refuse(struct session *session, enum err_kind kind)
+{
+	bool of_message = kind == ERR_MISSING || kind == ERR_DAMAGED || kind == ERR_GONE;
+	reply_failure(session, of_message ? kind : ERR_IO);
+}
+
 /* Logged once: a client asks for the same message again and again. */
 static void refuse_message(struct session *session, size_t index, const struct err *e)
 {
@@ -107,7 +115,7 @@ static void refuse_message(struct session *session, size_t index, const struct e
 		messages_mark(session, &session->damaged, index);
 	if (e->kind != ERR_MISSING && !known)
 		session_log_failure(session, "retrieve-failed", e);
-	reply_failure(session, e->kind);
+	refuse(session, e->kind);
 }
 
 static int send_message(struct session *session, size_t index, struct extent *extent)
@@ -122,7 +130,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	int next = DIALOG_STAY;
 	if (open_store(session, &e) < 0) {
 		session_log_failure(session, "store-not-opened", &e);
-		reply_failure(session, e.kind);
+		refuse(session, e.kind);
 		return DIALOG_END;
 	}
 	if (read_start(session, index, &reader, &prefix, &piece, &e) < 0) {

@@ -55,6 +55,10 @@ int db_error(struct store *store, int code, struct err *e)
 	/* It could not be read: whether it is damaged nobody knows. */
 	if (unread && (code & 0xff) == SQLITE_CORRUPT)
 		return err_set(e, ERR_IO, "%s cannot be read: %s", store->file, strerror(unread));
+	/* A writer was killed as it wrote the log's index, and a reader may not mend it. */
+	if (code == SQLITE_READONLY_RECOVERY || code == SQLITE_READONLY_CANTINIT)
+		return err_set(e, ERR_IO, "%s: its log waits to be mended by the next writer",
+			store->file);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return disk_full(store, e);
