@@ -65,16 +65,28 @@ class Customer:
         line, count = self.sent[number]
         return b"Subject: %d\r\n\r\n" % number + line * count
 
+    def _begin(self, session, size):
+        """All of a letter but its last line, which is a dot; returns its number."""
+        reached(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
+        reached(session.ask(b"RCPT TO:<%s>" % ANI), "250")
+        reached(session.ask(b"DATA"), "354")
+        number = self.letter(size)
+        session.send(self.letter_of(number))  # no line begins with a dot
+        return number
+
+    def open_letter(self, service, size):
+        """The session of one that lacks that line."""
+        session = self._smtp(service)
+        self._begin(session, size)
+        return session
+
     def send(self, service, *sizes):
         """A letter of each size, in one session."""
         session = self._smtp(service)
         try:
             for size in sizes:
-                reached(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
-                reached(session.ask(b"RCPT TO:<%s>" % ANI), "250")
-                reached(session.ask(b"DATA"), "354")
-                number = self.letter(size)
-                session.send(self.letter_of(number) + b".\r\n")  # no line begins with a dot
+                number = self._begin(session, size)
+                session.send(b".\r\n")
                 reached(session.read(), "250")
                 self.taken.add(number)
             reached(session.ask(b"QUIT"), "221")

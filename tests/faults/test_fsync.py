@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from customer import BIG, Customer
 from failing import Failing
 from office import wait_until
 
+MANY = 8  # letters in one commit
 TIMES = 5  # a fault that goes on: so many letters and deletions are refused
 MUCH = 5_000_000  # octets: after so many more the log is moved to the file
 SHIMS = {"forgets all": {}, "forgets half": {"FORGETTING_HALF": "1"}}
@@ -102,6 +104,27 @@ def test_a_commit_that_is_not_synced_is_not_acknowledged_and_the_store_is_opened
     assert bench.log.stat().st_ino == log, "the log went with the last connection"
     assert bench.office.named("writer") == [writer]
     bench.customer.verify()
+
+
+def test_a_commit_of_many_that_is_not_synced_is_acknowledged_to_none(bench):
+    """They ride in one transaction: while the writer is stopped, all of them hand it their letters."""
+    customer, failing = bench.customer, bench.failing
+    bench.office.start()
+    writer = bench.office.named("writer")[0]
+    bench.act(customer.send, "smtp", 300)
+    sessions = [customer.open_letter("smtp", 3000) for _ in range(MANY)]
+    os.kill(writer, signal.SIGSTOP)
+    asked = failing.made("sendmsg")
+    for session in sessions:
+        session.send(b".\r\n")
+    wait_until(lambda: failing.made("sendmsg") >= asked + MANY, "every session has asked the writer")
+    failing.arm("fdatasync", 1, errno.EIO, file=bench.log)
+    os.kill(writer, signal.SIGCONT)
+    codes = [session.read().code for session in sessions]
+    assert codes == [451] * MANY and failing.failed == 1, f"{codes}, {failing.failed} syncs failed"
+    failing.disarm()
+    bench.act(customer.send, "smtp", 300)
+    customer.verify()
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
