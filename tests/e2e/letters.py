@@ -37,7 +37,7 @@ def split_trace(retrieved):
                       retrieved)
     assert fields, f"no trace lines in front: {retrieved[:300]!r}"
     # The message's own first line may be a folded one: ours ends at the date.
-    end = re.search(rb"; .*[+-]\d{4}\r\n", fields[3])
+    end = re.search(rb";\s+.*[+-]\d{4}\r\n", fields[3])
     assert end, f"a Received: without its date: {fields[3]!r}"
     cut = fields.start(3) + end.end()
     return Trace(fields[1], fields[2], retrieved[fields.start(3):cut]), retrieved[cut:]
