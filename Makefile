@@ -101,7 +101,7 @@ test:
 
 test-more:
 	tools/setup build test more
-	$(MAKE) -j2 all
+	$(MAKE) -j2 all shims
 	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more

@@ -69,6 +69,8 @@ static const struct command commands[] = {
 
 #ifdef UNSEALED
 #define BUILD_NOTE " (unsealed build: for tests alone)"
+#elif defined(DEADLY_SEAL)
+#define BUILD_NOTE " (deadly seal: for tests alone)"
 #else
 #define BUILD_NOTE ""
 #endif

@@ -15,7 +15,6 @@ from hostile import Smtp
 from letters import letter
 from memory import forms_of_key, forms_of_password, holds
 from office import wait_until
-from wire import Wire
 
 PASSWORD = "Kucing-Belang-Tiga-7391-Melompati-Pagar-Bambu-5528"
 NAME = "ani@kantor.example"
@@ -111,16 +110,26 @@ def by_plain_in_two_steps(wire, password):
     wire.send(f"{sasl(password)}\r\n".encode())
 
 
-WAYS = [by_pass, by_plain, by_plain_in_two_steps]
+def by_login(wire, password):
+    assert wire.command("AUTH LOGIN").startswith("334")
+    assert wire.command(base64.b64encode(NAME.encode()).decode()).startswith("334")
+    wire.send(base64.b64encode(password.encode()) + b"\r\n")
+
+
+WAYS = [
+    *((service, way) for service in ("pop3", "pop3s") for way in (by_pass, by_plain, by_plain_in_two_steps)),
+    ("submissions", by_plain),
+    ("submissions", by_login),
+]
 
 
 def needles_of(password):
     line = sasl(password)
-    return {**forms_of_password(password), "SASL": line[30:60].encode()}
+    login = base64.b64encode(password.encode())
+    return {**forms_of_password(password), "SASL PLAIN": line[30:60].encode(), "SASL LOGIN": login[12:36]}
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("service", ["pop3", "pop3s"])
+@pytest.mark.parametrize("service, way", WAYS, ids=lambda part: part if isinstance(part, str) else part.__name__)
 def test_a_password_is_gone_from_every_process_once_it_is_answered(plain, service, way):
     set_password(plain)
     plain.start()
@@ -128,8 +137,12 @@ def test_a_password_is_gone_from_every_process_once_it_is_answered(plain, servic
     wrong = PASSWORD.swapcase()
     wire = plain.connect(service)
     wire.line()
-    for password, answer in ((wrong, b"-ERR"), (PASSWORD, b"+OK")):
-        (session, ) = plain.named("pop3")
+    is_pop3 = service.startswith("pop3")
+    if not is_pop3:
+        wire.send(b"EHLO penguji.example\r\n")
+        assert wire.reply()[0] == 250
+    for password, answer in ((wrong, (b"-ERR", b"535")), (PASSWORD, (b"+OK", b"235"))):
+        (session, ) = plain.named("pop3" if is_pop3 else "submission")
         (directory, *_) = plain.named("directory")
         needles = needles_of(password)
         os.kill(directory, signal.SIGSTOP)
@@ -145,7 +158,7 @@ def test_a_password_is_gone_from_every_process_once_it_is_answered(plain, servic
         with contextlib.suppress(AssertionError):
             wait_until(lambda: not left.update(new=holders(plain, needles)) and not left["new"], "gone", 3)
         assert left["new"] == {}
-    assert wire.command("QUIT").startswith("+OK")
+    assert wire.command("QUIT").startswith("+OK" if is_pop3 else "221")
 
 
 def test_a_password_in_clear_where_none_is_taken_is_not_kept_either(plain):
