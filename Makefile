@@ -97,7 +97,7 @@ run:
 test:
 	tools/setup build test
 	$(MAKE) -j2 all units shims
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak
 
 test-more:
 	tools/setup build test more

@@ -47,8 +47,8 @@ class Reply(NamedTuple):
 
 class Smtp:
     """A session of SMTP (or LMTP), past its EHLO; on submissions ani's, past her login."""
-    def __init__(self, office, service="smtp", hello=None):
-        self.wire = office.connect(service)
+    def __init__(self, office, service="smtp", hello=None, source=None):
+        self.wire = office.connect(service, source)
         self.hello = hello or (b"LHLO penguji.example" if service == "lmtp" else b"EHLO penguji.example")
         answered(self.read(), "220")
         answered(self.ask(self.hello), "250")
@@ -119,8 +119,8 @@ def deliver(office, octets, *recipients, service="smtp"):
 
 class Pop3:
     """A session of POP3, greeted; as `name` where one is given, else not logged in."""
-    def __init__(self, office, name=None, service="pop3"):
-        self.wire = office.connect(service)
+    def __init__(self, office, name=None, service="pop3", source=None):
+        self.wire = office.connect(service, source)
         greeting = self.read()
         assert greeting.startswith(b"+OK"), greeting
         if name:
