@@ -71,6 +71,8 @@ class Worker:
             except WireError as error:
                 if "nothing came for" in str(error):
                     self.ledger.write(f"fault {self.index}: {error}")
+            except Exception as error:
+                self.ledger.write(f"fault {self.index}: {error!r}")
 
     def connect(self, service):
         wire = Wire(self.places[service])
