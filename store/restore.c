@@ -21,6 +21,7 @@
 
 #define COPY_STEP   (1024 * 1024)
 #define SAME_SECOND 100 /* stores replaced within one */
+#define NEXT_STORE  "store.db.next"
 
 static void name_directory(char path[STORE_PATH_MAX], const char *data)
 {
@@ -32,6 +33,8 @@ static void name_directory(char path[STORE_PATH_MAX], const char *data)
 void restore_clear(const char *data)
 {
 	char path[STORE_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/" NEXT_STORE, data);
+	unlink(path);
 	name_directory(path, data);
 	DIR *directory = opendir(path);
 	if (!directory)
@@ -162,20 +165,18 @@ static int run(sqlite3 *db, const char *sql)
 	return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
-/* Out of the mode with a log, which only one who is alone with it can do. What it
- * writes is a few octets of the header, in one sector: with a journal on disk, a
- * crash would leave a store that a reader cannot open. */
+/* Out of the mode with a log, which only one who is alone with it can do. */
 static int bring_into_one_file(sqlite3 *db)
 {
 	sqlite3_stmt *statement;
 	sqlite3_busy_timeout(db, STORE_BUSY_WAIT_MS);
 	int code = run(db, "PRAGMA locking_mode = exclusive");
 	if (code == SQLITE_OK)
-		code = sqlite3_prepare_v2(db, "PRAGMA journal_mode = memory", -1, &statement, NULL);
+		code = sqlite3_prepare_v2(db, "PRAGMA journal_mode = delete", -1, &statement, NULL);
 	if (code != SQLITE_OK)
 		return code;
 	bool done = sqlite3_step(statement) == SQLITE_ROW &&
-		    strcmp((const char *)sqlite3_column_text(statement, 0), "memory") == 0;
+		    strcmp((const char *)sqlite3_column_text(statement, 0), "delete") == 0;
 	code = sqlite3_finalize(statement);
 	if (code == SQLITE_OK && !done)
 		code = SQLITE_BUSY;
@@ -248,19 +249,30 @@ static int keep_old(const char *data, const char *file, char aside[RESTORE_ASIDE
 	return whole ? 0 : db_sync_path(data, O_RDONLY | O_DIRECTORY, e);
 }
 
+/* What was made ready, beside the store: a rename within one directory is one change
+ * of it. */
+static int bring_beside(const char *data, const char *next, struct err *e)
+{
+	char directory[STORE_PATH_MAX], ready[STORE_PATH_MAX + 16];
+	name_directory(directory, data);
+	snprintf(ready, sizeof(ready), "%s/store.db", directory);
+	return link(ready, next) ? err_set_errno(e, "%s", next) : 0;
+}
+
 int restore_swap(const char *data, char aside[RESTORE_ASIDE_MAX], struct err *e)
 {
-	char file[STORE_PATH_MAX], directory[STORE_PATH_MAX], ready[STORE_PATH_MAX + 16];
+	char file[STORE_PATH_MAX], next[STORE_PATH_MAX];
 	sqlite3 *held = NULL;
 	bool whole = false;
 	snprintf(file, sizeof(file), "%s/store.db", data);
-	name_directory(directory, data);
-	snprintf(ready, sizeof(ready), "%s/store.db", directory);
+	snprintf(next, sizeof(next), "%s/" NEXT_STORE, data);
 	bool there = access(file, F_OK) == 0;
 	int result = there ? close_store(file, &held, &whole, e) : 0;
 	if (result == 0)
+		result = bring_beside(data, next, e);
+	if (result == 0)
 		result = keep_old(data, file, aside, whole, e);
-	if (result == 0 && rename(ready, file))
+	if (result == 0 && rename(next, file))
 		result = err_set_errno(e, "%s", file);
 	if (result == 0)
 		result = db_sync_path(data, O_RDONLY | O_DIRECTORY, e);

@@ -245,6 +245,18 @@ static int finish_opening(struct store **store, struct store *opened, struct err
 	return 0;
 }
 
+/* Only `restore` writes with a journal, and a crash amid that leaves it. Rolling it
+ * back is writing: a reader has it done first. */
+static int roll_back(const char *data, struct err *e)
+{
+	struct store *store = store_new(data, STORE_TOOL, SYNC_FULL);
+	char journal[STORE_PATH_MAX + 16];
+	snprintf(journal, sizeof(journal), "%s-journal", store->file);
+	int result = access(journal, F_OK) ? 0 : open_file(store, e);
+	store_close(store);
+	return result;
+}
+
 int store_open(struct store **store, const char *data, enum store_role role, enum config_sync sync,
 	struct err *e)
 {
@@ -257,6 +269,8 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 	if (!exists && role == STORE_READER)
 		return err_set(e, ERR_MISSING,
 			"%s/store.db does not exist: `officemail init` makes a store", data);
+	if (role == STORE_READER && roll_back(data, e) < 0)
+		return -1;
 	if (!exists && create_file(data, e) < 0)
 		return -1;
 	int done = finish_opening(store, store_new(data, role, sync), e);

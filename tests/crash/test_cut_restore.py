@@ -1,102 +1,109 @@
-"""Backup and restore, ended before each call that changes the disk in its turn:
-what there is afterwards is whole, the old or the new, and doing it again works."""
+"""Restore and backup, killed at each change and sync, and with the power cut there:
+what is there afterwards is whole, the old or the new, and doing it again works."""
 
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from letters import letter
+from power import Recorder, cut
+from test_tools_users import ANI
 
-SHIM = Path(__file__).resolve().parents[2] / "build/tests/shims/end.so"
-
-
-def cut(office, n, writes, *arguments):
-    """Runs a command up to its nth call; whether it was ended there."""
-    environment = {**os.environ, "LD_PRELOAD": str(SHIM), "END_AT": str(n)}
-    if writes:
-        environment["END_AT_WRITES"] = "1"
-    result = subprocess.run([office.binary, "-c", office.ini, *arguments], env=environment, capture_output=True,
-                            timeout=60)
-    assert result.returncode in (0, -signal.SIGKILL), result.stderr.decode()
-    return result.returncode != 0
+COUNTED = "wtcdlrub"  # what RECORDER_DIE counts
 
 
 def everything(office):
     return sorted((mail["uidl"], mail["size"]) for mail in office.mails())
 
 
-@pytest.fixture
-def furnished(office):
+class Restoring:
     """A backup of one message, and a store of two whose log the server's death has left."""
-    assert SHIM.exists(), f"{SHIM} is not there: make shims"
-    if office.sanitized:
-        pytest.skip("a sanitizer wants to be loaded before the shim")
-    office.start()
-    office.deliver(letter(1))
-    office.run("backup", office.dir / "b")
-    old = everything(office)
-    office.deliver(letter(2))
-    new = everything(office)
-    office.kill()
-    subprocess.run(["cp", "-a", office.data, office.dir / "as-it-was"], check=True)
-    return office, old, new
 
+    def __init__(self, office, damaged):
+        self.office, self.damaged, self.file = office, damaged, office.dir / "b"
+        office.start()
+        office.deliver(letter(1))
+        office.run("backup", self.file)
+        self.after = everything(office)
+        office.deliver(letter(2))
+        self.before = everything(office)
+        office.kill()
+        if damaged:
+            (office.data / "store.db").write_bytes(b"\0" * 50_000)
+        self.yesterday = self.file.read_bytes()
+        self.template = office.dir.with_suffix(".old")
+        subprocess.run(["cp", "-a", office.dir, self.template], check=True)
 
-def put_back(office):
-    subprocess.run(["rm", "-rf", office.data], check=True)
-    subprocess.run(["cp", "-a", office.dir / "as-it-was", office.data], check=True)
+    def again(self):
+        subprocess.run(["rm", "-rf", self.office.dir], check=True)
+        subprocess.run(["cp", "-a", self.template, self.office.dir], check=True)
 
+    def record(self, command):
+        recorder = Recorder(self.office.dir, self.office.workshop.root / f"recording-{self.office.dir.name}")
+        with recorder.over(self.office):
+            self.office.run(command, self.file)
+            recorder.mark(done=True)
+        return recorder
 
-@pytest.mark.parametrize("log", ["with its log", "beyond reading"])
-def test_a_restore_that_is_cut_off_leaves_the_old_store_or_the_new(furnished, full, log):
-    office, backed_up, before = furnished
-    if log == "beyond reading":
-        (office.dir / "as-it-was/store.db").write_bytes(b"\0" * 50_000)
-    old = new = n = 0
-    while True:
-        n += 1
-        put_back(office)
-        ended = cut(office, n, full, "restore", office.dir / "b")
-        there = office.command("mail", "list", "ani@kantor.example")
-        if not ended:
-            break
-        if log == "beyond reading" and there.returncode != 0:
-            assert b"damaged" in there.stderr, f"call {n}: neither store: {there.stderr.decode()}"
-            old += 1
+    def look_at_store(self, marks=()):
+        """The one or the other, whole; and the way to the new one open."""
+        there = self.office.command("mail", "list", ANI)
+        if self.damaged and not marks and there.returncode != 0:
+            assert b"damaged" in there.stderr, there.stderr.decode()
         else:
-            found = everything(office)
-            assert found in (before, backed_up), f"call {n}: neither store"
-            old += found == before
-            new += found == backed_up
-            office.run("check")
-        office.run("restore", office.dir / "b")
-        assert everything(office) == backed_up, f"call {n}: the second time"
-        kept = [path for path in office.data.glob("store.db.replaced-*") if path.name[-1] == "Z" or path.name[-2] == "-"]
-        assert kept, f"call {n}: the old store is gone"
-    print(f"{n - 1} instants of restore ({log}): {old} the old store, {new} the new")
-    assert old > 5 and new > 0
-    assert everything(office) == backed_up
+            found = everything(self.office)
+            assert found == self.after or found == self.before and not marks, "neither store"
+            self.office.run("check")
+        self.office.run("restore", self.file)
+        assert everything(self.office) == self.after
+        kept = [path for path in self.office.data.glob("store.db.replaced-*") if "-wal" not in path.name]
+        assert kept, "the old store is gone"
+
+    def look_at_file(self, marks=()):
+        """The one of yesterday, or that of today; and the next one can be made."""
+        assert not marks or self.file.read_bytes() != self.yesterday
+        expected = [self.after] if self.file.read_bytes() == self.yesterday else [self.before]
+        assert everything(self.office) == self.before
+        self.office.run("backup", self.file.with_name("c"))
+        self.office.run("restore", self.file)
+        assert everything(self.office) in expected
+        self.office.run("backup", self.file)
+        assert not self.file.with_name("b.part").exists()
 
 
-def test_a_backup_that_is_cut_off_leaves_the_one_of_yesterday(furnished, full):
-    office, *_ = furnished
-    file = office.dir / "b"
-    yesterday = file.read_bytes()
-    n = new = 0
-    while True:
-        n += 1
-        file.write_bytes(yesterday)
-        if not cut(office, n, full, "backup", file):
-            break
-        if file.read_bytes() != yesterday:
-            new += 1
-        assert sorted(path.name for path in office.dir.glob("b*")) in (["b"], ["b", "b.part"]), f"call {n}"
-        office.run("restore", file)  # whichever it is, it is whole
-        put_back(office)
-        office.run("backup", file)
-        assert not (office.dir / "b.part").exists()
-    print(f"{n - 1} instants of backup: {n - 1 - new} the old file, {new} the new")
-    assert n > 3 and new > 0
+@pytest.fixture(params=["restore", "restore over a store beyond reading", "backup"])
+def restoring(request, office):
+    if office.sanitized:
+        pytest.skip("a sanitizer wants to be loaded before the recorder")
+    place = Restoring(office, "beyond" in request.param)
+    place.command = request.param.split()[0]
+    place.look = place.look_at_file if place.command == "backup" else place.look_at_store
+    yield place
+    subprocess.run(["rm", "-rf", place.template], check=True)
+
+
+def test_killed_at_each_change_and_sync_it_is_old_or_new(restoring, chance, full):
+    recorder = restoring.record(restoring.command)
+    changes = [record.kind for record in recorder.records if record.kind in COUNTED]
+    hard = [n for n, kind in enumerate(changes, 1) if kind != "w"]  # syncs, and changes of names
+    places = range(1, len(changes) + 1) if full else chance.sample(hard, min(len(hard), 10))
+    print(f"{restoring.command}: killed at {len(places)} of {len(changes)} places")
+    for n in places:
+        restoring.again()
+        environment = {**os.environ, **recorder.environment(RECORDER_DIE=str(n))}
+        ended = subprocess.run([restoring.office.binary, "-c", restoring.office.ini, restoring.command,
+                                restoring.file], env=environment, capture_output=True, timeout=60)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+        restoring.look()
+
+
+def test_cut_off_its_power_it_is_old_or_new(restoring, chance, full):
+    restoring.again()
+    recorder = restoring.record(restoring.command)
+    every = range(len(recorder.records) + 1)
+    instants = [*every] * 4 if full else [every[-1], *chance.sample(every, 8)]
+    print(f"{restoring.command}: cut at {len(instants)} instants of {len(every)}")
+    wrong = cut(recorder, instants, chance, restoring.look)
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:5])
