@@ -29,6 +29,14 @@ ifdef UNSEALED
 BUILD    := $(BUILD)/unsealed
 MODE     += -DUNSEALED
 endif
+# FUZZER=1: the fuzz targets with libFuzzer, which clang has.
+ifdef FUZZER
+BUILD    := build/fuzzer
+CC       := clang
+HARDENED := -fstack-protector-strong -fPIE
+MODE     += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DSANITIZED
+MODE_LD  += -fsanitize=fuzzer,address,undefined
+endif
 BINARY   := $(if $(filter build,$(BUILD)),officemail,$(BUILD)/officemail)
 
 # The static library where Debian ships one, so that the file can be copied.
@@ -41,6 +49,7 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS    := $(filter-out $(BUILD)/tools/officemail.o,$(OBJECTS))
 TESTS    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/*/*.c))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+FUZZED   := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 
 # Libraries that are laid before libc's calls, to record them or to make them fail.
 SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
@@ -76,12 +85,19 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/officemail.a
 	@echo LD $@
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.unit.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/officemail.a $(LIBS) -lcmocka
 
+# A fuzz target replays files, or with libFuzzer looks for new ones.
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/officemail.a
+	@echo LD $@
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/tests/shims/%.so: tests/shims/%.c
 	@mkdir -p $(@D)
 	@echo LD $@
 	@$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
 shims: $(SHIMS) $(VICTIMS)
+
+targets: $(FUZZED)
 
 # Objects only, of everything: for lint.
 compile: $(OBJECTS) $(TESTS)
@@ -96,13 +112,13 @@ run:
 
 test:
 	tools/setup build test
-	$(MAKE) -j2 all units shims
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak
+	$(MAKE) -j2 all units shims targets
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak tests/fuzz/test_corpus.py
 
 test-more:
 	tools/setup build test more
 	$(MAKE) -j2 all shims
-	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units
+	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units targets
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
 
@@ -118,6 +134,13 @@ valgrind:
 	$(MAKE) -j2 UNSEALED=1 all
 	UNDER_VALGRIND=$(CURDIR)/build/unsealed/officemail OFFICEMAIL=tests/valgrind $(PYTEST) -n 2 -k "$(K)" tests/e2e
 
+# SECONDS for each target.
+SECONDS  ?= 3600
+fuzz:
+	tools/setup build fuzz
+	$(MAKE) -j2 FUZZER=1 targets
+	tests/fuzz/run.py --seconds $(SECONDS) $(TARGETS)
+
 lint:
 	tools/setup build test lint
 	tests/lint
@@ -131,4 +154,4 @@ clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d) $(VICTIMS:=.unit.d)
-.PHONY: all compile units shims run test test-more crash faults soak valgrind lint install clean
+.PHONY: all compile units shims targets run test test-more crash faults soak valgrind fuzz lint install clean

@@ -1,0 +1,155 @@
+"""Turns what the tree holds already into the first inputs of the targets: the
+dialogues, office.ini, the certificates of the units."""
+
+import base64
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt0\\])")
+BASE64 = re.compile(r"\$\{base64:([^}]*)\}")
+PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+LONGEST = 4096
+DATA = ROOT / "tests/unit/data"
+
+
+def unescape(text):
+    return ESCAPE.sub(lambda m: PLAIN.get(m[1]) or chr(int(m[1][1:], 16)), text)
+
+
+def fill(text):
+    """Values of which the text itself says what they are; the others stay."""
+    return BASE64.sub(lambda m: base64.b64encode(unescape(m[1]).encode()).decode(), text)
+
+
+def spoken(path):
+    """What the client of a dialogue says, on all its connections, as octets."""
+    said = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        step, _, text = line.strip().partition(" ")
+        text = fill(text)
+        if step == ">":
+            said.append(text + "\r\n")
+        elif step == ">>":
+            said.append(unescape(text))
+        elif step.startswith(">*"):
+            count = int(step[2:]) if step[2:].isdigit() else 1
+            said.append((text + "\r\n") * min(count, 30))
+        elif step == "login":
+            said.append(f"USER {text}\r\nPASS rahasia-{text}\r\n")
+    return "".join(said).encode("utf-8", "replace")[:LONGEST]
+
+
+def dialogues(*services):
+    for service in services:
+        for path in sorted((ROOT / "tests/dialogs" / service).glob("*.dialog")):
+            octets = spoken(path)
+            if octets:
+                yield path.stem, octets
+
+
+def lines(verb, *services):
+    """The arguments of a command, each once."""
+    pattern = re.compile(rb"^(?:%s)[ \t]+(.*?)\r?$" % verb, re.IGNORECASE | re.MULTILINE)
+    found = {text for _, octets in dialogues(*services) for text in pattern.findall(octets)}
+    return enumerate(sorted(found))
+
+
+def bodies():
+    for name, octets in dialogues("smtp", "lmtp"):
+        for n, body in enumerate(re.findall(rb"^DATA\r\n(.*?\r\n\.\r\n)", octets, re.DOTALL | re.MULTILINE)):
+            yield f"{name}-{n}", body
+
+
+def der(*command):
+    return subprocess.run(["openssl", *command, "-outform", "der"], cwd=DATA, capture_output=True, check=False).stdout
+
+
+def credentials():
+    for path in sorted([*DATA.glob("*.pem"), *DATA.glob("*.key")]):
+        yield path.name, b"\0" + path.read_bytes()
+        if path.suffix == ".pem":
+            yield f"{path.name}.der", b"\1" + der("x509", "-in", path.name)
+        elif path.stem not in ("locked", "ed25519"):
+            yield f"{path.name}.der", b"\2" + der("pkcs8", "-topk8", "-nocrypt", "-in", path.name)
+    yield "sec1", b"\3" + der("ec", "-in", "ec256_sec1.key")
+    yield "pkcs1", b"\4" + der("rsa", "-in", "rsa_pkcs1.key", "-traditional")
+
+
+def headers():
+    """The first octets of messages, to the blank line."""
+    for name, body in bodies():
+        yield name, body.partition(b"\r\n\r\n")[0]
+    yield "words", b"Subject: =?UTF-8?Q?caf=C3=A9?=\r\n =?iso-8859-1?B?Y2Fm6Q==?=\r\nX-Spam: yes\r\n"
+
+
+def frames(target):
+    """Right steps: see the target."""
+    if target == "writer":
+        yield "files", b"\0\0\0\0\3\0\3\10Subj\r\n\r\n\4\0x\10\0"
+        yield "deletes", b"\0\0\3\0\5\0\0\2\0\1\0\1\2\0\6\1\1\2\5\1\1\1\3\7\0\0\3yes"
+        yield "forges", b"\0\0\3\0\5\0\2\1\2\0\0\2\0\5\0\7\1\0\0\1\3\0\2\1\26\0"
+        yield "submits", b"\0\0\2\0\10\0\0\1\2\44From: ani@kantor.example\r\n\r\n\0\0\3"
+    elif target == "directory":
+        yield "logs-in", b"\0\0\3\0\3\0\0\0\5\0\7\0\0\1\2\0\3\1\4\0\5\1"
+        yield "resolves", b"\0\0\0\0\4\0\22ani@kantor.example\4\0\12postmaster\4\0\5x@y.z"
+    elif target == "keys":
+        yield "signs", b"\2\1\0\0\40" + bytes(range(32)) + b"\1\0\0\40" + bytes(32)
+        yield "refuses", b"\0\1\0\44\40" + bytes(range(32))
+        yield "asks", b"\1\0\5other"
+
+
+HASHES = ("$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",
+          "$5$rounds=1000$kantor$eAos37pDVGrspM8QXGRhf/.XdlcmyDMqWyAK.j2lD/4")
+
+
+def seeds(target):
+    if target == "dot":
+        for name, body in bodies():
+            yield name, b"\1\x40\0\7" + body
+            yield f"{name}-bdat", b"\0\x40\0\7" + body
+    elif target == "address":
+        yield from lines(rb"MAIL|RCPT", "smtp", "lmtp")
+    elif target == "params":
+        for n, text in lines(rb"MAIL|RCPT", "smtp", "lmtp"):
+            yield n, text.partition(b">")[2]
+    elif target == "sasl":
+        yield from lines(rb"AUTH", "pop3")
+        yield "login", b"LOGIN\nYW5p\ncmFoYXNpYS1hbmk="
+        yield "plain", b"PLAIN AGFuaUBrYW50b3IuZXhhbXBsZQByYWhhc2lhLWFuaQ=="
+    elif target == "office_ini":
+        yield "office.ini", (ROOT / "office.ini").read_bytes()
+    elif target == "smtp_session":
+        for n, (name, octets) in enumerate(dialogues("smtp")):
+            yield name, bytes([n & 2, 7 * n & 255, n & 63, n & 15]) + octets
+        for n, (name, octets) in enumerate(dialogues("lmtp")):
+            yield f"lmtp-{name}", bytes([1, 7 * n & 255, n & 63, n & 15]) + octets
+        for n, (name, octets) in enumerate(dialogues("submission")):
+            yield f"submission-{name}", bytes([4, 7 * n & 255, n & 63, n & 15]) + octets
+        yield "submits", (b"\4\0\0\0EHLO x\r\nAUTH PLAIN AGFuaQByYWhhc2lhLWFuaQ==\r\nMAIL FROM:<ani@kantor.example>\r\n"
+                          b"RCPT TO:<budi@kantor.example>\r\nDATA\r\nFrom: ani@kantor.example\r\nBcc: x\r\n\r\nisi\r\n.\r\nQUIT\r\n")
+    elif target == "pop3_session":
+        for n, (name, octets) in enumerate(dialogues("pop3")):
+            yield name, bytes([n & 2, 7 * n & 255, n & 63, n & 15]) + octets
+    elif target == "credentials":
+        yield from credentials()
+    elif target == "header":
+        yield from headers()
+    elif target == "password":
+        yield from enumerate(text.encode() for text in HASHES)
+    else:
+        yield from frames(target)
+
+
+def write(target, folder):
+    for name, octets in seeds(target):
+        (Path(folder) / f"seed-{name}").write_bytes(octets)
+
+
+if __name__ == "__main__":
+    target_, folder_ = sys.argv[1:]
+    write(target_, Path(folder_))

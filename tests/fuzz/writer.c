@@ -1,0 +1,484 @@
+/* The writer, asked by hostile sessions: whatever they send on channels of any
+ * service, nothing of a user's is deleted without a ticket that the directory
+ * gave for him, a deletion is all or nothing, what was acknowledged is there,
+ * every question is answered or its channel ended, and the next session is
+ * served as if nothing had been.
+ *
+ * Input: steps, each an octet of enum step, an octet that says on which of the
+ * channels, and what the step wants. Before it ani and budi have two messages
+ * each. */
+#include "base/header.h"
+#include "store/mail.h"
+#include "tests/fuzz/role.h"
+
+enum step {
+	JOIN,        /* service, peer */
+	RAW,         /* length, octets */
+	FRAME,       /* type, length, body */
+	DELIVERY,    /* bits of recipients, length, octets */
+	PIECE,       /* letter */
+	DELETE,      /* ticket, count, entries */
+	DELETE_MORE, /* ticket, count, entries */
+	EVENT,       /* ticket, length, octets */
+	SUBMIT,      /* ticket, sender, bits of recipients, length, octets */
+	LEAVE,
+	STEPS
+};
+
+#define CHANNELS    3
+#define STEPS_MOST  48
+#define PIECES_MOST 3
+#define PEER        "203.0.113.5"
+
+static struct fuzz_office office;
+static struct fuzz_role role = {.name = "writer", .run = writer_run};
+static unsigned char ticket_key[DIGEST_SIZE];
+static int64_t users[2], inboxes[2]; /* of ani and budi */
+
+static struct channel channels[CHANNELS];
+static unsigned services[CHANNELS];
+/* What was not answered has been sent: it may add to a deletion, or have ended the
+ * channel. */
+static bool uncertain[CHANNELS];
+static bool told[CHANNELS];
+static bool may_delete[2], may_tell[2]; /* a ticket of theirs was shown */
+static bool unknown_sent;               /* octets that may be anything, a delivery too */
+static int64_t acknowledged[2];
+static int64_t ids[8]; /* that an input can name: two of either, and others */
+static unsigned pieces;
+
+/* ---- what is in the store ---- */
+
+static int64_t number(const struct statement *statement, int64_t argument)
+{
+	struct query q = db_query(office.store, statement);
+	int64_t result = 0;
+	db_bind_int(&q, argument);
+	assert(db_next(&q, &office.e) == 1);
+	result = db_int(&q, 0);
+	db_end(&q);
+	return result;
+}
+
+static int64_t count_deleted(size_t who)
+{
+	return number(SQL("SELECT count(*) FROM entries WHERE folder_id = ?"
+			  " AND deleted IS NOT NULL"),
+		inboxes[who]);
+}
+
+static int64_t count_all(size_t who)
+{
+	return number(SQL("SELECT count(*) FROM entries WHERE folder_id = ?"), inboxes[who]);
+}
+
+static int64_t count_told(size_t who)
+{
+	return number(SQL("SELECT count(*) FROM events WHERE user_id = ? /* scans events */"),
+		users[who]);
+}
+
+static void empty_store(void)
+{
+	static const char *const tables[] = {
+		"entries", "bodies WHERE refs = 0", "pieces", "events"};
+	struct buf sql = {0};
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		buf_printf(&sql, "DELETE FROM %s;", tables[i]);
+	WRITTEN(&office, db_script(office.store, buf_text(&sql), &office.e));
+	buf_free(&sql);
+}
+
+static void tell(const char *sentence, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", sentence);
+}
+
+/* ---- asking ---- */
+
+static bool send_frame(struct channel *channel, unsigned type, const struct buf *body)
+{
+	struct err e;
+	return channel_send_buf(channel, type, body, &e) == 0;
+}
+
+/* An answer, or none: then the channel is no more. */
+static bool ask(size_t c, unsigned type, const struct buf *body, struct frame *frame)
+{
+	if (send_frame(&channels[c], type, body) && fuzz_hear(&channels[c], frame))
+		return true;
+	channel_close(&channels[c]);
+	return false;
+}
+
+static void join(size_t c, unsigned service, const char *peer)
+{
+	fuzz_leave(&channels[c]);
+	channels[c] = fuzz_join(&role, service, peer);
+	services[c] = service;
+	uncertain[c] = told[c] = false;
+}
+
+static void pack_delivery(
+	struct buf *body, const char *sender, unsigned recipients, struct slice text)
+{
+	static const char *const addresses[] = {ANI, BUDI, "budi@far.example",
+		"nobody@kantor.example", "", "ani+Junk@kantor.example", "\"ani\"@KANTOR.example",
+		"' OR 1=1 --"};
+	unsigned count = (unsigned)__builtin_popcount(recipients & 0xFF);
+	pack_text(body, sender);
+	pack_number(body, count);
+	for (size_t i = 0; i < 8; i++)
+		if (recipients >> i & 1)
+			pack_text(body, addresses[i]);
+	pack_text(body, "Received: by mail.kantor.example; today\r\n");
+	pack_text(body, "ABCDEFGHIJKL");
+	pack_text(body, PEER);
+	pack_number(body, 0);
+	pack_slice(body, text);
+}
+
+/* What the writer says of each recipient is what will be found. */
+static void take_results(const struct frame *frame, unsigned recipients)
+{
+	static const int whose[] = {0, 1, -1, -1, -1, 0, 0, -1};
+	bool done[2] = {false, false};
+	struct unpack in = {.rest = frame->body};
+	for (size_t i = 0; i < 8; i++) {
+		if (!(recipients >> i & 1))
+			continue;
+		bool filed = unpack_number(&in) == ERR_NONE;
+		assert(whose[i] >= 0 || !filed);
+		if (filed)
+			done[whose[i]] = true;
+	}
+	assert(unpack_end(&in, &office.e) == 0);
+	for (size_t who = 0; who < 2; who++)
+		acknowledged[who] += done[who];
+}
+
+/* A message to those: true if it was taken. */
+static bool deliver_on(size_t c, unsigned recipients, struct slice text)
+{
+	struct buf body = {0};
+	struct frame frame;
+	pack_delivery(&body, "budi@far.example", recipients, text);
+	bool answered = ask(c, REQUEST_DELIVER, &body, &frame) && frame.type == ANSWER_OK;
+	buf_free(&body);
+	if (!answered)
+		return false;
+	assert(services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP);
+	take_results(&frame, recipients);
+	return true;
+}
+
+/* Of the user it names if it is good for the service, else -1. */
+static int make_ticket(struct ticket *ticket, unsigned kind, enum service_kind service)
+{
+	size_t who = kind & 1;
+	*ticket = (struct ticket){.service = service,
+		.user_id = users[who],
+		.folder_id = inboxes[who],
+		.expires = store_now(office.store) + TICKET_LIFETIME};
+	ticket_sign(ticket, ticket_key);
+	switch (kind >> 1) {
+	case 0:
+		return (int)who;
+	case 1: /* another's mailbox */
+		ticket->user_id = users[!who];
+		ticket->folder_id = inboxes[!who];
+		return -1;
+	case 2: /* of yesterday */
+		ticket->expires = store_now(office.store) - 1;
+		break;
+	case 3: /* of another login of his */
+		ticket->service = service == SERVICE_POP3 ? SERVICE_SUBMISSION : SERVICE_POP3;
+		break;
+	default: /* changed somewhere */
+		((unsigned char *)ticket)[kind % sizeof(*ticket)] ^= 0x80;
+		return -1;
+	}
+	ticket_sign(ticket, ticket_key);
+	return -1;
+}
+
+/* The header's one author, as it can be read without doubt, is the user. */
+static bool is_author(size_t who, struct slice text)
+{
+	struct buf authors = {0};
+	bool good = header_authors(text, &authors);
+	for (struct slice rest = buf_slice(&authors); rest.len > 0;)
+		good = slice_equal_nocase(
+			       slice_cut(&rest, '\n'), slice_of(who == 0 ? ANI : BUDI)) &&
+		       good;
+	buf_free(&authors);
+	return good;
+}
+
+/* As staff do. */
+static void submit_on(size_t c, struct slice *in)
+{
+	static const char *const senders[] = {"", ANI, BUDI, "budi@far.example"};
+	struct ticket ticket;
+	struct buf body = {0};
+	struct frame frame;
+	int who = make_ticket(&ticket, fuzz_octet(in), SERVICE_SUBMISSION);
+	unsigned sender = fuzz_octet(in) & 3, recipients = fuzz_octet(in);
+	struct slice text = fuzz_take(in, fuzz_octet(in));
+	pack_ticket(&body, &ticket);
+	pack_delivery(&body, senders[sender], recipients, text);
+	bool done = ask(c, REQUEST_SUBMIT, &body, &frame) && frame.type == ANSWER_OK;
+	buf_free(&body);
+	if (!done)
+		return;
+	assert(services[c] == SERVICE_SUBMISSION && who >= 0);
+	assert(sender == 0 || sender == (unsigned)who + 1);
+	/* Behind pieces it is not the header that stands here. */
+	assert(pieces > 0 || is_author((size_t)who, text));
+	take_results(&frame, recipients);
+}
+
+static void pack_ids(struct buf *list, struct slice *in)
+{
+	unsigned count = fuzz_octet(in) & 7;
+	for (unsigned i = 0; i < count; i++)
+		pack_number(list, (uint64_t)ids[fuzz_octet(in) & 7]);
+}
+
+/* All of them the user's own, and in order? 0 and what was never given is
+ * nobody's. */
+static bool are_of(int who, struct slice list)
+{
+	struct unpack in = {.rest = list};
+	for (int64_t before = INT64_MIN; in.rest.len > 0;) {
+		int64_t id = (int64_t)unpack_number(&in);
+		if ((id != ids[2 * who] && id != ids[2 * who + 1]) || id <= before)
+			return false;
+		before = id;
+	}
+	return true;
+}
+
+static void delete_on(size_t c, struct slice *in)
+{
+	struct ticket ticket;
+	struct buf body = {0}, list = {0};
+	struct frame frame;
+	int64_t before[2] = {count_deleted(0), count_deleted(1)};
+	int who = make_ticket(&ticket, fuzz_octet(in), SERVICE_POP3);
+	bool pop3 = services[c] == SERVICE_POP3;
+	pack_ids(&list, in);
+	pack_ticket(&body, &ticket);
+	pack_slice(&body, buf_slice(&list));
+	bool done = ask(c, REQUEST_DELETE, &body, &frame) && frame.type == ANSWER_OK;
+	if (who >= 0)
+		may_delete[who] = may_delete[who] || pop3;
+	assert(!done || (who >= 0 && pop3));
+	if (!uncertain[c] && !unknown_sent) {
+		assert(done == (who >= 0 && pop3 && are_of(who, buf_slice(&list))));
+		for (int of = 0; of < 2; of++)
+			assert(count_deleted((size_t)of) == before[of] || (done && of == who));
+	}
+	for (size_t at = 0; done && at < list.len; at += sizeof(int64_t)) {
+		int64_t id;
+		memcpy(&id, list.at + at, sizeof(id));
+		assert(number(SQL("SELECT deleted IS NOT NULL FROM entries WHERE id = ?"), id));
+	}
+	uncertain[c] = false;
+	buf_free(&body);
+	buf_free(&list);
+}
+
+static void delete_more_on(size_t c, struct slice *in)
+{
+	struct ticket ticket;
+	struct buf body = {0}, list = {0};
+	make_ticket(&ticket, fuzz_octet(in), SERVICE_POP3);
+	pack_ids(&list, in);
+	pack_ticket(&body, &ticket);
+	pack_slice(&body, buf_slice(&list));
+	uncertain[c] = true;
+	send_frame(&channels[c], REQUEST_DELETE_MORE, &body);
+	buf_free(&body);
+	buf_free(&list);
+}
+
+static void tell_on(size_t c, struct slice *in)
+{
+	struct ticket ticket;
+	struct buf body = {0};
+	int who = make_ticket(&ticket, fuzz_octet(in), SERVICE_POP3);
+	pack_ticket(&body, &ticket);
+	pack_slice(&body, fuzz_take(in, fuzz_octet(in)));
+	send_frame(&channels[c], REQUEST_EVENT, &body);
+	if (who >= 0 && services[c] == SERVICE_POP3)
+		may_tell[who] = true;
+	/* A second one, or one that it may not tell, is its last. */
+	uncertain[c] = uncertain[c] || told[c] || who < 0 || services[c] != SERVICE_POP3;
+	told[c] = true;
+	buf_free(&body);
+}
+
+static void send_piece(size_t c, unsigned letter)
+{
+	struct frame frame;
+	struct buf body = {0};
+	if (++pieces > PIECES_MOST)
+		return;
+	memset(buf_reserve(&body, BODY_PIECE), (int)letter, BODY_PIECE);
+	body.len = BODY_PIECE;
+	/* What it says then is not seen, so nothing is known of what it is. */
+	ask(c, REQUEST_PIECE, &body, &frame);
+	buf_free(&body);
+}
+
+static bool is_answered(unsigned type)
+{
+	return type != REQUEST_FORGET && type != REQUEST_DELETE_MORE && type != REQUEST_EVENT &&
+	       type != REQUEST_LOGGED_IN && type != REQUEST_NEW_HASH;
+}
+
+static void send_any_frame(size_t c, struct slice *in)
+{
+	unsigned type = fuzz_octet(in);
+	struct buf body = {0};
+	struct frame frame;
+	buf_add_slice(&body, fuzz_take(in, fuzz_octet(in)));
+	unknown_sent = unknown_sent || type == REQUEST_DELIVER || type == REQUEST_SUBMIT;
+	uncertain[c] = uncertain[c] || !is_answered(type);
+	if (services[c] == SERVICE_DIRECTORY)
+		may_tell[0] = may_tell[1] = true;
+	if (is_answered(type))
+		ask(c, type, &body, &frame);
+	else
+		send_frame(&channels[c], type, &body);
+	buf_free(&body);
+}
+
+static void take_step(struct slice *in)
+{
+	static const char *const peers[] = {PEER, "unix", "2001:db8::1", "192.0.2.1"};
+	enum step step = fuzz_octet(in) % STEPS;
+	size_t c = fuzz_octet(in) % CHANNELS;
+	if (step == JOIN) {
+		unsigned service = fuzz_octet(in) % SERVICE_KINDS;
+		join(c, service, peers[fuzz_octet(in) & 3]);
+		return;
+	}
+	if (channels[c].fd < 0)
+		return;
+	switch (step) {
+	case RAW:
+		unknown_sent = uncertain[c] = may_tell[0] = may_tell[1] = true;
+		fuzz_send(&channels[c], fuzz_take(in, fuzz_octet(in)));
+		/* What comes next on it is out of step: its end is all there is. */
+		fuzz_leave(&channels[c]);
+		break;
+	case FRAME:
+		send_any_frame(c, in);
+		break;
+	case DELIVERY: {
+		unsigned recipients = fuzz_octet(in);
+		deliver_on(c, recipients, fuzz_take(in, fuzz_octet(in)));
+		break;
+	}
+	case PIECE:
+		send_piece(c, fuzz_octet(in));
+		break;
+	case DELETE:
+		delete_on(c, in);
+		break;
+	case DELETE_MORE:
+		delete_more_on(c, in);
+		break;
+	case SUBMIT:
+		submit_on(c, in);
+		break;
+	case EVENT:
+		tell_on(c, in);
+		break;
+	default:
+		fuzz_leave(&channels[c]);
+		break;
+	}
+}
+
+/* ---- before and after ---- */
+
+/* Two messages for either, filed as a session of smtp files them. */
+static void furnish(void)
+{
+	struct maildrop maildrop;
+	empty_store();
+	memset(acknowledged, 0, sizeof(acknowledged));
+	may_delete[0] = may_delete[1] = may_tell[0] = may_tell[1] = unknown_sent = false;
+	pieces = 0;
+	join(0, SERVICE_SMTP, PEER);
+	assert(deliver_on(0, 3, SLICE("Subject: 1\r\n\r\n")));
+	assert(deliver_on(0, 3, SLICE("Subject: 2\r\n\r\n")));
+	fuzz_leave(&channels[0]);
+	for (size_t who = 0; who < 2; who++) {
+		maildrop = (struct maildrop){0};
+		DONE(&office, maildrop_list(office.store, inboxes[who], &maildrop, &office.e));
+		assert(maildrop.count == 2);
+		ids[2 * who] = maildrop.items[0].id;
+		ids[2 * who + 1] = maildrop.items[1].id;
+		maildrop_free(&maildrop);
+	}
+	ids[4] = 0;
+	ids[5] = -1;
+	ids[6] = INT64_MAX;
+	ids[7] = ids[3] + 1000000;
+}
+
+/* A session that means well; with its commit all that waited is written. */
+static void look_after(void)
+{
+	for (size_t c = 0; c < CHANNELS; c++)
+		fuzz_leave(&channels[c]);
+	join(0, SERVICE_SMTP, PEER);
+	assert(deliver_on(0, 3, SLICE("Subject: sense\r\n\r\n")));
+	fuzz_leave(&channels[0]);
+	for (size_t who = 0; who < 2; who++) {
+		struct user user;
+		assert(may_delete[who] || count_deleted(who) == 0);
+		assert(may_tell[who] || count_told(who) == 0);
+		assert(unknown_sent ? count_all(who) >= acknowledged[who]
+				    : count_all(who) == acknowledged[who]);
+		assert(users_find_id(office.store, users[who], &user, &office.e) == 1);
+		assert(strcmp(user.hash, who == 0 ? ANIS_HASH : BUDIS_HASH) == 0);
+	}
+	assert(mail_check(office.store, tell, NULL, &office.e) == 0);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc, (void)argv;
+	fuzz_office_open(&office);
+	for (size_t who = 0; who < 2; who++) {
+		users[who] = fuzz_user(&office, who == 0 ? ANI : BUDI);
+		inboxes[who] = fuzz_folder(&office, who == 0 ? ANI : BUDI, FOLDER_INBOX);
+	}
+	fuzz_role_start(&role, &office.config, fuzz_run_dir(&office.config));
+	fuzz_role_wait(&role);
+	struct channel directory = fuzz_join(&role, SERVICE_DIRECTORY, "unix");
+	struct frame frame;
+	assert(send_frame(&directory, REQUEST_TICKET_KEY, &(struct buf){0}));
+	assert(fuzz_hear(&directory, &frame) && frame.body.len == sizeof(ticket_key));
+	memcpy(ticket_key, frame.body.at, sizeof(ticket_key));
+	fuzz_leave(&directory);
+	for (size_t c = 0; c < CHANNELS; c++)
+		channels[c].fd = -1;
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice in = fuzz_input(data, size);
+	furnish();
+	for (int i = 0; i < STEPS_MOST && in.len > 0; i++)
+		take_step(&in);
+	look_after();
+	return 0;
+}
