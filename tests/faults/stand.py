@@ -1,12 +1,14 @@
 """An office whose calls fail on demand, its customer, and what must hold
 of every fault, whatever it is."""
 
+import os
 import random
 import re
 from collections import defaultdict
 
 from customer import Customer
 from failing import Failing, word
+from office import wait_until
 
 CONVERSATIONS = 60  # until a call that few make has been made n times, or is given up
 LINES = 6  # of log: what one action of a client may leave
@@ -27,8 +29,16 @@ class Stand:
         self.cases, self.unreached = defaultdict(int), defaultdict(int)
         self.slowest, self.most_lines = defaultdict(float), defaultdict(int)
         office.start()
-        self.pid = office.process.pid
+        self.settle()
+
+    def settle(self):
+        """What the processes hold when nobody has done anything to them yet."""
+        self.pid = self.office.process.pid
         self.customer.wait_for_service()
+        self.held = {pid: count for pid in self.lasting() if (count := descriptors(pid))}
+
+    def lasting(self):
+        return [self.pid, *(pid for role in ("writer", "directory", "keys") for pid in self.office.named(role))]
 
     def case(self, call, nth, error, for_ever, kinds=None, file=None):
         """One fault, from its beginning to its end and to what it has left."""
@@ -96,11 +106,25 @@ class Stand:
     def restart(self):
         self.office.restart()
         self.office.lines.clear()
-        self.pid = self.office.process.pid
+        self.settle()
+
+    def check_descriptors(self):
+        """No fault has left one open. (SQLite keeps one of a store that was opened anew, and its log's.)"""
+        for pid, count in self.held.items():
+            wait_until(lambda: descriptors(pid) <= count + 2, f"process {pid} to hold {count} descriptors again")
 
     def report(self, call):
+        self.check_descriptors()
         print(f"{call}: {self.cases[call]} cases, {self.unreached[call]} not reached, service back after at most "
               f"{self.slowest[call]:.2f} s, at most {self.most_lines[call]} lines of log")
+
+
+def descriptors(pid):
+    """How many are open there; 0 where it has ended, or only root may look."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (PermissionError, FileNotFoundError):
+        return 0
 
 
 def serve(workshop, seed):
