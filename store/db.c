@@ -77,7 +77,9 @@ int db_error(struct store *store, int code, struct err *e)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
-		return err_set(e, ERR_DENIED, "%s: %s", store->file, words);
+		/* In the server nobody's question is to blame for it. */
+		return err_set(e, store->role == STORE_TOOL ? ERR_DENIED : ERR_IO, "%s: %s",
+			store->file, words);
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 		if (no_room)

@@ -326,6 +326,20 @@ int db_reopen(struct store *store, struct err *e)
 	return result;
 }
 
+/* *for_reading: a file of it could not be opened for writing, for want of a
+ * descriptor or for an error of a moment; SQLite then opens it for reading, and
+ * stays with that. */
+static int begin_writing(struct store *store, bool *for_reading, struct err *e)
+{
+	*for_reading = sqlite3_db_readonly(store->db, "main") == 1;
+	if (*for_reading)
+		return db_error(store, SQLITE_READONLY, e);
+	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
+	int begun = db_run(&q, e);
+	*for_reading = (q.failed & 0xff) == SQLITE_READONLY;
+	return begun;
+}
+
 int store_begin(struct store *store, struct err *e)
 {
 	uint64_t space;
@@ -335,8 +349,12 @@ int store_begin(struct store *store, struct err *e)
 	if (store->role == STORE_TOOL && store_disk_space(store, &space, e) == 0 &&
 		space < TOOL_ROOM)
 		store_ballast_drop(store);
-	struct query q = db_query(store, SQL("BEGIN IMMEDIATE"));
-	return db_run(&q, e);
+	bool for_reading;
+	if (begin_writing(store, &for_reading, e) == 0)
+		return 0;
+	if (!for_reading || db_reopen(store, e) < 0)
+		return -1;
+	return begin_writing(store, &for_reading, e);
 }
 
 int store_commit(struct store *store, struct err *e)

@@ -174,7 +174,7 @@ static void a_reader_cannot_write(void **state)
 	assert_int_equal(
 		store_open(&reader, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
 	assert_int_equal(db_script(reader, "DELETE FROM users", &office->e), -1);
-	assert_int_equal(office->e.kind, ERR_DENIED);
+	assert_int_equal(office->e.kind, ERR_IO);
 	store_close(reader);
 }
 
