@@ -2,6 +2,7 @@
 anew, and no power cut behind it takes anything that was acknowledged - although
 the kernel forgets what it could not write (tests/shims/forgetting.c)."""
 
+import contextlib
 import errno
 import os
 import random
@@ -81,8 +82,12 @@ def descriptors(pid, path):
     """Those a process has of a file; None where only root may look."""
     if os.geteuid() != 0:
         return None
-    links = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-    return {fd for fd, target in links.items() if target == str(path)}
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == str(path):
+                found.add(int(fd))
+    return found
 
 
 def test_a_commit_that_is_not_synced_is_not_acknowledged_and_the_store_is_opened_anew(bench):

@@ -13,6 +13,7 @@ from test_calls import ERRORS
 
 SECONDS = 1.5  # with the fault; then it ends, and a start that goes on must come to its end
 BALLAST = 8 << 20
+NEAR = 8  # the n that the short form goes to
 MOST = 60  # n: calls of a kind that a start makes
 SHORT_FORM = ["fsync", "ftruncate", "open", "malloc"]  # the first two are made at a start alone
 
@@ -91,5 +92,5 @@ def test_a_start_amid_a_call_that_fails(office, full, call):
                 for for_ever in (False, True):
                     start.case(call, nth, error, for_ever)
         else:
-            start.case(call, start.chance.randint(1, 3), error, start.chance.random() < 0.5)
+            start.case(call, start.chance.randint(1, NEAR), error, start.chance.random() < 0.5)
     print(f"{call}: {start.outcomes}")
