@@ -16,7 +16,7 @@ class _Page(ctypes.Structure):
     """The twin of struct page."""
 
     _fields_ = [
-        ("armed", ctypes.c_uint), ("call", ctypes.c_uint32), ("kinds", ctypes.c_uint32),
+        ("armed", ctypes.c_uint), ("which", ctypes.c_uint32), ("kinds", ctypes.c_uint32),
         ("nth", ctypes.c_uint32), ("steady", ctypes.c_uint32), ("error", ctypes.c_int32),
         ("inode", ctypes.c_uint64), ("count", ctypes.c_uint), ("failed", ctypes.c_uint),
         ("failed_in", ctypes.c_uint), ("made", ctypes.c_uint * CALLS * KINDS),
@@ -44,14 +44,15 @@ class Failing:
     def _names(self, which):
         return [name.value.decode() for name in getattr(self.page, which)]
 
-    def arm(self, call, nth, error, for_ever=False, kinds=None, file=None):
-        """From now on the n-th `call` fails, over all processes of these kinds.
+    def arm(self, calls, nth, error, for_ever=False, kinds=None, file=None):
+        """From now on the n-th of these calls (a name, or several) fails, over all processes of these kinds.
 
         for_ever: and all that come behind it, until disarm(). With EINTR every
         other one: that is what a storm of signals does. file: of its octets alone."""
         page, names = self.page, self._names("names")
         assert not page.armed and nth > 0
-        page.call = self._names("calls").index(call)
+        calls = [calls] if isinstance(calls, str) else calls
+        page.which = sum(1 << self._names("calls").index(call) for call in calls)
         page.kinds = sum(1 << names.index(kind) for kind in (kinds or names))
         page.nth, page.error = nth, error
         page.steady = (2 if error == errno.EINTR else 1) if for_ever else 0

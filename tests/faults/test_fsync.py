@@ -132,6 +132,26 @@ def test_a_commit_of_many_that_is_not_synced_is_acknowledged_to_none(bench):
     customer.verify()
 
 
+def test_a_store_that_cannot_be_opened_anew_is_opened_when_it_can(bench):
+    """The sync fails, and then every open() for a while."""
+    customer, failing = bench.customer, bench.failing
+    bench.office.allow("^<3>no-transaction")
+    bench.office.start()
+    writer = bench.office.named("writer")[0]
+    bench.act(customer.send, "smtp", 300)
+    sessions = [customer.open_letter("smtp", 3000) for _ in range(3)]
+    log = bench.log.stat().st_ino
+    failing.arm(["fdatasync", "open"], 1, errno.EIO, for_ever=True, kinds=["writer"])
+    for session in sessions:
+        session.send(b".\r\n")
+        assert session.read().code == 451
+    assert failing.failed > 3 and bench.log.stat().st_ino == log
+    failing.disarm()
+    print(f"service back after {customer.wait_for_service():.2f} s")
+    customer.verify()
+    assert bench.office.named("writer") == [writer]
+
+
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
 def test_as_long_as_syncs_fail_nothing_is_taken_and_then_all_is_again(bench, error):
     customer = bench.customer

@@ -50,7 +50,7 @@ enum { NAME_SIZE = 16 };
 
 struct page {
 	atomic_uint armed;
-	uint32_t call;   /* which */
+	uint32_t which;  /* calls: a bit each */
 	uint32_t kinds;  /* in which processes: a bit each */
 	uint32_t nth;    /* from 1 */
 	uint32_t steady; /* 0: once; 1: from the nth on; 2: from the nth on every other one */
@@ -102,8 +102,8 @@ static bool fails(enum call call, int fd)
 	if (!page)
 		return false;
 	atomic_fetch_add(&page->made[kind][call], 1);
-	if (!atomic_load(&page->armed) || page->call != call || !(page->kinds >> kind & 1) ||
-		!is_meant(fd))
+	if (!atomic_load(&page->armed) || !(page->which >> call & 1) ||
+		!(page->kinds >> kind & 1) || !is_meant(fd))
 		return false;
 	unsigned n = atomic_fetch_add(&page->count, 1) + 1;
 	if (n < page->nth || (n > page->nth && page->steady == 0) ||
