@@ -7,8 +7,8 @@
 #include "base/peers.h"
 #include "store/store.h"
 
-/* Somebody has logged in from `source` now; in the caller's transaction. More than
- * PEERS_KNOWN_MAX, or older ones, are forgotten. */
+/* Somebody has logged in from `source` now; in the caller's transaction. Of more than
+ * PEERS_KNOWN_MAX the oldest are forgotten. */
 int known_note(struct store *store, const struct peer *source, struct err *e);
 /* Calls `each` for those that count, with how long ago it was, in seconds. */
 int known_each(struct store *store,
