@@ -102,7 +102,7 @@ def test_a_backup_under_load_holds_what_was_acknowledged_before(office, neighbou
         office.deliver(b"Subject: big\r\n\r\n" + (b"y" * 998 + b"\r\n") * 1000, "budi@kantor.example")
     load = Load(office)
     try:
-        wait_until(lambda: len(load.answered) >= (30_000 if full else 500) or load.complaints, "some load", 600)
+        wait_until(lambda: len(load.answered) >= (15_000 if full else 500) or load.complaints, "some load", 600)
         before = set(load.answered)
         begun = time.monotonic()
         took, most, log = back_up(office, office.dir / "b")
