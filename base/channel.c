@@ -63,8 +63,9 @@ void channel_close(struct channel *channel)
 	close_all(channel->fds, channel->fd_count);
 	if (channel->fd >= 0)
 		close(channel->fd);
-	if (channel->wipes)
-		buf_wipe(&channel->in);
+	/* Behind these all is wiped, or was never written to: it stays untouched. */
+	if (channel->wipes && channel->in.len > 0)
+		wipe(channel->in.at, channel->in.len);
 	buf_free(&channel->in);
 	*channel = (struct channel){.fd = -1};
 }

@@ -7,8 +7,8 @@
 
 #define LOCAL "unix" /* the text of a peer on a unix socket */
 
-/* Of a known address; for more the last tenth has no place. */
-#define FEW 2
+/* Of a known address; for one that holds more the last tenth has no place. */
+#define FEW_LEAST 4
 
 static struct {
 	struct peer peer;
@@ -114,6 +114,12 @@ bool peers_learn(const struct peer *peer, int64_t when_ms)
 	return true;
 }
 
+static uint64_t few(const struct config *config)
+{
+	uint64_t share = config->connections / 50;
+	return share > FEW_LEAST ? share : FEW_LEAST;
+}
+
 bool peers_admit(
 	const struct peer *peer, const struct config *config, size_t open, size_t from_peer)
 {
@@ -125,7 +131,7 @@ bool peers_admit(
 		return true;
 	if (peers_is_known(peer))
 		return open < config->connections - config->connections / 10 ||
-		       (open < config->connections && from_peer < FEW);
+		       (open < config->connections && from_peer < few(config));
 	size_t for_strangers = config->connections - config->connections / 5;
 	if (open >= for_strangers)
 		return false;

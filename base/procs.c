@@ -1,5 +1,4 @@
-/* One poll loop over listeners, roles and signals. Whatever a child does, the
- * master only forks, counts and reaps. */
+/* One poll loop over listeners, roles and signals: it only forks, counts and reaps. */
 #include "base/procs.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -53,7 +52,7 @@ static struct {
 	sigset_t mask_before;
 	bool announced, stopping;
 	int status;
-	int64_t accept_again_ms, next_minute_ms;
+	int64_t accept_again_ms, next_minute_ms, crowd_until_ms;
 } master;
 
 void procs_stop(int status)
@@ -313,12 +312,14 @@ static void remember_session(pid_t pid, const struct peer *peer)
 	master.sessions[master.session_count++] = (struct session_state){pid, *peer};
 }
 
-/* Who is born in a crowd knows it. Those who came before are told as it begins;
- * one pipe serves until then, and another after it. */
+/* Who is born in a crowd, or in the minute after, knows it. Those who came before
+ * are told as it begins; one pipe serves until then, and another afterwards. */
 static bool look_for_crowd(void)
 {
 	uint64_t places = master.procs->config->connections;
-	bool crowded = places && master.session_count >= places / 2;
+	if (places && master.session_count >= places / 2)
+		master.crowd_until_ms = text_monotonic_ms() + MINUTE_MS;
+	bool crowded = text_monotonic_ms() < master.crowd_until_ms;
 	if (crowded && master.crowd[1] >= 0) {
 		close(master.crowd[1]);
 		master.crowd[1] = -1;

@@ -178,20 +178,22 @@ class House:
         deliver(office, STAFF)
         quiet(office)
         self.memory, self.descriptors = memory(office), descriptors(office)
-        self.peak, self.looked = self.memory, 0
+        self.peak, self.looked, self.most_served = self.memory, 0, 0
 
     def look(self, every=2.0):
         if time.monotonic() - self.looked > every:
             self.peak = max(self.peak, memory(self.office))
+            self.most_served = max(self.most_served, len(sessions(self.office)))
             self.looked = time.monotonic()
 
     def is_as_before(self):
         """All sessions gone, and no more held than before, but what the writer and the
-        directory may keep in their caches. One more visitor comes first: the master
-        keeps the crowd's end of a pipe until then."""
+        directory may keep in their caches. One descriptor may be missing: an end of the
+        pipe that tells of a crowd, for a minute behind it."""
         deliver(self.office, STAFF)
         quiet(self.office)
-        wait_until(lambda: descriptors(self.office) == self.descriptors, "as many descriptors as before")
+        if self.descriptors:
+            wait_until(lambda: 0 <= self.descriptors - descriptors(self.office) <= 1, "as many descriptors as before")
         now = memory(self.office)
         assert now <= self.memory + CACHES, f"{now >> 10} kB are held, {self.memory >> 10} kB before"
 

@@ -176,8 +176,8 @@ static void the_last_tenth_is_for_known_sources_that_hold_next_to_nothing(void *
 	struct peer known = at("10.1.0.2");
 	(void)state;
 	peers_learn(&known, text_monotonic_ms());
-	assert_false(admits(&limits, "10.1.0.2", 90, 2));
-	assert_true(admits(&limits, "10.1.0.2", 90, 1));
+	assert_false(admits(&limits, "10.1.0.2", 90, 4));
+	assert_true(admits(&limits, "10.1.0.2", 90, 3));
 	assert_true(admits(&limits, "10.1.0.2", 99, 0));
 	assert_false(admits(&limits, "10.1.0.2", 100, 0));
 }
