@@ -316,8 +316,12 @@ class Disk:
 
     def _rename(self, record):
         old, new = (Path(os.fsdecode(path)) for path in (record.first, record.second))
-        assert old.parent == new.parent, "two directories in one change are not known here"
-        self._change_names(self._parent(new), old.name, new.name, self.inodes[record.inode])
+        node = self.inodes[record.inode]
+        if old.parent == new.parent:
+            self._change_names(self._parent(new), old.name, new.name, node)
+        else:  # two directories, and each is synced by itself
+            self._change_names(self._parent(new), None, new.name, node)
+            self._change_names(self._parent(old), old.name, None, None)
 
     def _unlink(self, record):
         path = Path(os.fsdecode(record.first))

@@ -4,13 +4,14 @@ acknowledged is missing and nothing deleted is back."""
 
 import contextlib
 import re
+import sqlite3
 import subprocess
 
 import pytest
 
 from office import Office
 from power import SHIM, Disk, Recorder, choose_instants, cut
-from power_load import Load, Promises, serving
+from power_load import Load, Promises, letter, serving
 from test_init import USER, init, move_to_own_address
 
 LETTERS = 40
@@ -108,8 +109,8 @@ def test_a_lie_about_syncs_is_found_out(office, chance, liar):
     recorder, load = record(office, chance, **lies)
     wrong = cut(recorder, choose_instants(recorder, 25, chance), chance, come_back(office, load), enough=3)
     print("\n".join(wrong))
-    assert any("acknowledged and lost" in complaint for complaint in wrong)
     office.allow("^<3>")  # a disk that lies damages the store, too
+    assert any(re.search("acknowledged and lost|deleted and back|done is True", complaint) for complaint in wrong)
     if "server" in liar:  # which is as whole as it was at some moment
         assert not any("damaged" in complaint for complaint in wrong)
 
@@ -127,6 +128,53 @@ def test_a_command_that_has_ended_is_on_disk(office, chance, full):
     first = max(n for n, record in enumerate(recorder.records) if b"stopped" in record.first)
     instants = [n for n in choose_instants(recorder, 400 if full else 40, chance) if n > first]
     assert_whole(cut(recorder, instants, chance, come_back(office, load)), instants)
+
+
+def test_a_backup_is_whole_and_a_restore_all_or_nothing(office, chance, full):
+    copy = office.dir / "copy"
+    with serving(office):
+        for n in range(20):
+            office.deliver(letter(n, 20_000))
+        office.run("backup", copy)  # of yesterday
+        office.fetch("ani", delete=True)
+        office.deliver(letter(20, 20_000), ["ani@kantor.example", "budi@kantor.example"])
+    copied = letters(office)
+    recorder = Recorder(office.dir, office.workshop.root / "recording")
+    with recorder.over(office):
+        office.run("backup", copy)
+        recorder.mark(done="backup")
+        with serving(office):
+            office.deliver(letter(21, 100))
+        before = letters(office)
+        recorder.mark(delivered=True)
+        office.run("restore", copy)
+        recorder.mark(done="restore")
+    assert letters(office) == copied != before
+
+    def look(marks):
+        done = [mark["done"] for mark in marks if "done" in mark]
+        with serving(office):
+            pass
+        office.run("check")
+        now = letters(office)
+        if "restore" in done:
+            assert now == copied
+            aside, = office.data.glob("store.db.replaced-*")
+            with contextlib.closing(sqlite3.connect(aside)) as old:
+                assert before <= {uidl for uidl, in old.execute("SELECT uidl FROM entries WHERE deleted IS NULL")}
+        elif {"delivered": True} in marks:
+            assert now in (before, copied)
+        office.run("restore", copy)  # today's or yesterday's: one of them is whole
+        assert letters(office) == copied or "backup" not in done
+        office.run("check")
+
+    instants = choose_instants(recorder, 300 if full else 12, chance)
+    assert_whole(cut(recorder, instants, chance, look), instants)
+
+
+def letters(office):
+    """What lies in the store, by UIDL."""
+    return {row["uidl"] for row in office.mails("ani@kantor.example") + office.mails("budi@kantor.example")}
 
 
 def test_init_is_done_or_goes_on(workshop, chance, full):
