@@ -84,7 +84,8 @@ def run_and_cut(office, disk, chance, most, huge):
     work = threading.Thread(target=load.run_until_cut)
     work.start()
     try:
-        wait_until(lambda: sum("accepted" in mark for mark in marks.taken) > wanted, "letters accepted")
+        wait_until(lambda: sum("accepted" in mark for mark in marks.taken) > wanted or not work.is_alive(),
+                   "letters accepted", patience=300)
         disk.cut()
     finally:
         office.allow("^<[0-3]>")  # it has lost its disk
