@@ -71,9 +71,8 @@ static void log_in(struct role_channel *role, struct unpack *in)
 }
 
 /* The user is all whose names begin with an a. */
-static void judge_sender(struct role_channel *role, struct unpack *in)
+static void judge_sender(struct role_channel *role, struct slice address)
 {
-	struct slice address = unpack_slice(in);
 	assert(submission && logins > 0);
 	if (slice_has_prefix(address, SLICE("a")))
 		role_answer(role, ANSWER_OK, SLICE(""));
@@ -84,7 +83,8 @@ static void judge_sender(struct role_channel *role, struct unpack *in)
 /* The field that we add: no octet of the client's can be a line of its own. */
 static void look_at_received(struct slice received)
 {
-	assert(slice_has_prefix(received, SLICE("Received: from")));
+	assert(slice_has_prefix(
+		received, submission ? SLICE("Received: by") : SLICE("Received: from")));
 	for (bool first = true; received.len > 0; first = false) {
 		struct slice line = slice_cut(&received, '\n');
 		assert(line.len > 1 && line.len < 998 && line.at[line.len - 1] == '\r');
@@ -130,7 +130,7 @@ static void answer(struct fuzz_session *session, struct role_channel *role, stru
 	else if (directory && frame->type == REQUEST_LOGIN)
 		log_in(role, &in);
 	else if (directory && frame->type == REQUEST_MAY_SEND)
-		judge_sender(role, &in);
+		judge_sender(role, frame->body);
 	else if (frame->type == REQUEST_FORGET)
 		assert(!directory);
 	else if (frame->type == (submission ? REQUEST_SUBMIT : REQUEST_DELIVER))

@@ -1,5 +1,5 @@
-"""What the fuzz targets have seen before, once more: on the ordinary build in
-make test, with sanitizers in make test-more."""
+"""What the fuzz targets have seen before, and their first inputs, once more: on
+the ordinary build in make test, with sanitizers in make test-more."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import corpus
 import pytest
+import seeds
 
 TARGETS = sorted(path.stem for path in corpus.HERE.glob("*.c") if path.stem != "replay")
 BUILT = Path(os.environ.get("OFFICEMAIL", "officemail")).resolve().parent
@@ -25,8 +26,9 @@ def test_nothing_known_breaks_a_target(target, tmp_path):
     inputs, place = tmp_path / "inputs", tmp_path / "place"
     inputs.mkdir()
     place.mkdir()
-    count = corpus.unpack(target, inputs)
-    assert count > 0, "nothing is kept of this target"
+    assert corpus.unpack(target, inputs) > 0, "nothing is kept of this target"
+    seeds.write(target, inputs)
+    count = len(list(inputs.iterdir()))
     ran = subprocess.run([program(target), inputs], cwd=corpus.HERE.parents[1], capture_output=True, timeout=300,
                          env=dict(os.environ, TMPDIR=str(place)), check=False)
     said = ran.stdout.decode(errors="replace").splitlines()
