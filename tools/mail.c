@@ -4,7 +4,8 @@
 #include "tools/people.h"
 #include <string.h>
 
-#define STEP 200 /* messages a transaction */
+#define STEP       200 /* messages a transaction */
+#define OFFER_STEP 100 /* of those that are filed again: three rows each */
 
 /* ---- list, show ---- */
 
@@ -241,7 +242,7 @@ static int check_room(struct office *office, const struct offer *offer, struct e
 static int offer_some(struct office *office, void *arg, struct err *e)
 {
 	struct offer *offer = arg;
-	for (size_t n = 0; n < STEP && offer->at < id_count(&offer->ids); n++) {
+	for (size_t n = 0; n < OFFER_STEP && offer->at < id_count(&offer->ids); n++) {
 		int done = mail_again(office->store, offer->user.id,
 			id_at(&offer->ids, offer->at++), offer->deleted, e);
 		if (done < 0)
