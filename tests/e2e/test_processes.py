@@ -78,6 +78,56 @@ def test_no_process_but_the_master_holds_the_key_s_file_open(served):
             assert not [what for what in held(pid) if what.endswith(".pem")], pid
 
 
+STORE = ["store.db", "store.db-shm", "store.db-wal"]
+HOLDS = {
+    # The master's channel, the listener; the directory's own channel; epoll.
+    "writer": [["anon_inode:[eventpoll]", "lock", "run", "socket", "socket", "socket", *STORE]],
+    # Its own store, and the descriptors that it hands out; the writer, and two helpers.
+    "directory": [["anon_inode:[eventpoll]", "lock", "run", *5 * ["socket"], *sorted(2 * STORE)], ["socket"], ["socket"]],
+    "keys": [["anon_inode:[eventpoll]", "lock", "socket", "socket"]],
+}
+
+
+@sees_descriptors
+@pytest.mark.parametrize("role", HOLDS)
+def test_a_role_holds_these_descriptors_and_no_other(served, role):
+    def found():
+        return [[what.rsplit("/", 1)[-1] if what.startswith("/") else what for what in held(pid)]
+                for pid in served.named(role)]
+    wait_until(lambda: [sorted(what) for what in found()] == [sorted(what) for what in HOLDS[role]] or None,
+               f"{found()}")
+
+
+@sees_descriptors
+def test_after_a_login_the_store_s_three_files_come_along_and_can_only_be_read(served):
+    served.deliver(letter(1))
+    wait_until(lambda: not served.named("lmtp"), "the delivery's session has ended")
+    wire = served.login()
+    (session,) = served.named("pop3")
+    before = held(session)
+    wire.command("RETR 1")
+    wire.block()
+    added = [fd for fd in Path(f"/proc/{session}/fd").iterdir() if "/store.db" in os.readlink(fd)]
+    assert sorted(held(session)) == sorted(before + [os.readlink(fd) for fd in added])
+    assert sorted(Path(os.readlink(fd)).name for fd in added) == STORE
+    for fd in added:
+        flags = re.search(r"flags:\s+(\d+)", Path(f"/proc/{session}/fdinfo/{fd.name}").read_text())[1]
+        assert int(flags, 8) & os.O_ACCMODE == os.O_RDONLY
+
+
+def test_the_master_keeps_four_capabilities_and_its_children_none(served):
+    """SETUID, SETGID, KILL, DAC_READ_SEARCH, where it was started as root."""
+    wire = served.connect("smtp")
+    wire.line()
+    kept = 0xE4 if os.geteuid() == 0 else 0
+    assert int(status(served.process.pid)["CapEff"], 16) == int(status(served.process.pid)["CapPrm"], 16) == kept
+    for pid in served.pids()[1:]:
+        facts = status(pid)
+        assert [int(facts[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [0] * 4, facts["Name"]
+        if os.geteuid() == 0:
+            assert int(facts["CapBnd"], 16) == kept and facts["Groups"].strip() == ""
+
+
 @sees_descriptors
 def test_the_password_helpers_hold_one_channel_and_no_store(served):
     directory, *helpers = served.named("directory")
