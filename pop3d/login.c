@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "pop3d/commands.h"
 #include "pop3d/reply.h"
-#include <time.h>
 
 static void forget_name(struct session *session)
 {
@@ -50,7 +49,7 @@ static int log_in(struct session *session, struct slice user, struct slice passw
 			return DIALOG_END;
 		return DIALOG_STAY;
 	}
-	session->ends = text_monotonic_ms() + (login->ticket.expires - time(NULL)) * 1000;
+	session->ends = text_monotonic_ms() + (login->ticket.expires - ticket_now()) * 1000;
 	reply_ok(session, "%zu messages (%llu octets)", login->maildrop.count,
 		(unsigned long long)login->maildrop.size);
 	return TRANSACTION;

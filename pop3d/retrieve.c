@@ -1,8 +1,8 @@
 /* RETR and TOP: a message from the store to the wire.
  *
- * Octets that do not fit their checksum never go out. The first piece, which
- * is the whole of an ordinary message, is compared before the answer; where a
- * later one fails, only the end of the connection can say so. */
+ * Octets that do not fit their checksum never go out. What RETR sends is compared
+ * before the answer, of TOP the first piece; where what comes behind that fails,
+ * only the end of the connection can say so. */
 #include "base/dot.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
@@ -10,6 +10,9 @@
 #include "pop3d/reply.h"
 #include "store/body.h"
 #include <string.h>
+
+/* Octets; a client waits for an answer no longer than they take to be read. */
+#define LOOK_AHEAD (64u * 1024 * 1024)
 
 /* How much of a message is sent: for RETR all; for TOP the header, the blank
  * line and so many lines of the body. */
@@ -72,15 +75,24 @@ static int open_store(struct session *session, struct err *e)
 
 /* Opens the message and reads what can be judged before the answer: the
  * prefix, copied to *prefix, and the first piece. */
-static int read_start(struct session *session, size_t index, struct body_reader *reader,
-	struct buf *prefix, struct slice *piece, struct err *e)
+static int read_start(struct session *session, size_t index, const struct extent *extent,
+	struct body_reader *reader, struct buf *prefix, struct slice *piece, struct err *e)
 {
-	int64_t id = session->login.maildrop.items[index].id;
+	const struct maildrop_item *item = &session->login.maildrop.items[index];
 	if (messages_are_marked(session->damaged, index))
 		return err_set(e, ERR_DAMAGED, "message was found damaged before");
-	if (body_open(reader, session->store, id, e) < 0 || body_next(reader, piece, e) < 0)
+	if (body_open(reader, session->store, session->login.ticket.user_id, item->id, e) < 0)
+		return -1;
+	if (reader->size != item->size)
+		return err_set(e, ERR_DAMAGED,
+			"the index of the mailbox tells another size of message %lld than it has: "
+			"restore a backup",
+			(long long)item->id);
+	if (body_next(reader, piece, e) < 0)
 		return -1;
 	buf_add_slice(prefix, *piece);
+	if (extent->all && body_look_ahead(reader, LOOK_AHEAD, e) < 0)
+		return -1;
 	return body_next(reader, piece, e);
 }
 
@@ -107,14 +119,24 @@ static void refuse(struct session *session, enum err_kind kind)
 	reply_failure(session, of_message ? kind : ERR_IO);
 }
 
-/* Logged once: a client asks for the same message again and again. */
+/* Damage is told to the directory, which logs it once: clients come back and ask
+ * for the same message again and again. */
+static void tell_failure(struct session *session, size_t index, const struct err *e)
+{
+	if (e->kind == ERR_DAMAGED)
+		request_tell_damage(&session->visitor->directory,
+			session->login.maildrop.items[index].id, e->text);
+	else if (e->kind != ERR_MISSING)
+		session_log_failure(session, "retrieve-failed", e);
+}
+
 static void refuse_message(struct session *session, size_t index, const struct err *e)
 {
 	bool known = messages_are_marked(session->damaged, index);
 	if (e->kind == ERR_DAMAGED && !known)
 		messages_mark(session, &session->damaged, index);
-	if (e->kind != ERR_MISSING && !known)
-		session_log_failure(session, "retrieve-failed", e);
+	if (!known)
+		tell_failure(session, index, e);
 	refuse(session, e->kind);
 }
 
@@ -133,7 +155,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 		refuse(session, e.kind);
 		return DIALOG_END;
 	}
-	if (read_start(session, index, &reader, &prefix, &piece, &e) < 0) {
+	if (read_start(session, index, extent, &reader, &prefix, &piece, &e) < 0) {
 		refuse_message(session, index, &e);
 		goto out;
 	}
@@ -144,7 +166,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	prefix.len = extent_take(extent, buf_slice(&prefix));
 	send_octets(conn, &dots, buf_slice(&prefix));
 	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
-		session_log_failure(session, "retrieve-failed", &e);
+		tell_failure(session, index, &e);
 		next = DIALOG_END;
 		goto out;
 	}

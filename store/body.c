@@ -216,11 +216,13 @@ static int damaged(const struct body_reader *reader, struct err *e)
 		(long long)reader->entry_id);
 }
 
-int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e)
+int body_open(struct body_reader *reader, struct store *store, int64_t user_id, int64_t entry_id,
+	struct err *e)
 {
 	memset(reader, 0, sizeof(*reader));
 	struct query q = db_query(
-		store, SQL("SELECT body_id, size, checksum, prefix FROM entries WHERE id = ?"));
+		store, SQL("SELECT body_id, e.size, checksum, prefix, user_id FROM entries e"
+			   " LEFT JOIN folders f ON f.id = folder_id WHERE e.id = ?"));
 	db_bind_int(&q, entry_id);
 	int found = db_next(&q, e);
 	if (found == 0)
@@ -233,8 +235,9 @@ int body_open(struct body_reader *reader, struct store *store, int64_t entry_id,
 	reader->size = (uint64_t)db_int(&q, 1);
 	uint64_t checksum = (uint64_t)db_int(&q, 2);
 	buf_add_slice(&reader->piece, db_blob(&q, 3));
+	bool is_theirs = user_id == 0 || db_int(&q, 4) == user_id;
 	db_end(&q);
-	if (digest_checksum(reader->piece.at, reader->piece.len) == checksum)
+	if (is_theirs && digest_checksum(reader->piece.at, reader->piece.len) == checksum)
 		return 0;
 	damaged(reader, e);
 	body_close(reader);
@@ -302,6 +305,18 @@ int body_next(struct body_reader *reader, struct slice *octets, struct err *e)
 	*octets = buf_slice(&reader->piece);
 	reader->given += octets->len;
 	return 0;
+}
+
+int body_look_ahead(const struct body_reader *reader, uint64_t octets, struct err *e)
+{
+	struct body_reader ahead = *reader;
+	struct slice piece = {"", 1};
+	int failed = 0;
+	ahead.piece = (struct buf){0};
+	while (!failed && piece.len > 0 && ahead.given - reader->given < octets)
+		failed = body_next(&ahead, &piece, e);
+	body_close(&ahead);
+	return failed;
 }
 
 void body_close(struct body_reader *reader)

@@ -43,11 +43,16 @@ struct body_reader {
 	uint64_t size, given; /* octets, the prefix among them */
 	struct buf piece;
 };
-/* ERR_MISSING: the entry has been purged. */
-int body_open(struct body_reader *reader, struct store *store, int64_t entry_id, struct err *e);
+/* ERR_MISSING: the entry has been purged. ERR_DAMAGED: its prefix is, or it is not
+ * this user's (0: whoever's) any more, whose list named it. */
+int body_open(struct body_reader *reader, struct store *store, int64_t user_id, int64_t entry_id,
+	struct err *e);
 /* The next octets, valid until the next call; empty at the end. ERR_DAMAGED:
  * the checksum does not fit; ERR_MISSING: purged meanwhile. */
 int body_next(struct body_reader *reader, struct slice *octets, struct err *e);
+/* Reads on without handing out, up to `octets` and the end of a piece; the reader
+ * stays where it is. Fails as body_next() would. */
+int body_look_ahead(const struct body_reader *reader, uint64_t octets, struct err *e);
 void body_close(struct body_reader *reader);
 
 #endif

@@ -264,10 +264,18 @@ static int make_login(struct asker *asker, struct login *login, struct err *e)
 	login->ticket = (struct ticket){.service = asker->hello.service,
 		.user_id = asker->user.id,
 		.folder_id = asker->folder_id,
-		.expires = store_now(directory.store) + TICKET_LIFETIME};
+		.expires = ticket_now() + TICKET_LIFETIME};
 	ticket_sign(&login->ticket, directory.ticket_key);
 	memcpy(login->user, asker->user.address, sizeof(login->user));
 	return 0;
+}
+
+/* Damage stays, and clients come back each minute. */
+static void tell_login_failed(const struct err *e)
+{
+	static int64_t told_ms;
+	if (e->kind != ERR_DAMAGED || log_is_due(&told_ms))
+		log_failure(LOG_ERROR, "login-failed", e);
 }
 
 static void let_in(struct asker *asker)
@@ -276,7 +284,7 @@ static void let_in(struct asker *asker)
 	struct err e;
 	if (make_login(asker, &login, &e) < 0) {
 		if (e.kind != ERR_IN_USE)
-			log_failure(LOG_ERROR, "login-failed", &e);
+			tell_login_failed(&e);
 		role_answer_error(asker->channel, &e);
 	} else {
 		asker->logged_in = true;
@@ -381,6 +389,40 @@ static void hand_files(struct role_channel *from, const struct frame *frame)
 	asker->has_files = true;
 }
 
+/* ---- damage ---- */
+
+#define DAMAGED_MOST 256
+
+/* Each entry once, as long as this process lives: the oldest is forgotten. */
+static bool is_news(int64_t entry_id)
+{
+	static int64_t known[DAMAGED_MOST];
+	static size_t next;
+	for (size_t i = 0; i < DAMAGED_MOST; i++)
+		if (known[i] == entry_id)
+			return false;
+	known[next] = entry_id;
+	next = (next + 1) % DAMAGED_MOST;
+	return true;
+}
+
+static void hear_damage(struct role_channel *from, const struct frame *frame)
+{
+	const struct asker *asker = from->owner;
+	struct unpack in = {.rest = frame->body};
+	struct err e;
+	char why[sizeof(e.text)];
+	int64_t entry_id = (int64_t)unpack_number(&in);
+	unpack_text(&in, why, sizeof(why));
+	if (!asker->logged_in || unpack_end(&in, &e) < 0) {
+		role_refuse(from, "tells of damage out of turn");
+		return;
+	}
+	if (is_news(entry_id))
+		log_event(LOG_ERROR, "message-damaged", log_text("user", asker->user.address),
+			log_number("message", entry_id), log_reason(why));
+}
+
 /* ---- rights ---- */
 
 #define BIT(service) (1u << (service))
@@ -393,6 +435,7 @@ static const struct right {
 	{REQUEST_LOGIN, BIT(SERVICE_POP3) | BIT(SERVICE_SUBMISSION), log_in},
 	{REQUEST_MAY_SEND, BIT(SERVICE_SUBMISSION), judge_sender},
 	{REQUEST_STORE_FILES, BIT(SERVICE_POP3), hand_files},
+	{REQUEST_TELL_DAMAGE, BIT(SERVICE_POP3), hear_damage},
 };
 
 static void greet(struct role_channel *from, const struct frame *frame)
@@ -469,9 +512,11 @@ static int begin(struct err *e)
 	directory.has_ticket_key = true;
 	if (store_files_open(directory.files, config->data, e) < 0 ||
 		store_open(&directory.store, config->data, STORE_READER,
-			(enum config_sync)config->sync, e) < 0 ||
-		known_each(directory.store, learn_again, NULL, e) < 0)
+			(enum config_sync)config->sync, e) < 0)
 		return -1;
+	/* It serves without, too. */
+	if (known_each(directory.store, learn_again, NULL, e) < 0)
+		log_failure(LOG_WARNING, "addresses-not-known", e);
 	return sandbox_seal(SEAL_STORE_ROLE, e);
 }
 

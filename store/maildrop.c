@@ -42,16 +42,31 @@ void maildrop_free(struct maildrop *maildrop)
 	memset(maildrop, 0, sizeof(*maildrop));
 }
 
-int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e)
+static int list_by(struct store *store, const struct statement *statement, int64_t folder_id,
+	struct maildrop *maildrop, struct err *e)
 {
-	struct query q = db_query(store,
-		SQL("SELECT id, size, uidl FROM entries WHERE folder_id = ? AND deleted IS NULL"
-		    " ORDER BY id"));
+	struct query q = db_query(store, statement);
 	db_bind_int(&q, folder_id);
 	int found;
 	while ((found = db_next(&q, e)) == 1)
 		maildrop_add(maildrop, db_int(&q, 0), (uint64_t)db_int(&q, 1), db_text(&q, 2));
 	return found;
+}
+
+int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e)
+{
+	int done = list_by(store,
+		SQL("SELECT id, size, uidl FROM entries WHERE folder_id = ? AND deleted IS NULL"
+		    " ORDER BY id"),
+		folder_id, maildrop, e);
+	if (done == 0 || e->kind != ERR_DAMAGED)
+		return done;
+	/* The index is damaged: the rows may not be. */
+	maildrop_free(maildrop);
+	return list_by(store,
+		SQL("SELECT id, size, uidl FROM entries NOT INDEXED WHERE folder_id = ?"
+		    " AND deleted IS NULL ORDER BY id /* scans entries: all there is */"),
+		folder_id, maildrop, e);
 }
 
 /* An entry of this user, whatever has become of it: that another has deleted,

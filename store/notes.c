@@ -53,7 +53,7 @@ static int note_event(struct store *store, const struct frame *frame,
 {
 	struct ticket ticket;
 	struct slice detail;
-	if (request_event_read(frame, key, store_now(store), &ticket, &detail, e) < 0)
+	if (request_event_read(frame, key, ticket_now(), &ticket, &detail, e) < 0)
 		return -1;
 	return events_add(store, EVENT_SESSION, ticket.user_id, 0, detail, e);
 }

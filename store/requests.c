@@ -1,6 +1,7 @@
 /* Both ends of the frames: how a session asks, and how a role reads what it was
  * asked. The two stand side by side so that the fields cannot drift apart. */
 #include "store/requests.h"
+#include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,11 @@ static void ticket_mac(const struct ticket *ticket, const unsigned char key[DIGE
 	const int64_t fields[] = {
 		ticket->service, ticket->user_id, ticket->folder_id, ticket->expires};
 	digest_mac(mac, key, DIGEST_SIZE, fields, sizeof(fields));
+}
+
+int64_t ticket_now(void)
+{
+	return text_monotonic_ms() / 1000;
 }
 
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE])
@@ -208,6 +214,17 @@ int request_store_files(struct channel *directory, int fds[3], struct err *e)
 		return err_set(e, ERR_GONE, "the store's files did not come");
 	memcpy(fds, frame.fds, 3 * sizeof(int));
 	return 0;
+}
+
+void request_tell_damage(struct channel *directory, int64_t entry_id, const char *why)
+{
+	struct buf body = {0};
+	struct err e;
+	pack_number(&body, (uint64_t)entry_id);
+	pack_text(&body, why);
+	/* A session whose directory has gone is told at its next command. */
+	channel_send_buf(directory, REQUEST_TELL_DAMAGE, &body, &e);
+	buf_free(&body);
 }
 
 /* ---- delivering ---- */

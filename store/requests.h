@@ -25,6 +25,7 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_LOGIN,       /* pop3, submission: user, password */
 	REQUEST_MAY_SEND,    /* submission, after a login: as this address? */
 	REQUEST_STORE_FILES, /* pop3, once after a login: the three descriptors */
+	REQUEST_TELL_DAMAGE, /* pop3, after a login: an entry, why; no answer */
 
 	/* to the writer */
 	REQUEST_PIECE,       /* smtp, lmtp, submission: BODY_PIECE octets of a message to come */
@@ -64,9 +65,11 @@ const char *service_name(enum service_kind kind);
 struct ticket {
 	int64_t service;            /* enum service_kind: for which it is good */
 	int64_t user_id, folder_id; /* folder 0: for no mailbox */
-	int64_t expires;            /* Unix seconds */
+	int64_t expires;            /* a ticket_now() */
 	unsigned char mac[DIGEST_SIZE];
 };
+/* Seconds of the monotonic clock, one for all processes: the other one may jump. */
+int64_t ticket_now(void);
 #define TICKET_LIFETIME (24 * 3600) /* seconds; no session is older */
 void ticket_sign(struct ticket *ticket, const unsigned char key[DIGEST_SIZE]);
 /* ERR_DENIED: forged, another service's, or past its time. */
@@ -115,6 +118,9 @@ void request_login_answer(struct role_channel *to, const struct login *login);
 /* After a login: store.db, -wal and -shm, for store_open_handed(). ERR_GONE: no
  * login. */
 int request_store_files(struct channel *directory, int fds[3], struct err *e);
+
+/* One way: this entry cannot be read, for this reason. */
+void request_tell_damage(struct channel *directory, int64_t entry_id, const char *why);
 
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
  * ERR_IO: what was sent is freed; read on to the end and refuse. */

@@ -88,8 +88,7 @@ static int check_sender(const struct asker *asker, const struct frame *frame,
 	const struct ticket *ticket = &asker->ticket;
 	if (frame->type != REQUEST_SUBMIT)
 		return 0;
-	if (ticket_check(
-		    ticket, writer.ticket_key, SERVICE_SUBMISSION, store_now(writer.store), e) < 0)
+	if (ticket_check(ticket, writer.ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
 		return -1;
 	return senders_check(writer.store, writer.birth->config, ticket->user_id, delivery->sender,
 		buf_slice(&asker->body.header), e);
@@ -120,8 +119,7 @@ static int take_delivery(
 
 static int delete_entries(const struct asker *asker, struct err *e)
 {
-	if (ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, store_now(writer.store),
-		    e) < 0)
+	if (ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, ticket_now(), e) < 0)
 		return -1;
 	return maildrop_delete(writer.store, asker->ticket.user_id, asker->ticket.folder_id,
 		(const int64_t *)(const void *)asker->ids.at, asker->ids.len / sizeof(int64_t), e);
@@ -168,8 +166,8 @@ static void keep_ids(struct role_channel *from, const struct frame *frame)
 	if (asker->ids.len + frame->body.len > DELETE_MOST * sizeof(int64_t))
 		role_refuse(from, "deletes more than a mailbox holds");
 	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0 ||
-		 ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3,
-			 store_now(writer.store), &e) < 0)
+		 ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, ticket_now(), &e) <
+			 0)
 		role_refuse(from, e.text);
 }
 
@@ -191,8 +189,8 @@ static void keep_event(struct role_channel *from, const struct frame *frame)
 	struct err e;
 	if (asker->told)
 		role_refuse(from, "tells a second time what it did");
-	else if (request_event_read(frame, writer.ticket_key, store_now(writer.store), &ticket,
-			 &detail, &e) < 0)
+	else if (request_event_read(frame, writer.ticket_key, ticket_now(), &ticket, &detail, &e) <
+		 0)
 		role_refuse(from, e.text);
 	else
 		keep_unpromised(from, frame);

@@ -90,7 +90,7 @@ static int print_message(struct store *store, int64_t id, struct err *e)
 {
 	struct body_reader reader;
 	struct slice octets;
-	int result = body_open(&reader, store, id, e);
+	int result = body_open(&reader, store, 0, id, e);
 	if (result < 0)
 		return -1;
 	do {

@@ -184,7 +184,7 @@ static void one_wrong_octet_is_told_and_never_served(void **state)
 				 &office->e),
 		0);
 	list(office, "ani@kantor.example", "Inbox", &maildrop);
-	assert_int_equal(body_open(&reader, office->store, maildrop.items[0].id, &office->e), 0);
+	assert_int_equal(body_open(&reader, office->store, 0, maildrop.items[0].id, &office->e), 0);
 	assert_int_equal(body_next(&reader, &octets, &office->e), 0); /* the prefix */
 	assert_int_equal(body_next(&reader, &octets, &office->e), 0); /* the first piece */
 	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
@@ -204,7 +204,7 @@ static void a_wrong_prefix_is_told(void **state)
 	assert_int_equal(
 		db_script(office->store, "UPDATE entries SET checksum = checksum + 1", &office->e),
 		0);
-	assert_int_equal(body_open(&reader, office->store, 1, &office->e), -1);
+	assert_int_equal(body_open(&reader, office->store, 0, 1, &office->e), -1);
 	assert_int_equal(office->e.kind, ERR_DAMAGED);
 }
 
@@ -215,7 +215,7 @@ static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
 	struct slice octets;
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
-	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);
+	assert_int_equal(body_open(&reader, office->store, 0, 1, &office->e), 0);
 	assert_int_equal(body_next(&reader, &octets, &office->e), 0);
 	assert_int_equal(db_script(office->store, "DELETE FROM pieces", &office->e), 0);
 	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
@@ -224,7 +224,7 @@ static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
 	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
 	assert_int_equal(office->e.kind, ERR_MISSING);
 	body_close(&reader);
-	assert_int_equal(body_open(&reader, office->store, 1, &office->e), -1);
+	assert_int_equal(body_open(&reader, office->store, 0, 1, &office->e), -1);
 	assert_int_equal(office->e.kind, ERR_MISSING);
 }
 
@@ -235,7 +235,7 @@ static void reading_holds_no_statement_between_two_pieces(void **state)
 	struct slice octets;
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
-	assert_int_equal(body_open(&reader, office->store, 1, &office->e), 0);
+	assert_int_equal(body_open(&reader, office->store, 0, 1, &office->e), 0);
 	do {
 		for (sqlite3_stmt *s = sqlite3_next_stmt(office->store->db, NULL); s;
 			s = sqlite3_next_stmt(office->store->db, s))

@@ -85,7 +85,7 @@ static inline int read_entry(struct store *store, int64_t id, struct buf *out, s
 {
 	struct body_reader reader;
 	struct slice octets;
-	int failed = body_open(&reader, store, id, e);
+	int failed = body_open(&reader, store, 0, id, e);
 	if (failed)
 		return -1;
 	do {

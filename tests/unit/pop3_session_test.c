@@ -123,7 +123,7 @@ static bool was_asked(struct role_channel *role)
 
 static int64_t an_hour_on(void)
 {
-	return time(NULL) + 3600;
+	return ticket_now() + 3600;
 }
 
 #define LOGIN "USER ani\r\nPASS rahasia\r\n"
@@ -275,7 +275,7 @@ static void quit_says_when_the_writer_died_over_it(void **state)
 static void a_session_does_not_outlive_its_ticket(void **state)
 {
 	(void)state;
-	directory_grants(1, time(NULL) - 1);
+	directory_grants(1, ticket_now() - 1);
 	serve(LOGIN "DELE 1\r\nQUIT\r\n");
 	assert_true(was_told("-ERR [SYS/TEMP] this session is too old"));
 	assert_false(was_told("bye"));
