@@ -2,7 +2,6 @@
 #include "store/housekeeping.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "store/events.h"
 #include "store/mail.h"
 #include "store/room.h"
 #include <string.h>

@@ -5,6 +5,7 @@
  * It keeps the latest time it has seen; a clock behind it, or more than a day
  * ahead, is believed only when it has run steadily for an hour. */
 #include "store/db.h"
+#include "store/events.h"
 #include "store/mail.h"
 
 #define HOUR         3600
@@ -114,6 +115,8 @@ int mail_purge_step(
 	more = purge_entries(store, disk_full ? INT64_MAX : until, octets, e);
 	if (more == 0 && trusted)
 		more = purge_user(store, until, e);
+	if (more == 0 && trusted)
+		more = events_forget_step(store, keep_deleted, e);
 	if (more < 0)
 		return -1;
 	/* What has just lost its last entry is the next step's work. */
