@@ -102,6 +102,7 @@ struct mailbox {
 	struct buf words; /* outside angles: an address, or somebody's name */
 	struct buf angled;
 	bool has_angles, inside;
+	bool like_address; /* what is outside holds an "@" that is not quoted */
 };
 
 /* Takes the next octet; false: this is no list of mailboxes. */
@@ -123,26 +124,33 @@ static bool take_octet(struct mailbox *mailbox, char c)
 	}
 	if (c == ':' && !mailbox->inside) { /* what was before it named a group */
 		buf_clear(&mailbox->words);
-		return !mailbox->has_angles;
+		return !mailbox->has_angles && !mailbox->like_address;
 	}
+	if (c == '\\') /* does it take the meaning from a quote that follows? */
+		return false;
+	mailbox->like_address |= c == '@' && !mailbox->inside;
 	buf_add_char(to, c == '\t' || c == '\r' || c == '\n' ? ' ' : c);
 	return true;
 }
 
 /* Cuts a mailbox off the list; false: it cannot be read. *address is empty
- * where nothing stood between two commas. */
+ * where nothing stood between two commas. What looks like an address in front of
+ * angles is a mailbox of its own: there are readers who take it for the author. */
 static bool cut_mailbox(struct slice *list, struct slice *address, struct mailbox *mailbox)
 {
 	bool good = true;
 	for (bool ended = false; good && !ended && list->len > 0;) {
 		char c = list->at[0];
+		struct buf *to = mailbox->inside ? &mailbox->angled : &mailbox->words;
 		ended = !mailbox->inside && (c == ',' || c == ';');
-		if (c == '(')
+		if (c == '<' && mailbox->like_address)
+			break;
+		if (c == '(') {
 			good = step_over_comment(list);
-		else if (c == '"')
-			good = take_quoted(
-				list, mailbox->inside ? &mailbox->angled : &mailbox->words);
-		else {
+			buf_add_char(to, ' ');
+		} else if (c == '"') {
+			good = take_quoted(list, to);
+		} else {
 			good = ended || take_octet(mailbox, c);
 			*list = slice_from(*list, 1);
 		}
@@ -156,7 +164,7 @@ static bool cut_mailbox(struct slice *list, struct slice *address, struct mailbo
 
 static bool add_mailboxes(struct slice list, struct buf *authors)
 {
-	size_t before = authors->len;
+	size_t count = 0;
 	bool good = true;
 	while (good && list.len > 0) {
 		struct mailbox mailbox = {0};
@@ -165,11 +173,12 @@ static bool add_mailboxes(struct slice list, struct buf *authors)
 		if (good && address.len > 0) {
 			buf_add_slice(authors, address);
 			buf_add_char(authors, '\n');
+			good = ++count <= HEADER_AUTHORS_MOST;
 		}
 		buf_free(&mailbox.words);
 		buf_free(&mailbox.angled);
 	}
-	return good && authors->len > before;
+	return good && count > 0;
 }
 
 bool header_authors(struct slice header, struct buf *authors)

@@ -21,9 +21,11 @@ bool header_find(struct slice header, const char *name, struct header_field *fie
 void header_add_decoded(struct buf *out, struct slice body);
 
 /* Adds the addresses of the From field to *authors, each with an LF behind it;
- * display names, comments and groups (RFC 5322, 3.4) are left out. False if
- * there is not exactly one such field, or it cannot be read as addresses
- * without doubt; *authors may then hold some. */
+ * display names, comments and groups (RFC 5322, 3.4) are left out, but for a name
+ * that could be read as an address, which is added like one. False if there is not
+ * exactly one such field, or it cannot be read as addresses without doubt, or
+ * there are more than HEADER_AUTHORS_MOST; *authors may then hold some. */
+#define HEADER_AUTHORS_MOST 16
 bool header_authors(struct slice header, struct buf *authors);
 
 #endif

@@ -147,13 +147,35 @@ static void authors_are_the_addresses_of_the_from_field(void **state)
 	}
 	assert_authors("From: a@x, B <b@x>, G: c@x, d@x;, e@x\r\n", "a@x\nb@x\nc@x\nd@x\ne@x\n");
 	assert_authors("From: \"a b\"@x\r\n", "\"a b\"@x\n");
+	/* Whoever shows what stands in front of the angles shows an address. */
+	assert_authors("From: b@y <a@x>\r\n", "b@y\na@x\n");
+	assert_authors("From: \"b@y\" <a@x>\r\n", "a@x\n");
+	/* A comment parts words (RFC 5322, 3.2.2). */
+	assert_authors("From: a+(c)b@x\r\n", "a+ b@x\n");
+	assert_authors("From: <a+(c)b@x>\r\n", "a+ b@x\n");
+}
+
+static void a_message_has_a_few_authors(void **state)
+{
+	struct buf header = {0}, authors = {0};
+	(void)state;
+	buf_add_text(&header, "From: a@x");
+	for (size_t i = 1; i < HEADER_AUTHORS_MOST; i++)
+		buf_add_text(&header, ",, a@x");
+	assert_true(header_authors(buf_slice(&header), &authors));
+	assert_int_equal(authors.len, HEADER_AUTHORS_MOST * strlen("a@x\n"));
+	buf_add_text(&header, ", a@x");
+	buf_clear(&authors);
+	assert_false(header_authors(buf_slice(&header), &authors));
+	buf_free(&header);
+	buf_free(&authors);
 }
 
 static void what_two_readers_could_take_for_different_authors_is_unreadable(void **state)
 {
 	static const char *const doubtful[] = {"", " ", "()", "<>", ";", "Kami: ;", "<a@x> <b@x>",
 		"<a@x> b@x", "<a@x", "a@x>", "<<a@x>>", "\"Ani <a@x>", "(Ani a@x", "<a@x (>)",
-		"<a@x>: b@x;"};
+		"<a@x>: b@x;", "b@y: a@x;", "a\\\"b <b@y>\" <a@x>"};
 	char header[128];
 	(void)state;
 	for (size_t i = 0; i < sizeof(doubtful) / sizeof(doubtful[0]); i++) {
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test(blanks_between_encoded_words_belong_to_neither),
 		cmocka_unit_test(what_is_no_good_encoded_word_stays_as_it_is),
 		cmocka_unit_test(authors_are_the_addresses_of_the_from_field),
+		cmocka_unit_test(a_message_has_a_few_authors),
 		cmocka_unit_test(what_two_readers_could_take_for_different_authors_is_unreadable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
