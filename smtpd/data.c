@@ -97,16 +97,17 @@ static enum reply judge_authors(struct session *session, struct slice header)
 	return e.kind == ERR_DENIED ? REPLY_NOT_YOUR_FROM : reply_to_error(e.kind);
 }
 
-/* Nothing of a user's message goes to the writer before its header is whole. */
+/* Nothing of a user's message goes to the writer before its header is whole; and
+ * mended, it is not longer than the first piece, in which the writer looks at it. */
 static void mend(struct session *session)
 {
 	struct message *message = &session->message;
-	size_t length = mend_header_length(buf_slice(&message->octets));
-	if (length == 0) {
-		if (message->octets.len > BODY_PIECE)
-			refuse(session, REPLY_HEADER_TOO_BIG);
+	bool whole = message->scan.header_ended;
+	size_t length = whole ? mend_header_length(buf_slice(&message->octets)) : 0;
+	if ((whole ? length : message->octets.len) > BODY_PIECE - MENDED_MOST)
+		refuse(session, REPLY_HEADER_TOO_BIG);
+	if (!whole || message->verdict != REPLY_NONE)
 		return;
-	}
 	enum reply refusal = judge_authors(session, (struct slice){message->octets.at, length});
 	if (refusal != REPLY_NONE) {
 		refuse(session, refusal);
@@ -124,10 +125,11 @@ static void judge(struct session *session, size_t from)
 {
 	struct message *message = &session->message;
 	uint64_t most = session->visitor->config->max_message;
+	message->size += message->octets.len - from;
 	trace_scan(&message->scan, slice_from(buf_slice(&message->octets), from));
 	if (message->reader.has_nul)
 		refuse(session, REPLY_HAS_NUL);
-	else if (most > 0 && message->sent + message->octets.len > most)
+	else if (most > 0 && message->size > most)
 		refuse(session, REPLY_TOO_BIG);
 	else if (trace_scan_is_loop(&message->scan))
 		refuse(session, REPLY_MAIL_LOOP);
@@ -323,9 +325,8 @@ struct chunk {
 static bool read_chunk_head(
 	const struct session *session, struct slice argument, struct chunk *chunk)
 {
-	const struct message *message = &session->message;
 	uint64_t most = session->visitor->config->max_message;
-	uint64_t held = message->sent + message->octets.len;
+	uint64_t held = session->message.size;
 	int state = session->dialog.state;
 	struct slice rest = slice_trim(argument);
 	struct slice number = slice_cut(&rest, ' ');

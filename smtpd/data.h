@@ -17,6 +17,7 @@ struct message { /* set to zero: none under way */
 	uint64_t sent;      /* octets the writer has as pieces */
 	enum reply verdict; /* REPLY_NONE while it is wanted; else what its end is answered with */
 	uint64_t received;  /* octets from the wire */
+	uint64_t size;      /* octets in the stored form, nothing added: max_message is theirs */
 	int64_t begun;      /* text_monotonic_ms of its first octet, or of its refusal */
 };
 

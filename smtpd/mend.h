@@ -11,7 +11,7 @@
 size_t mend_header_length(struct slice octets);
 
 /* Takes Bcc fields out of the header, `length` octets long, and adds Date and
- * Message-ID where they are missing. */
+ * Message-ID where they are missing: MENDED_MOST octets at most. */
 void mend_header(struct buf *octets, size_t length, const char *hostname, int64_t now);
 
 #endif

@@ -125,6 +125,7 @@ void request_tell_damage(struct channel *directory, int64_t entry_id, const char
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
  * ERR_IO: what was sent is freed; read on to the end and refuse. */
 int request_piece(struct channel *writer, struct slice octets, struct err *e);
+#define MENDED_MOST     1024 /* octets by which a submitted message, and its header, may grow */
 #define RECIPIENTS_MOST 2000 /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
  * it is on disk for every recipient with results[i] ERR_NONE. `ticket` of a login for

@@ -25,6 +25,20 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 	return 0;
 }
 
+/* Does it hold all of the header, its lines ended as the store ends them? What lies
+ * behind what is looked at, or behind a lone CR or LF, others may read as a field. */
+static bool is_whole(struct slice header)
+{
+	for (;;) {
+		size_t end = slice_find(header, '\n');
+		if (end == header.len || end == 0 || slice_find(header, '\r') != end - 1)
+			return false;
+		if (end == 1)
+			return true;
+		header = slice_from(header, end + 1);
+	}
+}
+
 int senders_check(struct store *store, const struct config *config, int64_t user_id,
 	struct slice sender, struct slice header, struct err *e)
 {
@@ -32,7 +46,7 @@ int senders_check(struct store *store, const struct config *config, int64_t user
 	int done = 0;
 	if (sender.len > 0)
 		done = senders_may(store, config, user_id, sender, e);
-	if (done == 0 && !header_authors(header, &authors))
+	if (done == 0 && (!is_whole(header) || !header_authors(header, &authors)))
 		done = err_set(e, ERR_DENIED, "a message without one From field that can be read");
 	for (struct slice rest = buf_slice(&authors); done == 0 && rest.len > 0;)
 		done = senders_may(store, config, user_id, slice_cut(&rest, '\n'), e);

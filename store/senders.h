@@ -11,7 +11,8 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 	struct slice address, struct err *e);
 
 /* May he send a message with this envelope sender (empty: the null sender,
- * which is everybody's) and this header? All of its authors must be he.
+ * which is everybody's) and this header, with its blank line? All of its authors
+ * must be he.
  * ERR_DENIED. */
 int senders_check(struct store *store, const struct config *config, int64_t user_id,
 	struct slice sender, struct slice header, struct err *e);

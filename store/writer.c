@@ -66,6 +66,8 @@ static int append(struct asker *asker, struct slice octets, struct err *e)
 	if (octets.len > BODY_PIECE)
 		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
 	uint64_t most = writer.birth->config->max_message;
+	if (most > 0 && asker->hello.service == SERVICE_SUBMISSION)
+		most += MENDED_MOST;
 	if (most > 0 && asker->body.size + octets.len > most)
 		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
 			(unsigned long long)most);

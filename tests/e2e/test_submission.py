@@ -13,6 +13,8 @@ from test_clients import private_file, run, with_lf
 from wire import client_context
 
 BUDI = "budi@kantor.example"
+PIECE = 256 * 1024
+LIMIT = 1024 * 1024
 USER, PASSWORD = "ani@kantor.example", PASSWORDS["ani"]
 LETTER = (b"From: Ani <ani@kantor.example>\r\nTo: budi@kantor.example\r\nSubject: rapat\r\n"
           b"Date: Mon, 23 Nov 2026 10:00:00 +0700\r\nMessage-ID: <satu@pc-ani.lan>\r\n\r\njam dua\r\n")
@@ -88,6 +90,41 @@ def test_a_header_longer_than_a_piece_is_refused_and_the_next_is_taken(served):
     answered(session.data(LETTER + b".\r\n"), "250")
     session.leave()
     assert budis(served) == [LETTER]
+
+
+@pytest.mark.parametrize("missing", [0, 10, 60, 200])
+def test_a_header_that_is_mended_past_a_piece_is_refused_too(served, missing):
+    """Date and Message-ID come to it, and the writer sees no more of it than a piece."""
+    session = Smtp(served, "submissions")
+    session.begin(b"budi@kantor.example")
+    header = b"From: ani@kantor.example\r\n" + b"X-Long: %s\r\n" % (b"x" * 90) * 2600
+    header += b"X-Last: %s\r\n\r\n" % (b"x" * (PIECE - missing - len(header) - len(b"X-Last: \r\n\r\n")))
+    assert len(header) == PIECE - missing
+    answered(session.data(header + b"isi\r\n.\r\n"), "552 5.3.4")
+    session.leave()
+
+
+@pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1])
+@pytest.mark.parametrize("way", ["DATA", "BDAT"])
+def test_what_is_added_to_a_message_does_not_make_it_too_big(office, size, way):
+    office.set("smtpd", "max_message", LIMIT)
+    office.start()
+    letter = b"From: ani@kantor.example\r\n\r\n"
+    letter += b"%08d\r\n" % 0 * ((size - len(letter)) // 10 - 1)
+    letter += b"x" * (size - len(letter) - 2) + b"\r\n"
+    session = Smtp(office, "submissions")
+    session.begin(b"budi@kantor.example")
+    if way == "DATA":
+        reply = session.data(letter + b".\r\n")
+    else:
+        half = size // 2
+        session.send(b"BDAT %d\r\n" % half + letter[:half] + b"BDAT %d LAST\r\n" % (size - half) + letter[half:])
+        answered(session.read(), "250")
+        reply = session.read()
+    answered(reply, "250" if size <= LIMIT else "552 5.3.4")
+    session.leave()
+    assert [message.split(b"\r\n\r\n", 1)[1] for message in budis(office)] == (
+        [letter.split(b"\r\n\r\n", 1)[1]] if size <= LIMIT else [])
 
 
 def test_a_right_to_an_address_ends_with_the_alias(served):

@@ -57,11 +57,22 @@ static void an_address_is_whose_mail_comes_to_him(void **state)
 	assert_false(may(office, ani + budi, ANI));
 }
 
-static int check(struct test_office *office, int64_t user, const char *sender, const char *header)
+static int check_octets(
+	struct test_office *office, int64_t user, const char *sender, struct slice octets)
 {
-	int done = senders_check(office->store, &office->config, user, slice_of(sender),
-		slice_of(header), &office->e);
+	int done = senders_check(
+		office->store, &office->config, user, slice_of(sender), octets, &office->e);
 	assert_true(done == 0 || office->e.kind == ERR_DENIED);
+	return done;
+}
+
+/* A blank line comes behind the fields. */
+static int check(struct test_office *office, int64_t user, const char *sender, const char *fields)
+{
+	struct buf header = {0};
+	buf_printf(&header, "%s\r\n", fields);
+	int done = check_octets(office, user, sender, buf_slice(&header));
+	buf_free(&header);
 	return done;
 }
 
@@ -70,7 +81,7 @@ static void sender_and_every_author_must_be_the_user(void **state)
 	struct test_office *office = *state;
 	int64_t ani = add_one(office, ANI), budi = add_one(office, BUDI);
 	add_alias(office, "info@kantor.example", ANI);
-	assert_int_equal(check(office, ani, ANI, "From: Ani <" ANI ">\r\n\r\n"), 0);
+	assert_int_equal(check(office, ani, ANI, "From: Ani <" ANI ">\r\n"), 0);
 	assert_int_equal(check(office, ani, "", "From: info@kantor.example, " ANI "\r\n"), 0);
 	assert_int_equal(check(office, ani, BUDI, "From: " ANI "\r\n"), -1);
 	assert_int_equal(check(office, ani, ANI, "From: " BUDI "\r\n"), -1);
@@ -81,11 +92,26 @@ static void sender_and_every_author_must_be_the_user(void **state)
 	assert_int_equal(check(office, budi, ANI, "From: " ANI "\r\n"), -1);
 }
 
+static void a_header_that_others_may_read_otherwise_is_refused(void **state)
+{
+	static const char *const doubtful[] = {"", "From: " ANI "\r\n", "From: " ANI "\r\nX: y",
+		"X: y\rFrom: " BUDI "\r\nFrom: " ANI "\r\n\r\n",
+		"From: " ANI "\n\nFrom: " BUDI "\r\n\r\n", "From: " ANI "\r\n\n",
+		"From: " ANI "\r\n\rX: y\r\n\r\n"};
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI);
+	assert_int_equal(
+		check_octets(office, ani, ANI, SLICE("From: " ANI "\r\n\r\nFrom:\n\r")), 0);
+	for (size_t i = 0; i < sizeof(doubtful) / sizeof(doubtful[0]); i++)
+		assert_int_equal(check_octets(office, ani, ANI, slice_of(doubtful[i])), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OFFICE_TEST(an_address_is_whose_mail_comes_to_him),
 		OFFICE_TEST(sender_and_every_author_must_be_the_user),
+		OFFICE_TEST(a_header_that_others_may_read_otherwise_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
