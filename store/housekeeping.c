@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PURGE_OCTETS (8u * 1024 * 1024) /* of bodies, a step */
-#define MAKE_ROOM_MS 1000
+#define MAKE_ROOM_MS 5000
 #define NEXT_STEP_MS 20
 #define SHORT_MS     1000 /* while mail has no room, or the ballast is given up */
 /* Not above the writer's UNPROMISED_MS: what nobody waits for is written then. */

@@ -5,7 +5,7 @@
 #include "store/store.h"
 
 /* Not in a transaction, for mail that found no room: lets free pages and kept
- * deletions give way, the oldest first, for a second at the most. ERR_SPACE:
+ * deletions give way, the oldest first, for some seconds at the most. ERR_SPACE:
  * there is still none; what is left to do, housekeeping_step() goes on with. */
 int housekeeping_make_room(struct store *store, const struct config *config, struct err *e);
 /* Not in a transaction: store_checkpoint(), and a failure told once. */
