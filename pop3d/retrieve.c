@@ -91,9 +91,9 @@ static int read_start(struct session *session, size_t index, const struct extent
 	if (body_next(reader, piece, e) < 0)
 		return -1;
 	buf_add_slice(prefix, *piece);
-	if (extent->all && body_look_ahead(reader, LOOK_AHEAD, e) < 0)
+	if (body_next(reader, piece, e) < 0)
 		return -1;
-	return body_next(reader, piece, e);
+	return extent->all ? body_look_ahead(reader, LOOK_AHEAD, e) : 0;
 }
 
 /* Reads and sends the rest, piece by piece, as long as somebody takes it. */

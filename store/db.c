@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,46 @@ int db_add_functions(struct store *store)
 
 /* ---- queries ---- */
 
+/* A reader that cannot write the log's index, and looks while somebody else is
+ * writing its header, hears that it wants mending. Mostly it is whole a moment
+ * later; if not, its writer was killed. */
+#define INDEX_TRIES 100
+
+static bool is_worth_waiting(int code, int *tries)
+{
+	if (code != SQLITE_READONLY_RECOVERY || ++*tries > INDEX_TRIES)
+		return false;
+	poll(NULL, 0, 1);
+	return true;
+}
+
+static int prepare(struct store *store, const char *sql, sqlite3_stmt **prepared)
+{
+	int code, tries = 0;
+	do
+		code = sqlite3_prepare_v3(
+			store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, prepared, NULL);
+	while (is_worth_waiting(code, &tries));
+	return code;
+}
+
+static int step(sqlite3_stmt *statement)
+{
+	int code, tries = 0;
+	while (is_worth_waiting(code = sqlite3_step(statement), &tries))
+		sqlite3_reset(statement);
+	return code;
+}
+
+int db_script(struct store *store, const char *sql, struct err *e)
+{
+	int code, tries = 0;
+	do
+		code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+	while (is_worth_waiting(code, &tries));
+	return code == SQLITE_OK ? 0 : db_error(store, code, e);
+}
+
 struct query db_query(struct store *store, const struct statement *statement)
 {
 	struct query query = {.store = store};
@@ -123,8 +164,7 @@ struct query db_query(struct store *store, const struct statement *statement)
 	assert(statement >= __start_statements && statement < __stop_statements);
 	sqlite3_stmt **kept = &store->prepared[statement - __start_statements];
 	if (!*kept)
-		query.failed = sqlite3_prepare_v3(
-			store->db, statement->sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
+		query.failed = prepare(store, statement->sql, kept);
 	assert(!*kept || !sqlite3_stmt_busy(*kept));
 	query.statement = *kept;
 	return query;
@@ -175,7 +215,7 @@ int db_next(struct query *query, struct err *e)
 		return 0;
 	(void)db_take_read_failure(); /* an earlier one's */
 	if (!code)
-		code = sqlite3_step(query->statement);
+		code = step(query->statement);
 	if (code == SQLITE_ROW)
 		return 1;
 	int result = code == SQLITE_DONE ? 0 : db_error(query->store, code, e);

@@ -126,12 +126,6 @@ static int note_wal(void *arg, sqlite3 *db, const char *schema, int pages)
 	return SQLITE_OK;
 }
 
-int db_script(struct store *store, const char *sql, struct err *e)
-{
-	int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
-	return code == SQLITE_OK ? 0 : db_error(store, code, e);
-}
-
 int db_number(
 	struct store *store, const struct statement *statement, int64_t *number, struct err *e)
 {

@@ -736,10 +736,12 @@ static void a_sealed_process_reads_while_the_writer_goes_on(void **state)
 		close(fds[i]);
 }
 
-static void a_log_that_waits_for_the_writer_is_no_want_of_rights(void **state)
+/* A process with the three descriptors alone opens the store while the header of
+ * the log's index is as a writer leaves it that is killed amid writing it; whole
+ * again after `whole_after_ms`, -1: not. Its exit status is what it got. */
+static void open_by_a_torn_index(struct test_office *office, int whole_after_ms, enum err_kind got)
 {
-	struct test_office *office = *state;
-	char torn[48];
+	char whole[48], torn[48];
 	int pair[2], fds[3], status;
 	close_office(office);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -750,30 +752,46 @@ static void a_log_that_waits_for_the_writer_is_no_want_of_rights(void **state)
 		struct frame frame;
 		struct store *store;
 		struct err e = {0};
-		if (channel_receive(&channel, &frame, &e) != 1 ||
-			store_open_handed(&store, frame.fds, &e) == 0)
-			_exit(1);
-		_exit(e.kind == ERR_IO ? 0 : 2);
+		if (channel_receive(&channel, &frame, &e) == 1)
+			store_open_handed(&store, frame.fds, &e);
+		_exit(e.kind);
 	}
 	struct channel channel = {.fd = pair[0]};
 	close(pair[1]);
 	assert_int_equal(reopen(office, STORE_WRITER), 0);
 	add_user(office, "ani@kantor.example");
 	assert_int_equal(store_files_open(fds, office->data, &office->e), 0);
-	/* As a kill in the middle of writing the index's header leaves it. */
 	int index = open(path_of(office, "store.db-shm"), O_RDWR);
+	assert_int_equal(pread(index, whole, sizeof(whole), 0), sizeof(whole));
 	memset(torn, 0xAA, sizeof(torn));
 	assert_int_equal(pwrite(index, torn, sizeof(torn), 0), sizeof(torn));
 	assert_int_equal(channel_send(&channel, 0, NULL, 0, fds, 3, &office->e), 0);
+	if (whole_after_ms >= 0) {
+		usleep((useconds_t)whole_after_ms * 1000);
+		assert_int_equal(pwrite(index, whole, sizeof(whole), 0), sizeof(whole));
+	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), got);
 	channel_close(&channel);
-	post(office, "ani@kantor.example", LETTER); /* mends it */
-	assert_sound(office);
-	close_office(office);
 	close(index);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
+}
+
+static void a_log_that_waits_for_the_writer_is_no_want_of_rights(void **state)
+{
+	struct test_office *office = *state;
+	open_by_a_torn_index(office, -1, ERR_IO);
+	post(office, "ani@kantor.example", LETTER); /* mends it */
+	assert_sound(office);
+}
+
+static void an_index_that_is_being_written_is_waited_for(void **state)
+{
+	struct test_office *office = *state;
+	open_by_a_torn_index(office, 20, ERR_NONE);
+	assert_sound(office);
 }
 
 /* ---- plans ---- */
@@ -849,6 +867,7 @@ int main(void)
 		OFFICE_TEST(removed_files_are_not_taken),
 		OFFICE_TEST(a_sealed_process_reads_while_the_writer_goes_on),
 		OFFICE_TEST(a_log_that_waits_for_the_writer_is_no_want_of_rights),
+		OFFICE_TEST(an_index_that_is_being_written_is_waited_for),
 		OFFICE_TEST(no_statement_scans_a_table_without_saying_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
