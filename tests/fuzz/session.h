@@ -149,10 +149,8 @@ static inline enum fuzz_walked fuzz_walk_line(
 	struct fuzz_walk *walk, size_t limit, struct slice *line)
 {
 	bool ends = slice_find(walk->rest, '\n') < walk->rest.len;
-	if (!ends && walk->rest.len < limit + 2) {
-		walk->rest = SLICE("");
+	if (!ends && walk->rest.len < limit + 2)
 		return WALK_END;
-	}
 	*line = slice_cut(&walk->rest, '\n');
 	if (line->len > 0 && line->at[line->len - 1] == '\r' && ends)
 		line->len--;
