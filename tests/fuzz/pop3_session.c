@@ -14,7 +14,6 @@
 #include "tests/fuzz/session.h"
 #include "tests/unit/tls_client.h"
 #include <fcntl.h>
-#include <time.h>
 
 #define LIMIT      253
 #define SASL_LIMIT 12288
@@ -47,7 +46,7 @@ static void log_in(struct role_channel *role, struct unpack *in)
 {
 	struct login login = {.user = ANI, .folder = FOLDER_INBOX};
 	struct slice user = unpack_slice(in), password = unpack_slice(in);
-	login.ticket = (struct ticket){SERVICE_POP3, 1, 2, time(NULL) + 3600, {0}};
+	login.ticket = (struct ticket){SERVICE_POP3, 1, 2, ticket_now() + 3600, {0}};
 	ticket_sign(&login.ticket, ticket_key);
 	login.maildrop = maildrop;
 	if (slice_has_prefix(user, SLICE("ani")) && slice_equal(password, SLICE(ANIS))) {
@@ -69,7 +68,7 @@ static void take_deletion(struct role_channel *role, const struct frame *frame)
 	struct ticket ticket;
 	struct err e;
 	assert(request_delete_read(frame, &ticket, &asked.ids, &e) == 0);
-	assert(ticket_check(&ticket, ticket_key, SERVICE_POP3, time(NULL), &e) == 0 &&
+	assert(ticket_check(&ticket, ticket_key, SERVICE_POP3, ticket_now(), &e) == 0 &&
 		!asked.deleted);
 	asked.deleted = true;
 	if (writer_fails)
@@ -334,7 +333,7 @@ static void read_letter(struct store *store, size_t index)
 {
 	struct body_reader reader = {0};
 	struct slice octets;
-	DONE(&office, body_open(&reader, store, maildrop.items[index].id, &office.e));
+	DONE(&office, body_open(&reader, store, 0, maildrop.items[index].id, &office.e));
 	do {
 		DONE(&office, body_next(&reader, &octets, &office.e));
 		buf_add_slice(&stored[index], octets);

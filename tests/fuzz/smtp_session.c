@@ -12,7 +12,6 @@
 #include "tests/fuzz/session.h"
 #include "tests/fuzz/stored.h"
 #include <stdlib.h>
-#include <time.h>
 
 #define LIMIT         (512 + 1500 - 2)
 #define SASL_LIMIT    12288
@@ -60,7 +59,7 @@ static void log_in(struct role_channel *role, struct unpack *in)
 	struct login login = {.user = "ani@kantor.example"};
 	struct slice user = unpack_slice(in), password = unpack_slice(in);
 	assert(submission);
-	login.ticket = (struct ticket){SERVICE_SUBMISSION, 1, 0, time(NULL) + 3600, {0}};
+	login.ticket = (struct ticket){SERVICE_SUBMISSION, 1, 0, ticket_now() + 3600, {0}};
 	ticket_sign(&login.ticket, ticket_key);
 	if (slice_has_prefix(user, SLICE("ani")) && slice_equal(password, SLICE("rahasia-ani"))) {
 		logins++;
@@ -104,7 +103,7 @@ static void file(struct role_channel *role, const struct frame *frame)
 	struct err e;
 	assert(request_deliver_read(frame, &ticket, &delivery, &recipients, &rest, &e) == 0);
 	assert(!submission || (logins > 0 && ticket_check(&ticket, ticket_key, SERVICE_SUBMISSION,
-						     time(NULL), &e) == 0));
+						     ticket_now(), &e) == 0));
 	assert(delivery.sender.len == 0 || has_one_at(delivery.sender));
 	assert(delivery.recipient_count > 0);
 	look_at_received(delivery.received);

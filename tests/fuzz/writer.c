@@ -180,7 +180,7 @@ static int make_ticket(struct ticket *ticket, unsigned kind, enum service_kind s
 	*ticket = (struct ticket){.service = service,
 		.user_id = users[who],
 		.folder_id = inboxes[who],
-		.expires = store_now(office.store) + TICKET_LIFETIME};
+		.expires = ticket_now() + TICKET_LIFETIME};
 	ticket_sign(ticket, ticket_key);
 	switch (kind >> 1) {
 	case 0:
@@ -190,7 +190,7 @@ static int make_ticket(struct ticket *ticket, unsigned kind, enum service_kind s
 		ticket->folder_id = inboxes[!who];
 		return -1;
 	case 2: /* of yesterday */
-		ticket->expires = store_now(office.store) - 1;
+		ticket->expires = ticket_now() - 1;
 		break;
 	case 3: /* of another login of his */
 		ticket->service = service == SERVICE_POP3 ? SERVICE_SUBMISSION : SERVICE_POP3;
