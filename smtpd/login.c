@@ -3,8 +3,6 @@
 #include "smtpd/login.h"
 #include "smtpd/session.h"
 
-#define WRONG_LOGINS_MAX 5
-
 static enum reply log_in(struct session *session, const struct sasl *sasl)
 {
 	struct login *login = &session->login;

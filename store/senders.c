@@ -15,7 +15,7 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 	bool belongs = false;
 	int done = addresses_resolve(store, config, address, &to, e);
 	for (size_t i = 0; done == 0 && i < to.count; i++)
-		belongs |= to.at[i].user.id == user_id;
+		belongs |= to.at[i].user.id == user_id && to.at[i].user.enabled;
 	destinations_free(&to);
 	if (done < 0 && !leads_nowhere(e->kind))
 		return -1;

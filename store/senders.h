@@ -6,7 +6,8 @@
 
 #include "store/addresses.h"
 
-/* May the user send as `address`? ERR_DENIED. */
+/* May the user send as `address`? ERR_DENIED; also who has been disabled since his
+ * login. */
 int senders_may(struct store *store, const struct config *config, int64_t user_id,
 	struct slice address, struct err *e);
 

@@ -92,6 +92,18 @@ static void sender_and_every_author_must_be_the_user(void **state)
 	assert_int_equal(check(office, budi, ANI, "From: " ANI "\r\n"), -1);
 }
 
+/* Somebody who was logged in when his account was disabled. */
+static void who_is_disabled_sends_no_more(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI);
+	assert_int_equal(check(office, ani, ANI, "From: " ANI "\r\n"), 0);
+	assert_int_equal(
+		WRITE(office, users_set_enabled(office->store, ani, false, &office->e)), 0);
+	assert_int_equal(check(office, ani, "", "From: " ANI "\r\n"), -1);
+	assert_false(may(office, ani, ANI));
+}
+
 static void a_header_that_others_may_read_otherwise_is_refused(void **state)
 {
 	static const char *const doubtful[] = {"", "From: " ANI "\r\n", "From: " ANI "\r\nX: y",
@@ -111,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OFFICE_TEST(an_address_is_whose_mail_comes_to_him),
 		OFFICE_TEST(sender_and_every_author_must_be_the_user),
+		OFFICE_TEST(who_is_disabled_sends_no_more),
 		OFFICE_TEST(a_header_that_others_may_read_otherwise_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
