@@ -102,7 +102,8 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 			return CONN_OPEN;
 		if (polled[1].revents)
 			return CONN_STOPPED;
-		tell_crowd(conn, events, &deadline);
+		if (conn->on_crowd)
+			tell_crowd(conn, events, &deadline);
 	}
 }
 
