@@ -89,12 +89,24 @@ static void connect_writer(void)
 
 /* ---- addresses ---- */
 
-/* Where kept deletions can give way, the writer lets them. */
+#define NO_ROOM_MS 1000
+
+/* Where kept deletions can give way, the writer lets them. Where not, they are added
+ * up once a second, and not at each RCPT: everybody's logins wait for it. */
 static int has_room(uint64_t size, struct err *e)
 {
+	static uint64_t too_much; /* for this there was no way, until then */
+	static int64_t until_ms;
 	const struct config *config = directory.birth->config;
 	int room = room_for_mail(directory.store, config, size, e);
-	return room ? room : room_can_be_made(directory.store, config, size, e);
+	if (room || (size >= too_much && text_monotonic_ms() < until_ms))
+		return room;
+	room = room_can_be_made(directory.store, config, size, e);
+	if (room == 0) {
+		too_much = size;
+		until_ms = text_monotonic_ms() + NO_ROOM_MS;
+	}
+	return room;
 }
 
 /* Once each time that it changes. */
