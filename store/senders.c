@@ -25,18 +25,38 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 	return 0;
 }
 
-/* Does it hold all of the header, its lines ended as the store ends them? What lies
- * behind what is looked at, or behind a lone CR or LF, others may read as a field. */
+/* Cuts the first line off, where it ends as the store ends lines: a lone CR or LF
+ * others may read as an end, and what is behind it as a field. */
+static bool cut_line(struct slice *text, size_t *len)
+{
+	size_t end = slice_find(*text, '\n');
+	if (end == text->len || end == 0 || slice_find(*text, '\r') != end - 1)
+		return false;
+	*len = end - 1;
+	*text = slice_from(*text, end + 1);
+	return true;
+}
+
+/* Is its blank line there? What lies behind the end others may read, too. */
 static bool is_whole(struct slice header)
 {
-	for (;;) {
-		size_t end = slice_find(header, '\n');
-		if (end == header.len || end == 0 || slice_find(header, '\r') != end - 1)
-			return false;
-		if (end == 1)
+	size_t len;
+	while (cut_line(&header, &len))
+		if (len == 0)
 			return true;
-		header = slice_from(header, end + 1);
-	}
+	return false;
+}
+
+bool senders_is_trace(struct slice text)
+{
+	struct slice rest = text, lines = text;
+	struct header_field field;
+	size_t len;
+	while (lines.len > 0)
+		if (!cut_line(&lines, &len))
+			return false;
+	return header_next(&rest, &field) && rest.len == 0 && field.name.at == text.at &&
+	       slice_equal_nocase(field.name, SLICE("Received"));
 }
 
 int senders_check(struct store *store, const struct config *config, int64_t user_id,

@@ -18,4 +18,7 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 int senders_check(struct store *store, const struct config *config, int64_t user_id,
 	struct slice sender, struct slice header, struct err *e);
 
+/* Is it one Received field, and nothing beside it? That stands in front of the header. */
+bool senders_is_trace(struct slice text);
+
 #endif

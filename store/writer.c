@@ -92,6 +92,8 @@ static int check_sender(const struct asker *asker, const struct frame *frame,
 		return 0;
 	if (ticket_check(ticket, writer.ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
 		return -1;
+	if (!senders_is_trace(delivery->received))
+		return err_set(e, ERR_DENIED, "a submission with more than its trace");
 	return senders_check(writer.store, writer.birth->config, ticket->user_id, delivery->sender,
 		buf_slice(&asker->body.header), e);
 }

@@ -39,9 +39,9 @@ def hello(service, peer="203.0.113.5"):
     return frame("REQUEST_HELLO", number(SERVICES.get(service, service)) + text(peer))
 
 
-def delivery(sender, recipient, message, ticket=b""):
+def delivery(sender, recipient, message, ticket=b"", received="Received: by us\r\n"):
     return frame("REQUEST_SUBMIT" if ticket else "REQUEST_DELIVER",
-                 ticket + text(sender) + number(1) + text(recipient) + text("Received: by us\r\n")
+                 ticket + text(sender) + number(1) + text(recipient) + text(received)
                  + text("ABCDEFGHIJKL") + text("203.0.113.5") + number(0) + text(message))
 
 

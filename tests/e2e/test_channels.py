@@ -272,6 +272,22 @@ def test_a_submission_goes_out_under_its_user_s_name_alone(house, sender, author
     assert len(house.mails(BUDI)) == before
 
 
+@pytest.mark.parametrize("received", [
+    f"From: {BUDI}\r\n", f"Received: by us\r\nFrom: {BUDI}\r\n", f"From {BUDI}\r\nReceived: by us\r\n", "",
+    f"Received: by us\r\n\r\nFrom: {BUDI}\r\n", f"Received: by us\rFrom: {BUDI}\r\n", f"Received: by us\nFrom: {BUDI}\r\n",
+    "Received: by us", f"Received: by us\r\nFrom: {BUDI}"])
+def test_no_other_author_comes_in_with_the_trace(house, received):
+    """What the writer puts in front of a submitted message is one Received field."""
+    login, ticket, _ = log_in(house, "ani", SUBMISSION)
+    before = len(house.mails(BUDI))
+    since = len(house.lines)
+    channel = Channel(house, "writer", SUBMISSION)
+    channel.send(delivery(ANI, BUDI, f"From: {ANI}\r\n\r\nx\r\n", ticket, received))
+    sent_away(house, "writer", channel, since)
+    login.close()
+    assert len(house.mails(BUDI)) == before
+
+
 def test_mail_is_filed_for_addresses_alone(house):
     """A mailbox number, a folder's name or SQL are no address."""
     before = [len(house.mails(address)) for address in (ANI, BUDI)]

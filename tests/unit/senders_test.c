@@ -118,6 +118,19 @@ static void a_header_that_others_may_read_otherwise_is_refused(void **state)
 		assert_int_equal(check_octets(office, ani, ANI, slice_of(doubtful[i])), -1);
 }
 
+static void a_trace_is_one_received_field(void **state)
+{
+	static const char *const others[] = {"", "Received: x", "Received: x\r", "Received: x\n",
+		"From: " BUDI "\r\n", "Received: x\r\nFrom: " BUDI "\r\n", "Received: x\r\n\r\n",
+		"Received: x\nFrom: " BUDI "\r\n", "Received: x\rFrom: " BUDI "\r\n",
+		"From " BUDI "\r\nReceived: x\r\n", " x\r\nReceived: x\r\n",
+		"Received: x\r\ny\r\n"};
+	(void)state;
+	assert_true(senders_is_trace(SLICE("Received: by x\r\n\twith y;\r\n\tz\r\n")));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(senders_is_trace(slice_of(others[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +138,7 @@ int main(void)
 		OFFICE_TEST(sender_and_every_author_must_be_the_user),
 		OFFICE_TEST(who_is_disabled_sends_no_more),
 		OFFICE_TEST(a_header_that_others_may_read_otherwise_is_refused),
+		cmocka_unit_test(a_trace_is_one_received_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
