@@ -147,7 +147,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	struct body_reader reader = {0};
 	struct dot_writer dots = {0};
 	struct buf prefix = {0};
-	struct slice piece;
+	struct slice piece = {0};
 	struct err e;
 	int next = DIALOG_STAY;
 	if (open_store(session, &e) < 0) {

@@ -48,7 +48,7 @@ static bool same_file(const struct stat *one, const struct stat *other)
 static bool is_the_store(const struct config *config, const struct stat *file)
 {
 	char path[CONFIG_PATH_MAX + 16];
-	struct stat store;
+	struct stat store = {0};
 	snprintf(path, sizeof(path), "%s/store.db", config->data);
 	return stat(path, &store) == 0 && same_file(&store, file);
 }
@@ -85,7 +85,7 @@ static bool begins_as_backup(const char *path)
 /* What may be replaced: an earlier backup, and nothing that was named by mistake. */
 static int check_replaced(const char *path, const struct config *config, struct err *e)
 {
-	struct stat file;
+	struct stat file = {0};
 	int there = look_at(path, &file, e);
 	if (there <= 0)
 		return there;
@@ -105,7 +105,7 @@ static int check_replaced(const char *path, const struct config *config, struct 
 static int check_beside(const char *path, struct err *e)
 {
 	static const char *const ends[] = {"-wal", "-journal"};
-	struct stat file;
+	struct stat file = {0};
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		struct buf name = {0};
 		buf_printf(&name, "%s%s", path, ends[i]);
@@ -174,7 +174,7 @@ static int target_open(
 /* Is FILE.part still what this command writes? */
 static bool is_ours(struct target *target)
 {
-	struct stat ours, named;
+	struct stat ours, named = {0};
 	struct err e;
 	return target->fd >= 0 && fstat(target->fd, &ours) == 0 &&
 	       look_at(buf_text(&target->part), &named, &e) == 1 && same_file(&ours, &named);
@@ -322,7 +322,7 @@ static int source_open(
 	struct source *source, const char *file, const struct config *config, struct err *e)
 {
 	struct buf log = {0};
-	struct stat what;
+	struct stat what = {0};
 	buf_printf(&log, "%s-wal", file);
 	*source = (struct source){.file = file, .log_fd = -1};
 	source->fd = account_open(file, O_RDONLY | O_NONBLOCK, 0);
