@@ -31,15 +31,26 @@ static void take_listener(struct server *server, const struct config *config, st
 		syntax_is_loopback(word) ? "localhost" : config->hostname);
 }
 
+/* A listener that others reach goes before one for this box alone; false: none. */
+static bool choose_listener(const char *list, struct slice *chosen)
+{
+	struct slice word;
+	if (!config_word(list, 0, chosen))
+		return false;
+	for (size_t n = 1; syntax_is_loopback(*chosen) && config_word(list, n, &word); n++)
+		*chosen = word;
+	return true;
+}
+
 /* TLS from the first octet before STARTTLS (RFC 8314, 3); 0 where neither is served. */
 static void find_server(struct server *server, const struct config *config, const char *tls_first,
 	const char *starttls)
 {
 	struct slice word;
 	*server = (struct server){0};
-	if (config_word(tls_first, 0, &word)) {
+	if (choose_listener(tls_first, &word)) {
 		take_listener(server, config, word);
-	} else if (config_word(starttls, 0, &word)) {
+	} else if (choose_listener(starttls, &word)) {
 		take_listener(server, config, word);
 		server->starttls = true;
 	}

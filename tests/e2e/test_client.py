@@ -66,6 +66,11 @@ def test_people_are_told_host_ports_and_name(office):
     assert all(len(line) <= 90 for line in text.splitlines())
 
 
+def test_a_listener_for_this_box_alone_is_not_what_others_are_told(office):
+    office.set("pop3d", "listen_tls", "127.0.0.1:2995 0.0.0.0:995")
+    assert "POP3, mail.kantor.example, port 995" in office.run("client", ANI)
+
+
 @pytest.mark.parametrize("format", ["text", "autoconfig", "mobileconfig"])
 def test_where_tls_from_the_first_octet_is_off_it_is_starttls(office, format):
     for section in ("pop3d", "submission"):
