@@ -1,6 +1,6 @@
 /* Room on the disk: is there enough to take mail? The directory asks at each
- * recipient, the writer at each round. Both look anew each time: a look costs
- * less than a look-up, but for room_can_be_made(), which adds up. */
+ * recipient, the writer at each round. Both look anew each time where it could
+ * matter, and ten times a second where there is plenty. */
 #ifndef STORE_ROOM_H
 #define STORE_ROOM_H
 
