@@ -191,7 +191,8 @@ class Campaign:
             self.wait_for(max(least, self.progress.total() + self.chance.randrange(int(share))))
             time.sleep(self.chance.random() * 0.004)  # an instant that no answer chose
             since = self.strike(victim)
-            if self.chance.random() < 0.1 and victim not in ("the master", "all at once", "SIGTERM"):
+            hurried = self.chance.random() < 0.1 and victim not in ("the master", "all at once", "SIGTERM")
+            if hurried and victim in self.back:  # each kind is measured once at least
                 continue
             self.back.setdefault(victim, []).append(self.probe(since))
         self.wait_for(letters)
