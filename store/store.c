@@ -334,6 +334,16 @@ static int begin_writing(struct store *store, bool *for_reading, struct err *e)
 	return begun;
 }
 
+/* The log's index that was opened for reading is shared by all connections of the
+ * process: here the old one goes first. */
+static int open_for_writing(struct store *store, struct err *e)
+{
+	db_forget_statements(store);
+	sqlite3_close(store->db);
+	store->db = NULL;
+	return open_file(store, e);
+}
+
 int store_begin(struct store *store, struct err *e)
 {
 	uint64_t space;
@@ -346,7 +356,7 @@ int store_begin(struct store *store, struct err *e)
 	bool for_reading;
 	if (begin_writing(store, &for_reading, e) == 0)
 		return 0;
-	if (!for_reading || db_reopen(store, e) < 0)
+	if (!for_reading || open_for_writing(store, e) < 0)
 		return -1;
 	return begin_writing(store, &for_reading, e);
 }
