@@ -74,11 +74,11 @@ $(BUILD)/%.o: %.c
 	@echo CC $<
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The schema, as a C string.
-$(BUILD)/schema.inc: store/schema.sql
+# The schema and its steps, as C strings.
+$(BUILD)/%.inc: store/%.sql
 	@mkdir -p $(@D)
 	@sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/store/migrate.o: $(BUILD)/schema.inc
+$(BUILD)/store/migrate.o: $(BUILD)/schema.inc $(BUILD)/schema-2.inc
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)

@@ -79,7 +79,8 @@ static void look_at_all(struct looking *looking)
 		" /* scans everything */"));
 	look(looking, SQL("SELECT format('body %d: counts %d messages, belongs to %d: restore a backup',"
 		" b.id, b.refs, coalesce(n, 0)) FROM bodies b LEFT JOIN (SELECT body_id,"
-		" count(*) AS n FROM entries GROUP BY body_id) ON body_id = b.id"
+		" count(*) AS n FROM (SELECT body_id FROM entries UNION ALL SELECT body_id FROM outgoing)"
+		" GROUP BY body_id) ON body_id = b.id"
 		" WHERE b.refs <> coalesce(n, 0) /* scans everything */"));
 
 	/* what every user has */

@@ -8,6 +8,8 @@
 
 const char *const db_migrations[STORE_SCHEMA_VERSION] = {
 #include "schema.inc"
+	,
+#include "schema-2.inc"
 };
 
 int db_sync_path(const char *path, int flags, struct err *e)

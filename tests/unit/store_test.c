@@ -249,15 +249,15 @@ static void an_old_store_is_copied_and_brought_forward(void **state)
 {
 	struct test_office *office = *state;
 	const char *const steps[] = {
-		NULL, "CREATE TABLE devices (id INTEGER) STRICT", "DROP TABLE events"};
+		NULL, NULL, "CREATE TABLE devices (id INTEGER) STRICT", "DROP TABLE events"};
 	struct store *copy = must_alloc(sizeof(*copy));
 	add_user(office, "ani@kantor.example");
-	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), 0);
-	assert_int_equal(number(office, SQL("PRAGMA user_version")), 3);
+	assert_int_equal(db_migrate(office->store, steps, 4, &office->e), 0);
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), 4);
 	assert_int_equal(db_script(office->store, "SELECT id FROM devices", &office->e), 0);
-	assert_int_equal(mode_of(office, "store.db.version-1"), 0600);
+	assert_int_equal(mode_of(office, "store.db.version-2"), 0600);
 	sqlite3 *old;
-	assert_int_equal(sqlite3_open(path_of(office, "store.db.version-1"), &old), SQLITE_OK);
+	assert_int_equal(sqlite3_open(path_of(office, "store.db.version-2"), &old), SQLITE_OK);
 	copy->db = old;
 	int64_t users = 0;
 	assert_int_equal(db_number(copy, SQL("SELECT count(*) FROM users /* scans users */"),
@@ -265,29 +265,29 @@ static void an_old_store_is_copied_and_brought_forward(void **state)
 		0);
 	assert_int_equal(users, 1);
 	store_close(copy);
-	unlink(path_of(office, "store.db.version-1-wal"));
-	unlink(path_of(office, "store.db.version-1-shm"));
-	unlink(path_of(office, "store.db.version-1"));
+	unlink(path_of(office, "store.db.version-2-wal"));
+	unlink(path_of(office, "store.db.version-2-shm"));
+	unlink(path_of(office, "store.db.version-2"));
 }
 
 static void a_step_that_fails_leaves_the_store_as_it_was(void **state)
 {
 	struct test_office *office = *state;
-	const char *const steps[] = {NULL, "DROP TABLE events", "no SQL at all"};
-	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), -1);
-	assert_non_null(strstr(office->e.text, "version 3"));
-	assert_int_equal(number(office, SQL("PRAGMA user_version")), 1);
+	const char *const steps[] = {NULL, NULL, "DROP TABLE events", "no SQL at all"};
+	assert_int_equal(db_migrate(office->store, steps, 4, &office->e), -1);
+	assert_non_null(strstr(office->e.text, "version 4"));
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), 2);
 	assert_int_equal(number(office, SQL("SELECT count(*) FROM events /* scans events */")), 0);
 	assert_false(store_in_transaction(office->store));
-	unlink(path_of(office, "store.db.version-1"));
+	unlink(path_of(office, "store.db.version-2"));
 }
 
 static void a_reader_brings_nothing_forward(void **state)
 {
 	struct test_office *office = *state;
-	const char *const steps[] = {NULL, "DROP TABLE events"};
+	const char *const steps[] = {NULL, NULL, "DROP TABLE events"};
 	assert_int_equal(reopen(office, STORE_READER), 0);
-	assert_int_equal(db_migrate(office->store, steps, 2, &office->e), -1);
+	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), -1);
 	assert_non_null(strstr(office->e.text, "start the server once"));
 }
 
