@@ -1,5 +1,6 @@
 /* One poll loop over listeners, roles and signals: it only forks, counts and reaps. */
 #include "base/procs.h"
+#include "base/child.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/peers.h"
@@ -49,7 +50,6 @@ static struct {
 	int lifeline[2]; /* sessions hold [0]; closing [1] tells them to end */
 	int crowd[2];    /* the same; closing [1] tells that half the places are taken */
 	int signals;
-	sigset_t mask_before;
 	bool announced, stopping;
 	int status;
 	int64_t accept_again_ms, next_minute_ms, crowd_until_ms;
@@ -84,39 +84,6 @@ void procs_send_config(void)
 
 /* ---- children ---- */
 
-static int compare_numbers(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* A child holds what it needs, and nothing else of the master's: above all no
- * listener, no other's channel, and not the key's file. It may end where there is
- * no memory. */
-static void keep_only(int *fds, size_t count)
-{
-	must_wait_for_memory(false);
-	unsigned from = STDERR_FILENO + 1;
-	qsort(fds, count, sizeof(*fds), compare_numbers);
-	for (size_t i = 0; i < count; i++) {
-		if ((unsigned)fds[i] > from)
-			close_range(from, (unsigned)fds[i] - 1, 0);
-		from = (unsigned)fds[i] + 1;
-	}
-	close_range(from, ~0u, 0);
-	free(master.sessions);
-}
-
-/* The master alone listens to signals: it tells its children by their
- * channels and lifelines. */
-static void set_child_signals(void)
-{
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_SETMASK, &master.mask_before, NULL);
-}
-
 static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 {
 	struct procs *procs = master.procs;
@@ -125,8 +92,9 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 		.run_dir = procs->run_dir};
 	channel_open(&birth.master, channel_fd);
 	birth.master.takes_fds = true;
-	keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock}, 4);
-	set_child_signals();
+	child_keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock}, 4);
+	free(master.sessions);
+	child_leave_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
 		return -1;
 	return procs->roles[index].run(&birth, e);
@@ -246,10 +214,12 @@ static void run_session(
 	struct procs *procs = master.procs;
 	struct err e;
 	bool may_hurry = !visitor->crowded && master.crowd[0] >= 0;
-	keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, master.crowd[0]},
+	child_keep_only(
+		(int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, master.crowd[0]},
 		may_hurry ? 5 : 4);
+	free(master.sessions);
 	close(procs->lock); /* last: whoever finds it free finds the listeners free */
-	set_child_signals();
+	child_leave_signals();
 	tzset();
 	visitor->service = service->name;
 	visitor->config = procs->config;
@@ -567,7 +537,7 @@ static int begin(struct procs *procs, struct err *e)
 	sigaddset(&handled, SIGTERM);
 	sigaddset(&handled, SIGINT);
 	sigaddset(&handled, SIGHUP);
-	sigprocmask(SIG_BLOCK, &handled, &master.mask_before);
+	sigprocmask(SIG_BLOCK, &handled, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	master.signals = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (master.signals < 0 || pipe2(master.lifeline, O_CLOEXEC) < 0 ||
