@@ -144,6 +144,30 @@ refuse:
 	return false;
 }
 
+bool text_from_xtext(struct slice text, struct buf *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t before = out->len;
+	for (size_t i = 0; i < text.len; i++) {
+		char octet = text.at[i];
+		if (octet == '+' && i + 2 < text.len) {
+			const char *high = memchr(digits, text.at[++i], 16);
+			const char *low = memchr(digits, text.at[++i], 16);
+			if (!high || !low)
+				goto refuse;
+			octet = (char)((high - digits) << 4 | (low - digits));
+		} else if (octet < 33 || octet > 126 || octet == '+' || octet == '=') {
+			goto refuse;
+		}
+		buf_add_char(out, octet);
+	}
+	return true;
+
+refuse:
+	out->len = before;
+	return false;
+}
+
 static const char hex_digits[17] = "0123456789abcdef";
 
 void text_add_hex(struct buf *out, const void *octets, size_t len)

@@ -1,4 +1,4 @@
-/* base/text: numbers, sizes, durations, times, base64. */
+/* base/text: numbers, sizes, durations, times, base64, xtext. */
 #include "base/text.h"
 #include "tests/unit/base64.h"
 
@@ -189,6 +189,32 @@ static void every_octet_survives_base64(void **state)
 	}
 }
 
+static void xtext_is_read_as_in_rfc_3461(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *encoded;
+		struct slice plain;
+	} good[] = {{"", SLICE("")}, {"QQ314159", SLICE("QQ314159")},
+		{"a+2Bb+3Dc@x", SLICE("a+b=c@x")}, {"+0D+0A+00+FF", SLICE("\r\n\0\xff")},
+		{"~!", SLICE("~!")}};
+	static const char *const bad[] = {"+", "a+", "+2", "+2b", "+G0", "+ 2", "a=b", "a b", "a\r",
+		"\x7f", "\xc3\xa9", "+2B+"};
+	struct buf out = {0};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		buf_clear(&out);
+		assert_true(text_from_xtext(slice_of(good[i].encoded), &out));
+		assert_true(slice_equal(buf_slice(&out), good[i].plain));
+	}
+	buf_clear(&out);
+	buf_add_text(&out, "before");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(text_from_xtext(slice_of(bad[i]), &out));
+		assert_string_equal(buf_text(&out), "before");
+	}
+	buf_free(&out);
+}
+
 static void whatever_is_not_printable_is_escaped(void **state)
 {
 	(void)state;
@@ -273,6 +299,7 @@ int main(void)
 		cmocka_unit_test(base64_is_read_as_in_rfc_4648),
 		cmocka_unit_test(base64_that_is_not_canonical_is_refused_and_adds_nothing),
 		cmocka_unit_test(every_octet_survives_base64),
+		cmocka_unit_test(xtext_is_read_as_in_rfc_3461),
 		cmocka_unit_test(whatever_is_not_printable_is_escaped),
 		cmocka_unit_test(folding_touches_ascii_letters_alone),
 		cmocka_unit_test(hex_is_lower_case),
