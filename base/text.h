@@ -29,6 +29,8 @@ const char *text_of_time(char text[TEXT_DATE_MAX], int64_t unix_seconds);
 /* Decodes base64 (RFC 4648, 4) to the end of *out: only the canonical form,
  * padding included; false adds nothing. */
 bool text_from_base64(struct slice text, struct buf *out);
+/* The same the other way, in one line. */
+void text_add_base64(struct buf *out, const void *octets, size_t len);
 /* Decodes xtext (RFC 3461, 4) to the end of *out: any octet may come of it; false
  * adds nothing. */
 bool text_from_xtext(struct slice text, struct buf *out);

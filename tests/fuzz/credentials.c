@@ -4,8 +4,8 @@
  * target puts in PEM. */
 #include "base/credentials.h"
 #include "base/der.h"
+#include "base/text.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/base64.h"
 
 static const char *const names[] = {
 	NULL, "CERTIFICATE", "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"};
@@ -15,7 +15,7 @@ static void add_pem(struct buf *out, const char *name, struct slice der)
 	buf_printf(out, "-----BEGIN %s-----\n", name);
 	while (der.len > 0) {
 		struct slice line = fuzz_take(&der, 48);
-		add_base64(out, line.at, line.len);
+		text_add_base64(out, line.at, line.len);
 		buf_add_char(out, '\n');
 	}
 	buf_printf(out, "-----END %s-----\n", name);

@@ -7,7 +7,6 @@
 #include "base/sasl.h"
 #include "base/text.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/unit/base64.h"
 
 static bool has_nul(const struct buf *text)
 {
@@ -19,7 +18,7 @@ static void read_base64(struct slice text)
 	struct buf octets = {0}, again = {0};
 	buf_add_text(&octets, "before");
 	if (text_from_base64(text, &octets)) {
-		add_base64(&again, octets.at + 6, octets.len - 6);
+		text_add_base64(&again, octets.at + 6, octets.len - 6);
 		assert(slice_equal(buf_slice(&again), text));
 	} else {
 		assert(octets.len == 6);
@@ -37,7 +36,7 @@ static void send_as_plain(const struct sasl *known)
 	buf_add_char(&message, '\0');
 	buf_add_slice(&message, buf_slice(&known->password));
 	buf_add_text(&argument, "PLAIN ");
-	add_base64(&argument, message.at, message.len);
+	text_add_base64(&argument, message.at, message.len);
 	assert(sasl_start(&sasl, buf_slice(&argument)) == SASL_DONE);
 	assert(slice_equal(buf_slice(&sasl.user), buf_slice(&known->user)));
 	assert(slice_equal(buf_slice(&sasl.password), buf_slice(&known->password)));

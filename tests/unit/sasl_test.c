@@ -1,6 +1,6 @@
 /* base/sasl: PLAIN and LOGIN. */
 #include "base/sasl.h"
-#include "tests/unit/base64.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static enum sasl_step start(const char *argument)
 static enum sasl_step next(struct slice plain)
 {
 	struct buf base64 = {0};
-	add_base64(&base64, plain.at, plain.len);
+	text_add_base64(&base64, plain.at, plain.len);
 	enum sasl_step step = sasl_next(&sasl, buf_slice(&base64));
 	buf_free(&base64);
 	return step;

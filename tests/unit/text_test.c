@@ -1,6 +1,5 @@
 /* base/text: numbers, sizes, durations, times, base64, xtext. */
 #include "base/text.h"
-#include "tests/unit/base64.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,12 +134,12 @@ static const struct {
 } base64[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
 	{"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
 
-static void the_tests_write_base64_as_in_rfc_4648(void **state)
+static void base64_is_written_as_in_rfc_4648(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); i++) {
 		struct buf out = {0};
-		add_base64(&out, base64[i].plain, strlen(base64[i].plain));
+		text_add_base64(&out, base64[i].plain, strlen(base64[i].plain));
 		assert_string_equal(buf_text(&out), base64[i].encoded);
 		buf_free(&out);
 	}
@@ -180,7 +179,7 @@ static void every_octet_survives_base64(void **state)
 		all[i] = (unsigned char)i;
 	for (size_t len = 0; len <= sizeof(all); len++) {
 		struct buf encoded = {0}, decoded = {0};
-		add_base64(&encoded, all, len);
+		text_add_base64(&encoded, all, len);
 		assert_true(text_from_base64(buf_slice(&encoded), &decoded));
 		assert_true(
 			slice_equal(buf_slice(&decoded), (struct slice){(const char *)all, len}));
@@ -295,7 +294,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_written_for_people),
 		cmocka_unit_test(dates_are_those_of_rfc_5322_in_local_time),
 		cmocka_unit_test(times_are_those_of_rfc_3339_in_utc),
-		cmocka_unit_test(the_tests_write_base64_as_in_rfc_4648),
+		cmocka_unit_test(base64_is_written_as_in_rfc_4648),
 		cmocka_unit_test(base64_is_read_as_in_rfc_4648),
 		cmocka_unit_test(base64_that_is_not_canonical_is_refused_and_adds_nothing),
 		cmocka_unit_test(every_octet_survives_base64),
