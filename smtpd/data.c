@@ -214,7 +214,7 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 		.hostname = visitor->config->hostname,
 		.protocol = protocol(session),
 		.queue_id = queue_id,
-		.recipient = alone ? session->recipients[0] : SLICE(""),
+		.recipient = alone ? session->recipients[0].address : SLICE(""),
 		.when = time(NULL),
 	};
 	trace_add_received(&received, &trace);

@@ -93,14 +93,15 @@ void session_add_recipient(struct session *session, const char *address)
 		session->recipients = must_realloc(
 			session->recipients, session->recipient_cap * sizeof(*session->recipients));
 	}
-	session->recipients[session->recipient_count++] = slice_of(must_copy(address));
+	session->recipients[session->recipient_count++] =
+		(struct envelope_recipient){.address = slice_of(must_copy(address))};
 }
 
 void session_forget_mail(struct session *session)
 {
 	data_forget(session);
 	for (size_t i = 0; i < session->recipient_count; i++)
-		free((char *)session->recipients[i].at);
+		free((char *)session->recipients[i].address.at);
 	free(session->recipients);
 	session->recipients = NULL;
 	session->recipient_count = session->recipient_cap = 0;

@@ -41,9 +41,9 @@ struct session {
 
 	/* the envelope */
 	char sender[ADDRESS_MAX];
-	uint64_t declared_size;   /* SIZE= of MAIL; 0: not said */
-	bool refused;             /* MAIL or a RCPT: what was sent behind it is no fault */
-	struct slice *recipients; /* taken ones, in order; the octets are ours */
+	uint64_t declared_size; /* SIZE= of MAIL; 0: not said */
+	bool refused;           /* MAIL or a RCPT: what was sent behind it is no fault */
+	struct envelope_recipient *recipients; /* taken ones, in order; the octets are ours */
 	size_t recipient_count, recipient_cap;
 
 	struct message message;

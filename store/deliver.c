@@ -187,7 +187,7 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 		.store = store, .config = config, .delivery = delivery, .body = body};
 	int failed = 0;
 	for (size_t i = 0; i < delivery->recipient_count && !failed; i++)
-		failed = file_for(&filing, delivery->recipients[i], &results[i], e);
+		failed = file_for(&filing, delivery->recipients[i].address, &results[i], e);
 	if (!failed)
 		failed = filing.count ? write_body(&filing, e) : body_abandon(store, body, e);
 	if (!failed)

@@ -6,17 +6,34 @@
 #include "base/peers.h"
 #include "store/addresses.h"
 #include "store/body.h"
+#include "store/envelope.h"
 
 #define QUEUE_ID_LENGTH 12
 
+/* As what a message may leave the office; the writer says it of a channel. */
+enum right_out {
+	OUT_NONE,    /* mail of the world */
+	OUT_USER,    /* of a user who has logged in */
+	OUT_TRUSTED, /* of one of the [smtpd] trusted addresses */
+	OUT_LOCAL,   /* of a local account, by run/submit */
+};
+#define WHO_MAX 272 /* octets with NUL: "user 5", "peer 192.0.2.1", "login www-data" */
+
 struct delivery {
 	struct slice sender; /* envelope; empty: the null sender */
-	const struct slice *recipients;
+	const struct envelope_recipient *recipients;
 	size_t recipient_count;
+	struct slice envid; /* xtext, as it came; empty: not said */
+	enum dsn_return ret;
 	struct slice received;              /* the whole Received: field with its CRLF */
 	char queue_id[QUEUE_ID_LENGTH + 1]; /* what the 250 and the field name */
 	char peer[PEER_TEXT_MAX];           /* who handed it over, for trace */
 	bool junk;                          /* one of our milters says so */
+
+	/* Not the session's to say. */
+	enum right_out way_out;
+	int64_t user_id;   /* of OUT_USER */
+	char who[WHO_MAX]; /* whose recipients of the hour these are */
 };
 
 /* Files what `body` holds (its last octets appended before) for every

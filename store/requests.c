@@ -11,7 +11,11 @@ const char *service_name(enum service_kind kind)
 		[SERVICE_LMTP] = "lmtp",
 		[SERVICE_SUBMISSION] = "submission",
 		[SERVICE_POP3] = "pop3",
-		[SERVICE_DIRECTORY] = "directory"};
+		[SERVICE_DIRECTORY] = "directory",
+		[SERVICE_TRUSTED] = "trusted",
+		[SERVICE_LOCAL] = "local",
+		[SERVICE_RELAY] = "relay",
+		[SERVICE_DELIVERY] = "delivery"};
 	return names[kind];
 }
 
@@ -80,13 +84,27 @@ int request_hello(
 	return done;
 }
 
+int request_hello_local(struct channel *channel, const char *login, struct err *e)
+{
+	struct buf body = {0};
+	pack_number(&body, SERVICE_LOCAL);
+	pack_text(&body, "unix");
+	pack_text(&body, login);
+	int done = channel_send_buf(channel, REQUEST_HELLO, &body, e);
+	buf_free(&body);
+	return done;
+}
+
 int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
 	if (frame->type != REQUEST_HELLO)
 		return err_set(e, ERR_INPUT, "a channel that does not begin with a hello");
+	*hello = (struct hello){0};
 	uint64_t service = unpack_number(&in);
 	unpack_text(&in, hello->peer, sizeof(hello->peer));
+	if (service == SERVICE_LOCAL)
+		unpack_text(&in, hello->login, sizeof(hello->login));
 	if (unpack_end(&in, e) < 0)
 		return -1;
 	if (service >= SERVICE_KINDS || !peer_parse(&hello->source, hello->peer))
@@ -238,6 +256,34 @@ int request_piece(struct channel *writer, struct slice octets, struct err *e)
 	return receive_answer(writer, &frame, e);
 }
 
+_Static_assert(
+	RECIPIENTS_MOST *(3 * sizeof(uint64_t) + ADDRESS_MAX + ORCPT_MAX) + BODY_PIECE + 16 * 1024 <
+		CHANNEL_FRAME_MAX,
+	"an envelope does not fit in a frame");
+
+static void pack_recipient(struct buf *body, const struct envelope_recipient *recipient)
+{
+	pack_slice(body, recipient->address);
+	pack_number(body, recipient->notify);
+	pack_slice(body, recipient->orcpt);
+}
+
+/* What DSN parameters a session can have read; one word each, in what leaves with it. */
+static bool is_parameter(struct slice value, size_t most)
+{
+	return value.len < most && text_is_printable(value) && slice_find(value, ' ') == value.len;
+}
+
+static void unpack_recipient(struct unpack *in, struct envelope_recipient *recipient)
+{
+	recipient->address = unpack_slice(in);
+	uint64_t notify = unpack_number(in);
+	recipient->orcpt = unpack_slice(in);
+	in->failed |= notify > (NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY | NOTIFY_NEVER) ||
+		      !is_parameter(recipient->orcpt, ORCPT_MAX);
+	recipient->notify = (unsigned)notify;
+}
+
 int request_deliver(struct channel *writer, const struct ticket *ticket,
 	const struct delivery *delivery, struct slice rest, enum err_kind *results, struct err *e)
 {
@@ -248,7 +294,9 @@ int request_deliver(struct channel *writer, const struct ticket *ticket,
 	pack_slice(&body, delivery->sender);
 	pack_number(&body, delivery->recipient_count);
 	for (size_t i = 0; i < delivery->recipient_count; i++)
-		pack_slice(&body, delivery->recipients[i]);
+		pack_recipient(&body, &delivery->recipients[i]);
+	pack_slice(&body, delivery->envid);
+	pack_number(&body, delivery->ret);
 	pack_slice(&body, delivery->received);
 	pack_text(&body, delivery->queue_id);
 	pack_text(&body, delivery->peer);
@@ -267,7 +315,8 @@ int request_deliver(struct channel *writer, const struct ticket *ticket,
 }
 
 int request_deliver_read(const struct frame *frame, struct ticket *ticket,
-	struct delivery *delivery, struct slice **recipients, struct slice *rest, struct err *e)
+	struct delivery *delivery, struct envelope_recipient **recipients, struct slice *rest,
+	struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
 	*delivery = (struct delivery){0};
@@ -275,15 +324,19 @@ int request_deliver_read(const struct frame *frame, struct ticket *ticket,
 		unpack_ticket(&in, ticket);
 	delivery->sender = unpack_slice(&in);
 	uint64_t count = unpack_number(&in);
-	/* Each takes at least its length's octets: no count can ask for more
-	 * memory than a frame is long. */
-	if (in.failed || count > RECIPIENTS_MOST || count > in.rest.len / sizeof(uint64_t))
+	/* Each takes at least the octets of three numbers: no count can ask for more
+	 * than twice the memory that a frame is long. */
+	if (in.failed || count > RECIPIENTS_MOST || count > in.rest.len / (3 * sizeof(uint64_t)))
 		return err_set(e, ERR_INPUT, "a delivery with too many recipients");
 	*recipients = must_alloc((count + 1) * sizeof(**recipients));
 	for (uint64_t i = 0; i < count; i++)
-		(*recipients)[i] = unpack_slice(&in);
+		unpack_recipient(&in, &(*recipients)[i]);
 	delivery->recipients = *recipients;
 	delivery->recipient_count = count;
+	delivery->envid = unpack_slice(&in);
+	uint64_t ret = unpack_number(&in);
+	in.failed |= ret > RETURN_FULL || !is_parameter(delivery->envid, ENVID_MAX);
+	delivery->ret = (enum dsn_return)ret;
 	delivery->received = unpack_slice(&in);
 	unpack_text(&in, delivery->queue_id, sizeof(delivery->queue_id));
 	unpack_text(&in, delivery->peer, sizeof(delivery->peer));

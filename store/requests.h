@@ -14,7 +14,7 @@
 #include "store/maildrop.h"
 
 enum request {                          /* types of frames, beside those of base/role.h */
-	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer */
+	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer; local: login */
 
 	ANSWER_OK,
 	ANSWER_LIST, /* how much there is in all, and a part of a maildrop; the
@@ -55,6 +55,10 @@ enum service_kind {
 	SERVICE_SUBMISSION,
 	SERVICE_POP3,
 	SERVICE_DIRECTORY,
+	SERVICE_TRUSTED,  /* submission without a login, from an address office.ini names */
+	SERVICE_LOCAL,    /* submission of a local account, by run/submit */
+	SERVICE_RELAY,    /* the role */
+	SERVICE_DELIVERY, /* one of its children, which speaks to one server */
 	SERVICE_KINDS
 };
 /* "smtp": as visitor.service, the log and the table of services have it. */
@@ -79,14 +83,18 @@ int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZ
 void pack_ticket(struct buf *body, const struct ticket *ticket);
 void unpack_ticket(struct unpack *in, struct ticket *ticket);
 
+#define LOGIN_MAX 256 /* octets of a local account's name, and a NUL */
 struct hello {
 	enum service_kind service;
 	char peer[PEER_TEXT_MAX];
-	struct peer source; /* the same */
+	struct peer source;    /* the same */
+	char login[LOGIN_MAX]; /* SERVICE_LOCAL: who submits */
 };
 /* Sends it; nothing is answered. */
 int request_hello(
 	struct channel *channel, enum service_kind service, const char *peer, struct err *e);
+/* The same for SERVICE_LOCAL. */
+int request_hello_local(struct channel *channel, const char *login, struct err *e);
 /* For the roles: reads the first frame of a channel. ERR_INPUT: it is no hello. */
 int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e);
 
@@ -126,7 +134,7 @@ void request_tell_damage(struct channel *directory, int64_t entry_id, const char
  * ERR_IO: what was sent is freed; read on to the end and refuse. */
 int request_piece(struct channel *writer, struct slice octets, struct err *e);
 #define MENDED_MOST     1024 /* octets by which a submitted message, and its header, may grow */
-#define RECIPIENTS_MOST 2000 /* an envelope fits in a frame, whatever is configured */
+#define RECIPIENTS_MOST 900  /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
  * it is on disk for every recipient with results[i] ERR_NONE. `ticket` of a login for
  * submission, else NULL. ERR_GONE: the writer does not believe it, or that its
@@ -135,9 +143,10 @@ int request_deliver(struct channel *writer, const struct ticket *ticket,
 	const struct delivery *delivery, struct slice rest, enum err_kind *results, struct err *e);
 /* For the writer: reads the fields into *delivery, whose slices borrow from the
  * frame; *recipients is malloc'd and the caller's. *ticket is left alone but by
- * REQUEST_SUBMIT. */
+ * REQUEST_SUBMIT. ERR_INPUT for DSN parameters that are none. */
 int request_deliver_read(const struct frame *frame, struct ticket *ticket,
-	struct delivery *delivery, struct slice **recipients, struct slice *rest, struct err *e);
+	struct delivery *delivery, struct envelope_recipient **recipients, struct slice *rest,
+	struct err *e);
 /* The message under way will not be finished. */
 void request_forget(struct channel *writer);
 

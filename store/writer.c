@@ -102,7 +102,8 @@ static int take_delivery(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
 	struct delivery delivery;
-	struct slice *recipients, rest;
+	struct envelope_recipient *recipients;
+	struct slice rest;
 	if (request_deliver_read(frame, &asker->ticket, &delivery, &recipients, &rest, e) < 0)
 		return -1;
 	/* Who it was is not the session's to say. */

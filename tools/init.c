@@ -193,7 +193,7 @@ static int deliver_welcome(
 	char date[TEXT_DATE_MAX];
 	struct buf message = {0}, received = {0};
 	struct body_writer body = {0};
-	struct slice recipient = slice_of(user);
+	struct envelope_recipient recipient = {.address = slice_of(user)};
 	enum err_kind result = ERR_NONE;
 	struct delivery delivery = {.recipients = &recipient, .recipient_count = 1, .peer = "init"};
 

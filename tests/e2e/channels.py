@@ -41,7 +41,8 @@ def hello(service, peer="203.0.113.5"):
 
 def delivery(sender, recipient, message, ticket=b"", received="Received: by us\r\n"):
     return frame("REQUEST_SUBMIT" if ticket else "REQUEST_DELIVER",
-                 ticket + text(sender) + number(1) + text(recipient) + text(received)
+                 ticket + text(sender) + number(1) + text(recipient) + number(0) + text("")
+                 + text("") + number(0) + text(received)
                  + text("ABCDEFGHIJKL") + text("203.0.113.5") + number(0) + text(message))
 
 

@@ -185,7 +185,8 @@ static bool is_ours(struct slice text)
 static void resolve(size_t c, struct slice address)
 {
 	struct err e;
-	bool may = services[c] != SERVICE_POP3 && services[c] != SERVICE_DIRECTORY &&
+	bool may = (services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP ||
+			   services[c] == SERVICE_SUBMISSION) &&
 		   wrong[c] <= WRONG_ADDRESSES_MAX;
 	if (request_resolve(&channels[c], address, 0, &e) == 0) {
 		assert((may && is_ours(address)) || unknown_sent[c]);

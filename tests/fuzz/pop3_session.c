@@ -313,7 +313,7 @@ static bool walk_session(struct slice said, struct slice heard)
 
 static void file_letter(const char *text)
 {
-	static const struct slice recipients[] = {{ANI, sizeof(ANI) - 1}};
+	static const struct envelope_recipient recipients[] = {{.address = {ANI, sizeof(ANI) - 1}}};
 	const struct delivery delivery = {.sender = SLICE("x@far.example"),
 		.recipients = recipients,
 		.recipient_count = 1,

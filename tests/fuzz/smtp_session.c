@@ -98,7 +98,8 @@ static void file(struct role_channel *role, const struct frame *frame)
 {
 	struct delivery delivery;
 	struct ticket ticket;
-	struct slice *recipients, rest;
+	struct envelope_recipient *recipients;
+	struct slice rest;
 	struct buf answer = {0};
 	struct err e;
 	assert(request_deliver_read(frame, &ticket, &delivery, &recipients, &rest, &e) == 0);
@@ -107,7 +108,7 @@ static void file(struct role_channel *role, const struct frame *frame)
 	assert(delivery.sender.len == 0 || has_one_at(delivery.sender));
 	assert(delivery.recipient_count > 0);
 	look_at_received(delivery.received);
-	bool full = recipients[0].at[0] == 'f';
+	bool full = recipients[0].address.at[0] == 'f';
 	for (size_t i = 0; i < delivery.recipient_count; i++)
 		pack_number(&answer, full ? ERR_QUOTA : ERR_NONE);
 	if (!full) {

@@ -130,8 +130,13 @@ static void pack_delivery(
 	pack_text(body, sender);
 	pack_number(body, count);
 	for (size_t i = 0; i < 8; i++)
-		if (recipients >> i & 1)
+		if (recipients >> i & 1) {
 			pack_text(body, addresses[i]);
+			pack_number(body, NOTIFY_DEFAULT);
+			pack_text(body, "");
+		}
+	pack_text(body, "");
+	pack_number(body, RETURN_DEFAULT);
 	pack_text(body, "Received: by mail.kantor.example; today\r\n");
 	pack_text(body, "ABCDEFGHIJKL");
 	pack_text(body, PEER);

@@ -79,7 +79,7 @@ static void each_mailbox_gets_one_copy_and_one_body_serves_all(void **state)
 			      targets, 2, &office->e));
 	struct letter letter = letter_to(NULL);
 	for (size_t i = 0; i < 6; i++)
-		letter.recipients[i] = slice_of(to[i]);
+		letter.recipients[i].address = slice_of(to[i]);
 	letter.delivery.recipient_count = 6;
 	assert_int_equal(post_letter(office, &letter, slice_of(LETTER)), 0);
 	for (size_t i = 0; i < 4; i++)

@@ -181,7 +181,7 @@ static inline void assert_sent_away(struct house *house, struct channel *channel
 static inline int file_for(struct house *house, struct channel *writer, const char *recipient,
 	struct slice rest, enum err_kind *result)
 {
-	const struct slice recipients[] = {slice_of(recipient)};
+	const struct envelope_recipient recipients[] = {{.address = slice_of(recipient)}};
 	const struct delivery delivery = {.sender = SLICE("budi@far.example"),
 		.recipients = recipients,
 		.recipient_count = 1,

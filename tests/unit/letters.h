@@ -11,7 +11,7 @@
 #define RECEIVED "Received: from far.example by mail.kantor.example; today\r\n"
 
 struct letter {
-	struct slice recipients[8];
+	struct envelope_recipient recipients[8];
 	enum err_kind results[8];
 	struct delivery delivery;
 	struct body_writer body;
@@ -20,7 +20,7 @@ struct letter {
 static inline struct letter letter_to(const char *recipient)
 {
 	return (struct letter){
-		.recipients = {slice_of(recipient)},
+		.recipients = {{.address = slice_of(recipient)}},
 		.delivery = {.sender = SLICE("budi@far.example"),
 			.recipient_count = 1,
 			.received = SLICE(RECEIVED),

@@ -310,7 +310,7 @@ static void a_body_lives_as_long_as_one_of_its_messages(void **state)
 	begin_purging(office);
 	add_user(office, "budi@kantor.example");
 	struct letter letter = letter_to("ani@kantor.example");
-	letter.recipients[1] = SLICE("budi@kantor.example");
+	letter.recipients[1].address = SLICE("budi@kantor.example");
 	letter.delivery.recipient_count = 2;
 	assert_int_equal(post_letter(office, &letter, slice_of(LETTER)), 0);
 	erase(office, 4);

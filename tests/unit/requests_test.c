@@ -93,12 +93,87 @@ static void a_hello_names_a_service_and_a_peer(void **state)
 	assert_true(hello.source.is_local);
 	assert_int_equal(read_hello(SERVICE_POP3, PEER, &hello), 0);
 	assert_string_equal(hello.peer, PEER);
-	assert_int_equal(read_hello(SERVICE_DIRECTORY + 1, PEER, &hello), -1);
+	assert_int_equal(read_hello(SERVICE_KINDS, PEER, &hello), -1);
 	assert_int_equal(read_hello((UINT64_C(1) << 32) + SERVICE_POP3, PEER, &hello), -1);
 	assert_int_equal(read_hello(SERVICE_POP3, "nowhere", &hello), -1);
 	assert_int_equal(read_hello(SERVICE_POP3, "", &hello), -1);
 	struct frame other = {.type = REQUEST_LOGIN};
 	assert_int_equal(request_hello_read(&other, &hello, &e), -1);
+}
+
+static void a_hello_from_this_host_names_the_account(void **state)
+{
+	int pair[2];
+	struct channel here, there;
+	struct frame frame;
+	struct hello hello;
+	struct err e;
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	channel_open(&here, pair[0]);
+	channel_open(&there, pair[1]);
+	assert_int_equal(request_hello_local(&here, "www-data", &e), 0);
+	assert_int_equal(channel_receive(&there, &frame, &e), 1);
+	assert_int_equal(request_hello_read(&frame, &hello, &e), 0);
+	assert_int_equal(hello.service, SERVICE_LOCAL);
+	assert_string_equal(hello.login, "www-data");
+	assert_int_equal(read_hello(SERVICE_LOCAL, "unix", &hello), -1);
+	channel_close(&here);
+	channel_close(&there);
+}
+
+/* What comes of a frame for ani with these parameters. */
+static int read_parameters(uint64_t notify, const char *orcpt, const char *envid, uint64_t ret,
+	struct delivery *delivery)
+{
+	static struct buf body; /* what *delivery borrows from */
+	struct envelope_recipient *recipients = NULL;
+	struct slice rest;
+	struct err e;
+	buf_clear(&body);
+	pack_text(&body, "");
+	pack_number(&body, 1);
+	pack_text(&body, ANI);
+	pack_number(&body, notify);
+	pack_text(&body, orcpt);
+	pack_text(&body, envid);
+	pack_number(&body, ret);
+	pack_text(&body, RECEIVED);
+	pack_text(&body, "ABCDEFGHIJKL");
+	pack_text(&body, PEER);
+	pack_number(&body, 0);
+	pack_text(&body, "x");
+	struct frame frame = {.type = REQUEST_DELIVER, .body = buf_slice(&body)};
+	int done = request_deliver_read(&frame, NULL, delivery, &recipients, &rest, &e);
+	if (done == 0) {
+		assert_int_equal(recipients[0].notify, notify);
+		assert_true(slice_equal(recipients[0].orcpt, slice_of(orcpt)));
+		assert_true(slice_equal(delivery->envid, slice_of(envid)));
+		assert_int_equal(delivery->ret, ret);
+	}
+	free(recipients);
+	return done;
+}
+
+static void parameters_that_no_client_can_have_sent_make_a_delivery_none(void **state)
+{
+	struct delivery delivery;
+	char long_orcpt[ORCPT_MAX + 1] = {0}, long_envid[ENVID_MAX + 1] = {0};
+	(void)state;
+	memset(long_orcpt, 'a', ORCPT_MAX);
+	memset(long_envid, 'a', ENVID_MAX);
+	assert_int_equal(read_parameters(0, "", "", 0, &delivery), 0);
+	assert_int_equal(read_parameters(NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;a+2Bb", "QQ",
+				 RETURN_FULL, &delivery),
+		0);
+	assert_int_equal(read_parameters(16, "", "", 0, &delivery), -1);
+	assert_int_equal(read_parameters(UINT64_C(1) << 32, "", "", 0, &delivery), -1);
+	assert_int_equal(read_parameters(0, "", "", RETURN_FULL + 1, &delivery), -1);
+	assert_int_equal(read_parameters(0, "rfc822;a b", "", 0, &delivery), -1);
+	assert_int_equal(read_parameters(0, "", "a\r\nb", 0, &delivery), -1);
+	assert_int_equal(read_parameters(0, long_orcpt, "", 0, &delivery), -1);
+	assert_int_equal(read_parameters(0, "", long_envid, 0, &delivery), -1);
+	assert_int_equal(read_parameters(0, long_orcpt + 1, long_envid + 1, 0, &delivery), 0);
 }
 
 static void a_delivery_with_more_recipients_than_octets_is_none(void **state)
@@ -108,7 +183,8 @@ static void a_delivery_with_more_recipients_than_octets_is_none(void **state)
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		struct buf body = {0};
 		struct delivery delivery;
-		struct slice *recipients = NULL, rest;
+		struct envelope_recipient *recipients = NULL;
+		struct slice rest;
 		struct err e;
 		pack_text(&body, "budi@far.example");
 		pack_number(&body, counts[i]);
@@ -266,7 +342,7 @@ static void who_handed_a_message_over_is_not_the_session_s_to_say(void **state)
 {
 	struct house *house = *state;
 	struct channel writer = join(house, WRITER, SERVICE_SMTP);
-	const struct slice recipients[] = {SLICE(ANI)};
+	const struct envelope_recipient recipients[] = {{.address = SLICE(ANI)}};
 	const struct delivery delivery = {.recipients = recipients,
 		.recipient_count = 1,
 		.queue_id = "ABCDEFGHIJKL",
@@ -485,6 +561,8 @@ int main(void)
 		cmocka_unit_test(a_ticket_of_another_key_is_forged),
 		cmocka_unit_test(a_ticket_travels_as_it_is),
 		cmocka_unit_test(a_hello_names_a_service_and_a_peer),
+		cmocka_unit_test(a_hello_from_this_host_names_the_account),
+		cmocka_unit_test(parameters_that_no_client_can_have_sent_make_a_delivery_none),
 		cmocka_unit_test(a_delivery_with_more_recipients_than_octets_is_none),
 		cmocka_unit_test(half_a_number_is_no_entry_to_delete),
 		cmocka_unit_test(entries_to_delete_come_in_order_and_none_twice),
