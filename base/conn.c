@@ -61,17 +61,25 @@ void conn_set_deadline(struct conn *conn, int64_t monotonic_ms)
 	conn->step_deadline = monotonic_ms;
 }
 
+void conn_set_write_deadline(struct conn *conn, int64_t monotonic_ms)
+{
+	conn->write_deadline = monotonic_ms;
+}
+
+static int64_t sooner(int64_t timeout_ms, int64_t deadline)
+{
+	int64_t timeout = text_monotonic_ms() + timeout_ms;
+	return deadline != 0 && deadline < timeout ? deadline : timeout;
+}
+
 static int64_t read_deadline(const struct conn *conn)
 {
-	int64_t deadline = text_monotonic_ms() + conn->read_timeout_ms;
-	if (conn->step_deadline != 0 && conn->step_deadline < deadline)
-		deadline = conn->step_deadline;
-	return deadline;
+	return sooner(conn->read_timeout_ms, conn->step_deadline);
 }
 
 static int64_t write_deadline(const struct conn *conn)
 {
-	return text_monotonic_ms() + conn->write_timeout_ms;
+	return sooner(conn->write_timeout_ms, conn->write_deadline);
 }
 
 /* The wait under way ends by the new times too. */
@@ -79,9 +87,9 @@ static void tell_crowd(struct conn *conn, short events, int64_t *deadline)
 {
 	conn->crowd = -1;
 	conn->on_crowd(conn->crowd_arg);
-	int64_t sooner = events == POLLIN ? read_deadline(conn) : write_deadline(conn);
-	if (sooner < *deadline)
-		*deadline = sooner;
+	int64_t anew = events == POLLIN ? read_deadline(conn) : write_deadline(conn);
+	if (anew < *deadline)
+		*deadline = anew;
 }
 
 /* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
@@ -186,6 +194,17 @@ void conn_write_text(struct conn *conn, const char *text)
 	conn_write(conn, slice_of(text));
 }
 
+void conn_write_dotted(struct conn *conn, struct dot_writer *dots, struct slice stored)
+{
+	while (stored.len > 0) {
+		bool stuff;
+		struct slice span = dot_write_span(dots, &stored, &stuff);
+		if (stuff)
+			conn_write(conn, SLICE("."));
+		conn_write(conn, span);
+	}
+}
+
 int conn_flush(struct conn *conn)
 {
 	if (conn->output == CONN_OPEN && conn->tls) {
@@ -275,6 +294,8 @@ void conn_consume(struct conn *conn, size_t len)
 void conn_forget(struct conn *conn)
 {
 	wipe(conn->in, conn->in_from);
+	if (conn->out.at)
+		wipe(conn->out.at + conn->out.len, conn->out.cap - conn->out.len);
 	wipe_stack();
 }
 
@@ -376,6 +397,12 @@ static void linger(struct conn *conn)
 		else if (unread_octets == 0 || wait_until(conn, POLLIN, deadline) != CONN_OPEN)
 			return;
 	}
+}
+
+void conn_cut(struct conn *conn)
+{
+	fail_output(conn, CONN_BROKEN);
+	conn->input = CONN_BROKEN;
 }
 
 void conn_close(struct conn *conn)

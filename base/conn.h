@@ -1,10 +1,11 @@
-/* A connection to a client, clear or TLS: lines and octets in, octets out.
+/* A connection to a peer, clear or TLS: lines and octets in, octets out. The
+ * peer is a client of ours, or a server that we speak to.
  *
  * Calls block, each up to a deadline. Failure sticks, each direction by
  * itself: after the first one every call in that direction returns at once,
  * so one check at the end of a step is enough. A client that no longer reads
- * may still have sent QUIT: a failed write does not stop reading, and what
- * has arrived is handed out before the end is believed.
+ * may still have sent QUIT, a server said why: a failed write does not stop
+ * reading, and what has arrived is handed out before the end is believed.
  *
  * Output is gathered and goes out when it is much, when conn_flush() is
  * called, or when a read is about to block: answers to pipelined commands
@@ -13,12 +14,13 @@
 #define BASE_CONN_H
 
 #include "base/buf.h"
+#include "base/dot.h"
 #include "base/tls.h"
 #include <stdint.h>
 
 enum conn_end {
 	CONN_OPEN,
-	CONN_CLOSED,  /* the client ended it */
+	CONN_CLOSED,  /* the peer ended it */
 	CONN_TIMEOUT, /* the deadline passed */
 	CONN_BROKEN,  /* reset, or TLS went wrong */
 	CONN_STOPPED, /* the server ends: see `lifeline` */
@@ -42,7 +44,7 @@ struct conn {
 	int64_t read_timeout_ms, write_timeout_ms;
 	uint64_t octets_in, octets_out; /* of payload, for the log */
 	/* From here on private. */
-	int64_t step_deadline;
+	int64_t step_deadline, write_deadline;
 	char *in; /* what was read: from in_from to in_to it is not handed out yet */
 	size_t in_from, in_to;
 	bool in_long_line; /* the rest of a line that was too long comes first */
@@ -57,6 +59,9 @@ void conn_open(struct conn *conn, int fd);
  * sending is read for a moment longer, so that a reset does not take the last
  * answer from it. */
 void conn_close(struct conn *conn);
+/* Breaks off, for a peer that must not take what it has got for all of it:
+ * nothing more is sent or heard, and conn_close() says no goodbye. */
+void conn_cut(struct conn *conn);
 
 /* How long one read (of a whole line) may wait for the client, one write for
  * it to take something. */
@@ -64,6 +69,8 @@ void conn_set_timeouts(struct conn *conn, int64_t read_ms, int64_t write_ms);
 /* A moment (text_monotonic_ms) past which no read waits, whatever the
  * timeouts say; 0: none. Slow clients cannot stretch it an octet at a time. */
 void conn_set_deadline(struct conn *conn, int64_t monotonic_ms);
+/* The same for writes. */
+void conn_set_write_deadline(struct conn *conn, int64_t monotonic_ms);
 
 /* The TLS handshake, all of it within `timeout_ms`. On failure both
  * directions are CONN_BROKEN or CONN_TIMEOUT and -1 comes back. */
@@ -89,12 +96,15 @@ enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *lin
  * none); empty when the input has ended. Valid until the next read. */
 struct slice conn_peek(struct conn *conn);
 void conn_consume(struct conn *conn, size_t len);
-/* Overwrites what has been handed out, and what is left of it on the stack: there
- * was a password in it. */
+/* Overwrites what has been handed out or sent, and what is left of it on the
+ * stack: there was a password in it. */
 void conn_forget(struct conn *conn);
 
 void conn_write(struct conn *conn, struct slice octets);
 void conn_write_text(struct conn *conn, const char *text);
+/* The next octets of a stored message, in dotted form; `dots` remembers where in
+ * a line they ended. */
+void conn_write_dotted(struct conn *conn, struct dot_writer *dots, struct slice stored);
 /* Sends all that is gathered. 0, or -1 if the output has failed. */
 int conn_flush(struct conn *conn);
 

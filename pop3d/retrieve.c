@@ -52,17 +52,6 @@ static size_t extent_take(struct extent *extent, struct slice octets)
 	return taken;
 }
 
-static void send_octets(struct conn *conn, struct dot_writer *dots, struct slice octets)
-{
-	while (octets.len > 0) {
-		bool stuff;
-		struct slice span = dot_write_span(dots, &octets, &stuff);
-		if (stuff)
-			conn_write(conn, SLICE("."));
-		conn_write(conn, span);
-	}
-}
-
 static int open_store(struct session *session, struct err *e)
 {
 	int fds[3];
@@ -102,7 +91,7 @@ static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_w
 {
 	while (piece.len > 0) {
 		piece.len = extent_take(extent, piece);
-		send_octets(conn, dots, piece);
+		conn_write_dotted(conn, dots, piece);
 		if (extent_is_full(extent) || conn->output != CONN_OPEN)
 			return 0;
 		if (body_next(reader, &piece, e) < 0)
@@ -164,7 +153,7 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 	else
 		reply_ok(session, "top of message follows");
 	prefix.len = extent_take(extent, buf_slice(&prefix));
-	send_octets(conn, &dots, buf_slice(&prefix));
+	conn_write_dotted(conn, &dots, buf_slice(&prefix));
 	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
 		tell_failure(session, index, &e);
 		next = DIALOG_END;

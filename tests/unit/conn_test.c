@@ -223,6 +223,20 @@ static void a_password_in_two_halves_can_be_forgotten(void **state)
 	assert_null(memmem(line->conn.in, said.len, "ani", 3));
 }
 
+static void a_password_that_was_sent_can_be_forgotten(void **state)
+{
+	struct line *line = *state;
+	conn_write_text(&line->conn, "rahasia-ani\r\n");
+	assert_int_equal(conn_flush(&line->conn), 0);
+	client_has(line, "rahasia-ani\r\n");
+	assert_non_null(memmem(line->conn.out.at, line->conn.out.cap, "rahasia", 7));
+	conn_write_text(&line->conn, "NOOP");
+	conn_forget(&line->conn);
+	assert_null(memmem(line->conn.out.at, line->conn.out.cap, "sia", 3));
+	assert_int_equal(conn_flush(&line->conn), 0);
+	client_has(line, "NOOP");
+}
+
 static void a_silent_client_times_out_and_that_sticks(void **state)
 {
 	struct line *line = *state;
@@ -331,6 +345,42 @@ static void much_goes_out_whole_and_in_order(void **state)
 	int status;
 	assert_int_equal(waitpid(server, &status, 0), server);
 	assert_int_equal(status, 0);
+}
+
+static void a_stored_message_goes_out_dotted_however_it_is_cut(void **state)
+{
+	struct line *line = *state;
+	struct dot_writer dots = {0};
+	conn_write_dotted(&line->conn, &dots, SLICE(".a\r\n"));
+	conn_write_dotted(&line->conn, &dots, SLICE(""));
+	conn_write_dotted(&line->conn, &dots, SLICE(".\r\nb"));
+	conn_write_dotted(&line->conn, &dots, SLICE(".c\r\n"));
+	assert_int_equal(conn_flush(&line->conn), 0);
+	client_has(line, "..a\r\n..\r\nb.c\r\n");
+}
+
+static void a_deadline_of_writes_counts_whatever_is_taken_till_then(void **state)
+{
+	struct line *line = *state;
+	static const char much[4000000];
+	conn_set_write_deadline(&line->conn, text_monotonic_ms() - 1);
+	conn_write_text(&line->conn, "QUIT\r\n");
+	assert_int_equal(conn_flush(&line->conn), 0); /* nothing is waited for */
+	conn_write(&line->conn, (struct slice){much, sizeof(much)});
+	assert_int_equal(line->conn.output, CONN_TIMEOUT);
+}
+
+static void nothing_goes_out_of_a_connection_that_was_cut(void **state)
+{
+	struct line *line = *state;
+	client_says(line, SLICE("250 wait\r\n"));
+	conn_write_text(&line->conn, "half of a ");
+	conn_cut(&line->conn);
+	conn_write_text(&line->conn, "message");
+	assert_end(line, CONN_BROKEN);
+	conn_close(&line->conn);
+	client_has(line, "");
+	conn_open(&line->conn, open("/dev/null", O_RDWR)); /* for cut() */
 }
 
 static void a_client_that_does_not_read_times_out_but_is_heard(void **state)
@@ -635,12 +685,16 @@ int main(void)
 		TEST(a_line_without_its_end_is_none),
 		TEST(octets_are_peeked_at_and_consumed_between_lines),
 		TEST(a_password_in_two_halves_can_be_forgotten),
+		TEST(a_password_that_was_sent_can_be_forgotten),
 		TEST(a_silent_client_times_out_and_that_sticks),
 		TEST(a_deadline_counts_whatever_the_timeout_says),
 		TEST(a_stopping_server_ends_the_wait_for_a_command_only),
 		TEST(a_crowd_cuts_the_wait_under_way_short_and_is_told_once),
 		TEST(answers_wait_until_a_read_would),
 		TEST(much_goes_out_whole_and_in_order),
+		TEST(a_stored_message_goes_out_dotted_however_it_is_cut),
+		TEST(a_deadline_of_writes_counts_whatever_is_taken_till_then),
+		TEST(nothing_goes_out_of_a_connection_that_was_cut),
 		TEST(a_client_that_does_not_read_times_out_but_is_heard),
 		TEST(what_a_client_said_before_it_left_is_read),
 		TCP(commands_before_a_reset_are_read),
