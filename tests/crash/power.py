@@ -62,22 +62,31 @@ class Recorder:
         octets = json.dumps(what).encode()
         os.write(self.fd, RECORD.pack(RECORD.size + len(octets), MARK, 0, len(octets), 0, 0, 0, 0, 0, 0) + octets)
 
-    def inodes_of(self, path):
+    def inodes_of(self, path, records=None):
         """Of the files that bore this name, when the recording began or later."""
         whole = os.fsencode(self.root / path)
-        found = {record.inode for record in self.records if record.kind == "c" and record.first == whole}
+        found = {record.inode for record in records or self.records if record.kind == "c" and record.first == whole}
         return found | self.image.inodes_of(Path(path))
+
+    def beginnings_of(self, path, records):
+        """How often these records have written the first octets of the files of this name."""
+        files = self.inodes_of(path, records)
+        return sum(record.kind == "w" and record.inode in files and record.number == 0 for record in records)
+
+    def so_far(self):
+        """What has been recorded, and where in the log it ends."""
+        log = Path(self.log).read_bytes()
+        found, at = [], 0
+        while at + RECORD.size <= len(log) and at + RECORD.unpack_from(log, at)[0] <= len(log):
+            found.append(Record(log, at))
+            at += RECORD.unpack_from(log, at)[0]
+        return found, at
 
     def end(self):
         """No process records any more: its records are there to be cut."""
         os.close(self.fd)
-        log = Path(self.log).read_bytes()
-        found, at = [], 0
-        while at < len(log):
-            found.append(Record(log, at))
-            at += RECORD.unpack_from(log, at)[0]
-        assert at == len(log)
-        self.records = found
+        self.records, end = self.so_far()
+        assert end == os.path.getsize(self.log)
 
 
 class Image:

@@ -2,6 +2,7 @@
 the recording; and what must be true of an office that has lost its power."""
 
 import contextlib
+import itertools
 import random
 import threading
 
@@ -14,6 +15,7 @@ from wire import WireError
 NAMES = list(PASSWORDS)
 ADDRESS = "%s@kantor.example"
 HUGE = 2_500_000  # two of them make the log long enough for a checkpoint
+MORE = 300_000
 SIZES = [0, 80, 200, 200, 3000, 3000, 3000, 60_000, 300_000]
 
 
@@ -56,6 +58,7 @@ class Load:
         self.plan = [(n, chance.choice(NAMES), letter(n, huge if n % 20 == 9 else chance.choice(SIZES)))
                      for n in range(letters)]
         self.octets = {n: stored_form(octets) for n, _, octets in self.plan}
+        self.further = itertools.count(letters)
         self.numbers = {}  # UIDL: letter
         self.complaints = []
         self.over = threading.Event()
@@ -65,8 +68,9 @@ class Load:
         with contextlib.suppress(Exception):
             self.run()
 
-    def run(self):
-        senders = [threading.Thread(target=self.guard, args=(lambda part=self.plan[k::3]: self.send_all(part), ))
+    def run(self, enough=lambda: True):
+        """All of the plan, and then more until it is enough."""
+        senders = [threading.Thread(target=self.guard, args=(lambda part=self.plan[k::3]: self.send_on(part, enough), ))
                    for k in range(3)]
         for thread in senders:
             thread.start()
@@ -101,6 +105,17 @@ class Load:
             answered(session.data(octets + b".\r\n"), "250")
             self.recorder.mark(accepted=number)
             session.wire.close()
+
+    def send_on(self, plan, enough):
+        self.send_all(plan)
+        own = random.Random(plan[-1][0])
+        for _ in range(30):
+            if enough():
+                return
+            number = next(self.further)
+            more = letter(number, MORE)
+            self.octets[number] = stored_form(more)
+            self.send_all([(number, own.choice(NAMES), more)])
 
     def read_while(self, name, senders):
         own = random.Random(name)

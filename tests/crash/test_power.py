@@ -26,23 +26,19 @@ def record(office, chance, **more):
     load = Load(office, recorder, chance.randrange(1 << 32), LETTERS)
     with recorder.over(office, **more):
         office.start()
-        load.run()
+        load.run(lambda: has_log_begun_anew(recorder, recorder.so_far()[0]))
         recorder.mark(restarted=True)
         office.restart()
         load.read("ani", load.chance)
         office.stop()
-    assert_log_began_anew(recorder)
+    end = next(n for n, record in enumerate(recorder.records) if record.kind == "m" and b"restarted" in record.first)
+    assert has_log_begun_anew(recorder, recorder.records[:end]), "no checkpoint in this run"
     return recorder, load
 
 
-def assert_log_began_anew(recorder):
-    """In the midst of the load all of it was moved to the file, and the next
-    commit wrote over its beginning."""
-    logs = recorder.inodes_of("data/store.db-wal")
-    end = next(n for n, record in enumerate(recorder.records) if record.kind == "m" and b"restarted" in record.first)
-    headers = [n for n, record in enumerate(recorder.records[:end])
-               if record.kind == "w" and record.inode in logs and record.number == 0]
-    assert len(headers) > 1, "no checkpoint in this run"
+def has_log_begun_anew(recorder, records):
+    """All of it was moved to the file, and the next commit wrote over its beginning."""
+    return recorder.beginnings_of("data/store.db-wal", records) > 1
 
 
 def ballast(office):
