@@ -1,6 +1,7 @@
 /* Whose rights a tool works with. The real user stays what it was, so that a
  * tool started as root can take root back for a moment. */
 #include "base/account.h"
+#include "base/syntax.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
@@ -27,6 +29,31 @@ int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 	*uid = account->pw_uid;
 	*gid = account->pw_gid;
 	return 0;
+}
+
+/* A Dot-string (RFC 5321, 4.1.2), as most names are. */
+static bool can_be_local_part(const char *name)
+{
+	struct slice rest = slice_of(name);
+	do {
+		struct slice word = slice_cut(&rest, '.');
+		size_t len = 0;
+		while (len < word.len && syntax_is_atext(word.at[len]))
+			len++;
+		if (len == 0 || len < word.len)
+			return false;
+	} while (rest.len > 0);
+	return name[strlen(name) - 1] != '.';
+}
+
+void account_name(uid_t uid, char *name, size_t size)
+{
+	const struct passwd *account = getpwuid(uid);
+	if (account && *account->pw_name && strlen(account->pw_name) < size &&
+		can_be_local_part(account->pw_name))
+		snprintf(name, size, "%s", account->pw_name);
+	else
+		snprintf(name, size, "uid-%u", (unsigned)uid);
 }
 
 int account_assume(const char *name, struct err *e)

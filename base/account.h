@@ -10,6 +10,9 @@
 /* Looks the account up. ERR_MISSING: there is none; the sentence says how to
  * create it. */
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e);
+/* Writes the login name of `uid`, as it can stand in an address; "uid-33" where it
+ * has none, or one that cannot, or that is too long. */
+void account_name(uid_t uid, char *name, size_t size);
 /* As root: `name` becomes the effective user, with its groups. As anybody else:
  * nothing to do. */
 int account_assume(const char *name, struct err *e);

@@ -136,11 +136,24 @@ int config_take_lmtp(const struct config_row *row, void *field, struct slice val
 	return keep(row, field, value, e);
 }
 
+#define NETWORK_LEAST 8 /* bits */
+
+/* Networks that no office has for its devices alone are a slip of the pen. */
+static bool is_network(struct slice word)
+{
+	struct slice bits = slice_from(word, slice_find(word, '/') + 1);
+	uint64_t number = NETWORK_LEAST;
+	return syntax_is_network(word) &&
+	       (bits.len == 0 || (text_to_number(bits, 3, &number) && number >= NETWORK_LEAST));
+}
+
 int config_take_networks(
 	const struct config_row *row, void *field, struct slice value, struct err *e)
 {
-	return take_words(row, field, value, syntax_is_network,
-		"an address, like 192.168.1.20, or a network, like 192.168.1.0/28", e);
+	return take_words(row, field, value, is_network,
+		"an address, like 192.168.1.20, or a network, like 192.168.1.0/28 (none wider "
+		"than /8)",
+		e);
 }
 
 int config_take_server(const struct config_row *row, void *field, struct slice value, struct err *e)

@@ -148,12 +148,12 @@ static int bind_unix(struct slice word, const struct sockaddr_un *at, mode_t mod
 	return fd;
 }
 
-int listen_unix(int dir_fd, const char *name, uid_t uid, gid_t gid, struct err *e)
+int listen_unix(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid, struct err *e)
 {
 	/* sun_path holds 108 octets; the data directory's path may be longer. */
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
-	return bind_unix(slice_of(name), &at, 0600, uid, gid, e);
+	return bind_unix(slice_of(name), &at, mode, uid, gid, e);
 }
 
 static int open_unix(struct slice path, uid_t uid, gid_t gid, int fds[LISTENERS_MAX], size_t *count,

@@ -14,8 +14,8 @@
  * The error names the word, and says how to mend it. */
 int listen_open(const char *list, uid_t uid, gid_t gid, int fds[LISTENERS_MAX], size_t *count,
 	struct err *e);
-/* Binds a unix socket `name` (0600) in the directory open as `dir_fd`,
- * replacing a stale one. Returns the descriptor or -1. */
-int listen_unix(int dir_fd, const char *name, uid_t uid, gid_t gid, struct err *e);
+/* Binds a unix socket `name` in the directory open as `dir_fd`, replacing a stale
+ * one; uid 0: it stays the caller's. Returns the descriptor or -1. */
+int listen_unix(int dir_fd, const char *name, mode_t mode, uid_t uid, gid_t gid, struct err *e);
 
 #endif

@@ -3,9 +3,12 @@
 #include "base/text.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define LOCAL "unix" /* the text of a peer on a unix socket */
+#define LOCAL   "unix" /* the text of a peer on a unix socket */
+#define ACCOUNT "unix:"
 
 /* Of a known address; for one that holds more the last tenth has no place. */
 #define FEW_LEAST 4
@@ -44,11 +47,29 @@ void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_
 	}
 }
 
+uid_t peer_of_account(struct peer *peer, char text[PEER_TEXT_MAX], int fd)
+{
+	struct ucred who = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(who);
+	/* It cannot fail; and if it did, nobody has that number. */
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	*peer = (struct peer){.is_local = true, .is_account = true};
+	memcpy(peer->source, &who.uid, sizeof(who.uid));
+	snprintf(text, PEER_TEXT_MAX, ACCOUNT "uid-%u", (unsigned)who.uid);
+	return who.uid;
+}
+
+const char *peer_account(const char *text)
+{
+	size_t len = strlen(ACCOUNT);
+	return strncmp(text, ACCOUNT, len) == 0 && text[len] ? text + len : NULL;
+}
+
 bool peer_parse(struct peer *peer, const char *text)
 {
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
-	*peer = (struct peer){.is_local = strcmp(text, LOCAL) == 0};
+	*peer = (struct peer){.is_local = strcmp(text, LOCAL) == 0 || peer_account(text)};
 	if (peer->is_local)
 		return true;
 	if (inet_pton(AF_INET, text, &ipv4) == 1)
@@ -62,7 +83,49 @@ bool peer_parse(struct peer *peer, const char *text)
 
 bool peer_equal(const struct peer *a, const struct peer *b)
 {
-	return a->is_local == b->is_local && memcmp(a->source, b->source, sizeof(a->source)) == 0;
+	return a->is_local == b->is_local && a->is_account == b->is_account &&
+	       memcmp(a->source, b->source, sizeof(a->source)) == 0;
+}
+
+/* IPv4 as IPv4-mapped. Returns how many bits it has, 0 for no address. */
+static unsigned read_whole(unsigned char octets[16], const char *text)
+{
+	memset(octets, 0, 16);
+	if (inet_pton(AF_INET, text, octets + 12) == 1) {
+		octets[10] = octets[11] = 0xff;
+		return 32;
+	}
+	return inet_pton(AF_INET6, text, octets) == 1 ? 128 : 0;
+}
+
+static bool have_prefix(const unsigned char *a, const unsigned char *b, unsigned bits)
+{
+	unsigned char differ = a[bits / 8 % 16] ^ b[bits / 8 % 16];
+	return memcmp(a, b, bits / 8) == 0 && (bits % 8 == 0 || differ >> (8 - bits % 8) == 0);
+}
+
+static bool is_in(const unsigned char octets[16], unsigned width, struct slice network)
+{
+	unsigned char base[16];
+	char text[INET6_ADDRSTRLEN];
+	struct slice behind = network;
+	struct slice address = slice_cut(&behind, '/');
+	uint64_t bits = width;
+	snprintf(text, sizeof(text), "%.*s", (int)address.len, address.at);
+	if (read_whole(base, text) != width || (behind.len && !text_to_number(behind, 3, &bits)))
+		return false;
+	return have_prefix(octets, base, 128 - width + (unsigned)bits);
+}
+
+bool peer_is_in(const char *address, const char *networks)
+{
+	unsigned char octets[16];
+	unsigned width = read_whole(octets, address);
+	struct slice network;
+	for (size_t n = 0; width && config_word(networks, n, &network); n++)
+		if (is_in(octets, width, network))
+			return true;
+	return false;
 }
 
 void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX])
@@ -123,12 +186,15 @@ static uint64_t few(const struct config *config)
 bool peers_admit(
 	const struct peer *peer, const struct config *config, size_t open, size_t from_peer)
 {
-	if (peer->is_local)
+	if (peer->is_local && !peer->is_account)
 		return true;
 	if (config->connections_per_ip && from_peer >= config->connections_per_ip)
 		return false;
 	if (config->connections == 0)
 		return true;
+	if (peer->is_account)
+		return open < config->connections &&
+		       (from_peer == 0 || from_peer < config->connections / 8);
 	if (peers_is_known(peer))
 		return open < config->connections - config->connections / 10 ||
 		       (open < config->connections && from_peer < few(config));

@@ -3,25 +3,35 @@
  * A source is an IPv4 address or an IPv6 /64. A fifth of the places is kept for
  * sources from which somebody has logged in; a stranger's share is an eighth
  * of what is left for strangers. The last tenth is for known ones that hold
- * next to nothing: who has a password, or stole one, cannot take all. */
+ * next to nothing: who has a password, or stole one, cannot take all. An account
+ * of this box, on a socket that asks for it, is a source too, and has an eighth of
+ * all places. */
 #ifndef BASE_PEERS_H
 #define BASE_PEERS_H
 
 #include "base/config.h"
 #include <sys/socket.h>
 
-#define PEER_TEXT_MAX 48 /* an IPv6 address as text */
+#define PEER_TEXT_MAX 48 /* an IPv6 address as text, or "unix:" and an account's name */
 
 struct peer {
 	unsigned char source[16]; /* IPv4-mapped, or a /64 with zeros behind */
-	bool is_local;            /* a unix socket: no limit applies */
+	bool is_local;            /* a unix socket: no limit applies but to an account */
+	bool is_account;          /* whose number is the source */
 };
 
 /* Of an accepted connection; `text` gets the whole address, "unix" for one on a
  * unix socket. */
 void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_storage *address);
-/* Of such a text; false: it is none. */
+/* The account at the other end of a unix socket; `text` gets "unix:uid-33". */
+uid_t peer_of_account(struct peer *peer, char text[PEER_TEXT_MAX], int fd);
+/* Of such a text, or of "unix:" and a name, which does not tell the number; false: it is
+ * none. */
 bool peer_parse(struct peer *peer, const char *text);
+/* The name behind "unix:"; NULL: the text has none. */
+const char *peer_account(const char *text);
+/* Is the address in one of these networks ("192.0.2.1 10.1.0.0/16 2001:db8::/64")? */
+bool peer_is_in(const char *address, const char *networks);
 bool peer_equal(const struct peer *a, const struct peer *b);
 /* The source alone, as peer_parse() reads it. */
 void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX]);

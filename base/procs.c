@@ -1,6 +1,7 @@
 /* One poll loop over listeners, roles and signals: it only forks, counts and reaps. */
 #include "base/procs.h"
 #include "base/child.h"
+#include "base/crowd.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/peers.h"
@@ -48,11 +49,10 @@ static struct {
 	struct session_state *sessions;
 	size_t session_count, session_cap;
 	int lifeline[2]; /* sessions hold [0]; closing [1] tells them to end */
-	int crowd[2];    /* the same; closing [1] tells that half the places are taken */
 	int signals;
 	bool announced, stopping;
 	int status;
-	int64_t accept_again_ms, next_minute_ms, crowd_until_ms;
+	int64_t accept_again_ms, next_minute_ms;
 } master;
 
 void procs_stop(int status)
@@ -213,10 +213,9 @@ static void run_session(
 {
 	struct procs *procs = master.procs;
 	struct err e;
-	bool may_hurry = !visitor->crowded && master.crowd[0] >= 0;
-	child_keep_only(
-		(int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, master.crowd[0]},
-		may_hurry ? 5 : 4);
+	int crowd = visitor->crowded ? -1 : crowd_pipe();
+	child_keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, crowd},
+		crowd >= 0 ? 5 : 4);
 	free(master.sessions);
 	close(procs->lock); /* last: whoever finds it free finds the listeners free */
 	child_leave_signals();
@@ -226,7 +225,7 @@ static void run_session(
 	visitor->chain = *procs->chain;
 	conn_open(&visitor->conn, fd);
 	visitor->conn.lifeline = master.lifeline[0];
-	visitor->conn.crowd = may_hurry ? master.crowd[0] : -1;
+	visitor->conn.crowd = crowd;
 	if (begin_session(visitor, parent, &e) < 0) {
 		log_failure(LOG_ERROR, "session-not-begun", &e);
 		if (service->busy)
@@ -282,26 +281,6 @@ static void remember_session(pid_t pid, const struct peer *peer)
 	master.sessions[master.session_count++] = (struct session_state){pid, *peer};
 }
 
-/* Who is born in a crowd, or in the minute after, knows it. Those who came before
- * are told as it begins; one pipe serves until then, and another afterwards. */
-static bool look_for_crowd(void)
-{
-	uint64_t places = master.procs->config->connections;
-	if (places && master.session_count >= places / 2)
-		master.crowd_until_ms = text_monotonic_ms() + MINUTE_MS;
-	bool crowded = text_monotonic_ms() < master.crowd_until_ms;
-	if (crowded && master.crowd[1] >= 0) {
-		close(master.crowd[1]);
-		master.crowd[1] = -1;
-	} else if (!crowded && master.crowd[1] < 0) {
-		if (master.crowd[0] >= 0)
-			close(master.crowd[0]);
-		if (pipe2(master.crowd, O_CLOEXEC) < 0)
-			master.crowd[0] = master.crowd[1] = -1;
-	}
-	return crowded;
-}
-
 static void start_session(
 	const struct procs_service *service, int fd, const struct sockaddr_storage *address)
 {
@@ -309,8 +288,11 @@ static void start_session(
 	struct visitor visitor = {0};
 	struct peer peer;
 	pid_t parent = getpid();
-	peer_of(&peer, visitor.peer, address);
-	visitor.crowded = look_for_crowd();
+	if (service->by_account)
+		visitor.uid = peer_of_account(&peer, visitor.peer, fd);
+	else
+		peer_of(&peer, visitor.peer, address);
+	visitor.crowded = crowd_look(config, master.session_count);
 	if (!peers_admit(&peer, config, master.session_count, count_from(&peer))) {
 		turn_away(service, fd, visitor.peer);
 		return;
@@ -531,7 +513,6 @@ static int begin(struct procs *procs, struct err *e)
 	sigset_t handled;
 	assert(procs->service_count <= PROCS_SERVICES_MAX && procs->role_count <= PROCS_ROLES_MAX);
 	master.procs = procs;
-	master.crowd[0] = master.crowd[1] = -1;
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGCHLD);
 	sigaddset(&handled, SIGTERM);
@@ -545,7 +526,7 @@ static int begin(struct procs *procs, struct err *e)
 		return err_set_errno(e, "cannot begin");
 	for (size_t i = 0; i < procs->role_count; i++) {
 		master.roles[i].channel.fd = -1;
-		master.roles[i].listener = listen_unix(procs->run_dir, procs->roles[i].name,
+		master.roles[i].listener = listen_unix(procs->run_dir, procs->roles[i].name, 0600,
 			procs->account.uid, procs->account.gid, e);
 		if (master.roles[i].listener < 0)
 			return -1;

@@ -13,8 +13,9 @@
 struct procs_service {
 	const char *name; /* for the log and the session */
 	service_fn run;
-	bool tls_first;         /* TLS from the first octet */
-	const char *busy;       /* what a client hears for whom there is no place; NULL: nothing */
+	bool tls_first;   /* TLS from the first octet */
+	bool by_account;  /* on a unix socket, where clients are told apart by their accounts */
+	const char *busy; /* what a client hears for whom there is no place; NULL: nothing */
 	int fds[LISTENERS_MAX]; /* bound */
 	size_t fd_count;
 };

@@ -15,6 +15,7 @@
 struct visitor {
 	struct conn conn;         /* TLS has begun where the service says so */
 	char peer[PEER_TEXT_MAX]; /* the client's address; "unix" on a unix socket */
+	uid_t uid;                /* the client's account, where the service asks for it */
 	const char *service;      /* "smtp", "lmtp", "pop3": for the log and the channels */
 	bool crowded;             /* half of `connections` is taken, or was: see conn.on_crowd */
 	const struct config *config;

@@ -291,7 +291,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	users[0] = fuzz_user(&office, ANI);
 	users[1] = fuzz_user(&office, BUDI);
 	int run_dir = fuzz_run_dir(&office.config);
-	int listener = listen_unix(run_dir, "writer", 0, 0, &office.e);
+	int listener = listen_unix(run_dir, "writer", 0600, 0, 0, &office.e);
 	assert(listener >= 0);
 	fcntl(listener, F_SETFL, 0);
 	fuzz_role_start(&role, &office.config, run_dir);

@@ -64,6 +64,18 @@ static void an_account_has_its_ids(void **state)
 	assert_int_equal(gid, nobody->pw_gid);
 }
 
+static void an_account_has_a_name_that_can_stand_in_an_address(void **state)
+{
+	char name[33];
+	(void)state;
+	account_name(0, name, sizeof(name));
+	assert_string_equal(name, "root");
+	account_name(4000000001, name, sizeof(name));
+	assert_string_equal(name, "uid-4000000001");
+	account_name(65534, name, sizeof(name));
+	assert_string_equal(name, "nobody");
+}
+
 static bool stays_who_it_is(void)
 {
 	struct err e;
@@ -125,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_account_that_is_not_there_is_said_with_the_mend),
 		cmocka_unit_test(an_account_has_its_ids),
+		cmocka_unit_test(an_account_has_a_name_that_can_stand_in_an_address),
 		cmocka_unit_test(a_plain_user_stays_who_he_is),
 		cmocka_unit_test(root_works_as_the_account_and_opens_what_is_named_as_root),
 	};

@@ -134,7 +134,7 @@ static void assert_done(
 	int pair[2], status;
 	assert_non_null(mkdtemp(dir));
 	int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int listener = listen_unix(dir_fd, "directory", 0, 0, &e);
+	int listener = listen_unix(dir_fd, "directory", 0600, 0, 0, &e);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	fflush(NULL);
 	pid_t child = fork();

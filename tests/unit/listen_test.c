@@ -199,7 +199,7 @@ static void root_s_socket_is_given_to_the_account(void **state)
 		print_message("only root can try this\n");
 		skip();
 	}
-	int fd = listen_unix(place->dir_fd, "socket", 65534, 65533, &place->e);
+	int fd = listen_unix(place->dir_fd, "socket", 0600, 65534, 65533, &place->e);
 	assert_true(listens(fd));
 	assert_int_equal(fstatat(place->dir_fd, "socket", &st, AT_SYMLINK_NOFOLLOW), 0);
 	assert_int_equal(st.st_uid, 65534);
@@ -210,7 +210,7 @@ static void root_s_socket_is_given_to_the_account(void **state)
 static void a_role_s_socket_is_its_own(void **state)
 {
 	struct place *place = *state;
-	int fd = listen_unix(place->dir_fd, "socket", 0, 0, &place->e);
+	int fd = listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e);
 	assert_true(listens(fd));
 	assert_int_equal(mode_of(place), S_IFSOCK | 0600);
 	close(fd);
@@ -219,9 +219,9 @@ static void a_role_s_socket_is_its_own(void **state)
 static void a_socket_that_nobody_listens_on_any_more_is_replaced(void **state)
 {
 	struct place *place = *state;
-	int left = listen_unix(place->dir_fd, "socket", 0, 0, &place->e);
+	int left = listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e);
 	close(left);
-	int fd = listen_unix(place->dir_fd, "socket", 0, 0, &place->e);
+	int fd = listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e);
 	assert_true(listens(fd));
 	close(fd);
 }
@@ -229,8 +229,8 @@ static void a_socket_that_nobody_listens_on_any_more_is_replaced(void **state)
 static void a_socket_that_somebody_listens_on_is_his(void **state)
 {
 	struct place *place = *state;
-	int his = listen_unix(place->dir_fd, "socket", 0, 0, &place->e);
-	assert_int_equal(listen_unix(place->dir_fd, "socket", 0, 0, &place->e), -1);
+	int his = listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e);
+	assert_int_equal(listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e), -1);
 	assert_int_equal(place->e.kind, ERR_IN_USE);
 	close(his);
 }
@@ -249,7 +249,7 @@ static void a_socket_with_a_full_queue_is_somebody_s_and_not_waited_for(void **s
 		visitors[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)connect(visitors[i], (const struct sockaddr *)&at, sizeof(at));
 	}
-	assert_int_equal(listen_unix(place->dir_fd, "socket", 0, 0, &place->e), -1);
+	assert_int_equal(listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e), -1);
 	assert_int_equal(place->e.kind, ERR_IN_USE);
 	for (size_t i = 0; i < 3; i++)
 		close(visitors[i]);
@@ -262,7 +262,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
 	int file = openat(place->dir_fd, "socket", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(file >= 0);
 	close(file);
-	assert_int_equal(listen_unix(place->dir_fd, "socket", 0, 0, &place->e), -1);
+	assert_int_equal(listen_unix(place->dir_fd, "socket", 0600, 0, 0, &place->e), -1);
 	assert_int_equal(place->e.kind, ERR_EXISTS);
 	assert_int_equal(mode_of(place), S_IFREG | 0600);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 /* cmocka.h needs setjmp.h, stdarg.h and stddef.h. */
 #include <cmocka.h>
 
@@ -56,6 +57,65 @@ static void an_accepted_connection_has_its_address_as_text(void **state)
 	assert_true(peer.is_local);
 	parsed = at(text);
 	assert_true(peer_equal(&peer, &parsed));
+}
+
+static void an_account_is_known_by_the_socket(void **state)
+{
+	struct peer peer, unix_peer = at("unix");
+	char text[PEER_TEXT_MAX], wanted[PEER_TEXT_MAX];
+	int pair[2];
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(peer_of_account(&peer, text, pair[0]), geteuid());
+	snprintf(wanted, sizeof(wanted), "unix:uid-%u", (unsigned)geteuid());
+	assert_string_equal(text, wanted);
+	assert_true(peer.is_local && peer.is_account);
+	assert_false(peer_equal(&peer, &unix_peer));
+	close(pair[0]);
+	close(pair[1]);
+
+	assert_string_equal(peer_account("unix:www-data"), "www-data");
+	assert_null(peer_account("unix"));
+	assert_null(peer_account("unix:"));
+	assert_null(peer_account("192.0.2.1"));
+	assert_true(at("unix:www-data").is_local);
+	assert_false(peer_parse(&peer, "unix:"));
+	assert_false(peer_parse(&peer, "unixwww-data"));
+}
+
+static void an_account_of_this_box_has_an_eighth_of_all_places(void **state)
+{
+	struct config config = {.connections = 80, .connections_per_ip = 100};
+	const struct peer account = {.is_local = true, .is_account = true};
+	(void)state;
+	assert_true(peers_admit(&account, &config, 0, 0));
+	assert_true(peers_admit(&account, &config, 79, 9));
+	assert_false(peers_admit(&account, &config, 80, 0));
+	assert_false(peers_admit(&account, &config, 40, 10));
+	config.connections_per_ip = 3;
+	assert_false(peers_admit(&account, &config, 3, 3));
+	config.connections = 4;
+	assert_true(peers_admit(&account, &config, 0, 0));
+	config.connections = config.connections_per_ip = 0;
+	assert_true(peers_admit(&account, &config, 5000, 5000));
+}
+
+static void an_address_is_in_the_networks_it_belongs_to(void **state)
+{
+	static const char networks[] =
+		"192.0.2.7 10.20.0.0/15 172.16.5.9/28 2001:db8::/33 fe80::1 ::/64";
+	static const char *const inside[] = {"192.0.2.7", "10.20.0.0", "10.21.255.255",
+		"172.16.5.0", "172.16.5.15", "2001:db8:7fff::1", "fe80::1", "::1"};
+	static const char *const outside[] = {"192.0.2.8", "192.0.2.70", "10.19.255.255",
+		"10.22.0.0", "172.16.5.16", "172.16.4.255", "2001:db8:8000::1", "fe80::2",
+		"1.2.3.4", "unix", "unix:root", "", "192.0.2.7/32"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		assert_true(peer_is_in(inside[i], networks));
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
+		assert_false(peer_is_in(outside[i], networks));
+	assert_false(peer_is_in("192.0.2.7", ""));
+	assert_true(peer_is_in("192.0.2.7", "192.0.2.128/0")); /* refused by office.ini */
 }
 
 static void a_source_is_an_ipv4_address_or_an_ipv6_network(void **state)
@@ -211,6 +271,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accepted_connection_has_its_address_as_text),
+		cmocka_unit_test(an_account_is_known_by_the_socket),
+		cmocka_unit_test(an_account_of_this_box_has_an_eighth_of_all_places),
+		cmocka_unit_test(an_address_is_in_the_networks_it_belongs_to),
 		cmocka_unit_test(a_source_is_an_ipv4_address_or_an_ipv6_network),
 		cmocka_unit_test(what_is_no_address_is_no_peer),
 		cmocka_unit_test(a_source_is_known_for_thirty_days_after_its_last_login),

@@ -153,7 +153,7 @@ static int setup(void **state)
 	strcpy(cage->dir, "/tmp/officemail.XXXXXX");
 	assert_non_null(mkdtemp(cage->dir));
 	cage->dir_fd = open(cage->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	cage->listener = listen_unix(cage->dir_fd, "parrot", 0, 0, &cage->e);
+	cage->listener = listen_unix(cage->dir_fd, "parrot", 0600, 0, 0, &cage->e);
 	assert_true(cage->listener >= 0);
 	for (size_t i = 0; i < 8; i++)
 		cage->sessions[i].fd = -1;
