@@ -93,7 +93,6 @@ static int purge_user(struct store *store, int64_t until, struct err *e)
 		return found;
 	if (db_run_with(store, SQL("DELETE FROM rules WHERE user_id = ?"), id, e) < 0 ||
 		db_run_with(store, SQL("DELETE FROM folders WHERE user_id = ?"), id, e) < 0 ||
-		db_run_with(store, SQL("DELETE FROM grants WHERE user_id = ?"), id, e) < 0 ||
 		db_run_with(store, SQL("DELETE FROM users WHERE id = ?"), id, e) < 0)
 		return -1;
 	return 1;

@@ -7,6 +7,7 @@
 #include "store/addresses.h"
 #include "store/db.h"
 #include "store/folders.h"
+#include "store/senders.h"
 #include <string.h>
 
 #define USER_COLUMNS                                                                               \
@@ -292,7 +293,8 @@ int users_rename(struct store *store, const struct config *config, int64_t user_
 	if (found < 0 || address_read(&from, slice_of(user.address), e) < 0 ||
 		read_free(&to, store, config, text, e) < 0)
 		return -1;
-	if (aliases_follow_user(store, &from, &to, e) < 0)
+	if (aliases_follow_user(store, &from, &to, e) < 0 ||
+		senders_follow_user(store, &from, &to, e) < 0)
 		return -1;
 	return set_address(store, user_id, &to, e);
 }
@@ -318,7 +320,8 @@ int users_remove(struct store *store, int64_t user_id, struct err *e)
 		return -1;
 	if (db_changes(store) == USERS_STEP)
 		return 1;
-	if (aliases_forget_user(store, slice_of(user.address), e) < 0)
+	if (aliases_forget_user(store, slice_of(user.address), e) < 0 ||
+		senders_forget_user(store, user_id, slice_of(user.address), e) < 0)
 		return -1;
 	struct query remove = db_query(store,
 		SQL("UPDATE users SET removed = " DELETION_TIME("?1") ", hash = '' WHERE id = ?2"));

@@ -30,12 +30,13 @@ int users_set_hash(struct store *store, int64_t user_id, const char *hash, struc
 int users_set_enabled(struct store *store, int64_t user_id, bool enabled, struct err *e);
 int users_set_quota(struct store *store, int64_t user_id, int64_t quota, struct err *e);
 int users_set_last_login(struct store *store, int64_t user_id, int64_t when, struct err *e);
-/* The old address stays as an alias of the new one. */
+/* The old address stays as an alias of the new one; who may send as it may as the
+ * new one, too. */
 int users_rename(struct store *store, const struct config *config, int64_t user_id,
 	struct slice address, struct err *e);
 /* The mail becomes "deleted now", at most USERS_STEP messages a call: 1 there is
  * more, commit and call again. The last call (0) ends the account: aliases that
- * led here alone go. Left half-way, the user is still there. */
+ * led here alone go, and grants. Left half-way, the user is still there. */
 #define USERS_STEP 500
 int users_remove(struct store *store, int64_t user_id, struct err *e);
 

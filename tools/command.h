@@ -94,6 +94,7 @@ int command_user_enable(struct command_line *line, struct err *e);
 int command_user_disable(struct command_line *line, struct err *e);
 int command_user_quota(struct command_line *line, struct err *e);
 int command_user_rename(struct command_line *line, struct err *e);
+int command_user_allow_from(struct command_line *line, struct err *e);
 int command_alias_add(struct command_line *line, struct err *e);
 int command_alias_remove(struct command_line *line, struct err *e);
 int command_alias_list(struct command_line *line, struct err *e);

@@ -29,6 +29,8 @@ static const struct command commands[] = {
 		command_user_quota},
 	{"user rename", "OLD NEW", "a new address; the old one stays as an alias",
 		command_user_rename},
+	{"user allow-from", "ADDRESS OTHER... [--remove]", "as whom else a user may send",
+		command_user_allow_from},
 	{"alias add", "ALIAS TARGET...", "an address, @domain or list that leads to others",
 		command_alias_add},
 	{"alias remove", "ALIAS [TARGET...]", "takes targets off an alias, or all of it away",
@@ -85,7 +87,7 @@ static void print_commands(FILE *out)
 {
 	fputs("usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`officemail help COMMAND` says what a command takes. Without -c, office.ini is\n"
 	      "$OFFICEMAIL_CONFIG, ./office.ini or /etc/officemail/office.ini.\n",
 		out);

@@ -2,8 +2,10 @@
 #include "base/text.h"
 #include "store/addresses.h"
 #include "store/password.h"
+#include "store/senders.h"
 #include "tools/people.h"
 #include "tools/terminal.h"
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -123,8 +125,11 @@ int command_user_passwd(struct command_line *line, struct err *e)
 
 /* ---- list, show ---- */
 
+/* The last is shown of one alone. */
 static const char *const columns[] = {
 	"address", "enabled", "quota", "used", "messages", "last_login", NULL};
+static const char *const columns_of_one[] = {
+	"address", "enabled", "quota", "used", "messages", "last_login", "allow_from", NULL};
 
 struct listing {
 	struct rows rows;
@@ -166,21 +171,45 @@ int command_user_list(struct command_line *line, struct err *e)
 	return result;
 }
 
+static void add_text(struct slice text, void *texts)
+{
+	buf_add_slice(texts, text);
+	buf_add_char(texts, '\0');
+}
+
+static int add_grants(struct rows *rows, struct store *store, int64_t user_id, struct err *e)
+{
+	struct buf texts = {0};
+	const char **grants = NULL;
+	size_t count = 0;
+	int result = senders_each_grant(store, user_id, add_text, &texts, e);
+	for (size_t at = 0; at < texts.len; at += strlen(texts.at + at) + 1) {
+		grants = must_realloc(grants, (count + 1) * sizeof(*grants));
+		grants[count++] = texts.at + at;
+	}
+	rows_texts(rows, grants, count);
+	free(grants);
+	buf_free(&texts);
+	return result;
+}
+
 int command_user_show(struct command_line *line, struct err *e)
 {
 	struct listing listing;
 	struct user user;
 	if (people_open(&listing.office, &user, line, STORE_READER, e) < 0)
 		return -1;
-	rows_begin(&listing.rows, columns, command_option(line, "--json") != NULL);
+	rows_begin(&listing.rows, columns_of_one, command_option(line, "--json") != NULL);
 	add_row(&user, &listing);
-	rows_print_one(&listing.rows, stdout);
+	int result = add_grants(&listing.rows, listing.office.store, user.id, e);
+	if (result == 0)
+		rows_print_one(&listing.rows, stdout);
 	rows_free(&listing.rows);
 	office_close(&listing.office);
-	return 0;
+	return result;
 }
 
-/* ---- enable, disable, quota, rename ---- */
+/* ---- enable, disable, quota, rename, allow-from ---- */
 
 static int set_enabled(struct command_line *line, bool enabled, struct err *e)
 {
@@ -220,6 +249,20 @@ int command_user_rename(struct command_line *line, struct err *e)
 		return -1;
 	int result = users_rename(
 		office.store, &office.config, user.id, slice_of(line->arguments[1]), e);
+	return office_end(&office, result, e);
+}
+
+int command_user_allow_from(struct command_line *line, struct err *e)
+{
+	struct office office;
+	struct user user;
+	int (*change)(struct store * store, int64_t user_id, struct slice address, struct err * e) =
+		command_option(line, "--remove") ? senders_revoke : senders_grant;
+	int result = 0;
+	if (people_begin(&office, &user, line, e) < 0)
+		return -1;
+	for (size_t i = 1; i < line->count && result == 0; i++)
+		result = change(office.store, user.id, slice_of(line->arguments[i]), e);
 	return office_end(&office, result, e);
 }
 

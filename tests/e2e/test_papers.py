@@ -36,7 +36,7 @@ def usages_of_the_manual():
 def test_the_manual_names_the_commands_of_the_table_with_their_usage(workshop):
     shown = run(workshop, "help")
     assert shown.returncode == 0
-    names = re.findall(r"^  (\w+(?: \w+)?)  +\S", shown.stdout, re.M)
+    names = re.findall(r"^  (\w+(?: [\w-]+)?)  +\S", shown.stdout, re.M)
     usages = []
     for name in names:
         usage = run(workshop, "help", *name.split()).stdout.splitlines()[0]

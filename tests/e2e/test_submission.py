@@ -136,6 +136,21 @@ def test_a_right_to_an_address_ends_with_the_alias(served):
     session.leave()
 
 
+def test_who_was_allowed_to_sends_as_a_colleague_and_as_an_address_outside(served):
+    session = Smtp(served, "submissions")
+    answered(session.ask(b"MAIL FROM:<citra@kantor.example>"), "553 5.7.1")
+    served.run("user", "allow-from", ANI.decode(), "citra@kantor.example", "Ani.Wijaya@luar.example")
+    for other in (b"citra@kantor.example", b"ani.wijaya@Luar.example"):
+        session.begin(b"budi@kantor.example", sender=other)
+        answered(session.data(LETTER.replace(b"<ani@kantor.example>", b"<%s>" % other) + b".\r\n"), "250")
+    served.run("user", "allow-from", ANI.decode(), "citra@kantor.example", "--remove")
+    session.begin(b"budi@kantor.example")
+    letter = LETTER.replace(b"<ani@kantor.example>", b"<citra@kantor.example>")
+    answered(session.data(letter + b".\r\n"), "550 5.7.1")
+    session.leave()
+    assert len(budis(served)) == 2
+
+
 def test_a_session_that_was_logged_in_files_nothing_once_the_writer_is_another(served):
     """The new writer does not believe the old one's tickets."""
     served.allow("role-died|login-failed")

@@ -29,7 +29,7 @@ def test_a_list_has_the_promised_keys_in_order_of_address(office):
     assert [one["address"] for one in people] == sorted(one["address"] for one in people)
     for one in people:
         assert list(one) == ["address", "enabled", "quota", "used", "messages", "last_login"]
-    assert user(office, ANI) == next(one for one in people if one["address"] == ANI)
+    assert user(office, ANI) == next(one for one in people if one["address"] == ANI) | {"allow_from": []}
 
 
 def test_sizes_are_octets_in_json_and_the_last_login_is_told(served):
@@ -115,6 +115,18 @@ def test_a_renamed_user_gets_mail_at_both_addresses_and_keeps_the_old(served):
     assert served.can_log_in("budiman", "rahasia-budi")
     assert {"alias": BUDI, "targets": ["budiman@kantor.example"]} in served.json("alias", "list")
     refused(served, "user", "show", BUDI)
+
+
+def test_what_a_user_may_send_as_is_shown_and_can_be_taken_back(office):
+    office.run("user", "allow-from", ANI, "ani.wijaya@luar.example", BUDI.upper(), "noreply@kantor.example")
+    assert user(office, ANI)["allow_from"] == ["ani.wijaya@luar.example", BUDI, "noreply@kantor.example"]
+    assert f"ani.wijaya@luar.example, {BUDI}" in office.run("user", "show", ANI)
+    office.run("user", "allow-from", ANI, BUDI, "--remove", "noreply@kantor.example")
+    assert user(office, ANI)["allow_from"] == ["ani.wijaya@luar.example"]
+    assert BUDI in refused(office, "user", "allow-from", "--remove", ANI, "ani.wijaya@luar.example", BUDI)
+    assert user(office, ANI)["allow_from"] == ["ani.wijaya@luar.example"]  # all or nothing
+    refused(office, "user", "allow-from", ANI, "luar.example")
+    refused(office, "user", "allow-from", ANI, status=2)
 
 
 def test_a_removed_user_is_gone_until_added_again_with_the_mail_deleted(served):

@@ -57,6 +57,83 @@ static void an_address_is_whose_mail_comes_to_him(void **state)
 	assert_false(may(office, ani + budi, ANI));
 }
 
+static int grant(struct test_office *office, int64_t user, const char *address)
+{
+	return WRITE(office, senders_grant(office->store, user, slice_of(address), &office->e));
+}
+
+static int take_back(struct test_office *office, int64_t user, const char *address)
+{
+	return WRITE(office, senders_revoke(office->store, user, slice_of(address), &office->e));
+}
+
+static void add_text(struct slice address, void *grants)
+{
+	buf_add_slice(grants, address);
+	buf_add_char(grants, ';');
+}
+
+static void expect_grants(struct test_office *office, int64_t user, const char *expected)
+{
+	struct buf grants = {0};
+	assert_int_equal(senders_each_grant(office->store, user, add_text, &grants, &office->e), 0);
+	assert_string_equal(buf_text(&grants), expected);
+	buf_free(&grants);
+}
+
+static void an_address_can_be_granted_wherever_it_lies(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI), budi = add_one(office, BUDI);
+	assert_int_equal(grant(office, ani, BUDI), 0);
+	assert_int_equal(grant(office, ani, "Ani.Wijaya@Luar.Example"), 0);
+	assert_int_equal(grant(office, ani, "noreply@kantor.example"), 0);
+	assert_int_equal(grant(office, ani, "NoReply@kantor.example"), 0);
+	expect_grants(office, ani, "ani.wijaya@luar.example;" BUDI ";noreply@kantor.example;");
+	assert_true(may(office, ani, "BUDI@kantor.example"));
+	assert_true(may(office, ani, "ani.wijaya@LUAR.example"));
+	assert_true(may(office, ani, "noreply@kantor.example"));
+	assert_false(may(office, ani, "budi+x@kantor.example"));
+	assert_false(may(office, ani, "ani.wijaya@kantor.example"));
+	assert_false(may(office, ani, "x@luar.example"));
+	assert_false(may(office, budi, "noreply@kantor.example"));
+	assert_false(may(office, budi, ANI));
+	REFUSED(office, ERR_INPUT,
+		senders_grant(office->store, ani, SLICE("@luar.example"), &office->e));
+	REFUSED(office, ERR_INPUT, senders_grant(office->store, ani, SLICE("budi"), &office->e));
+}
+
+static void a_grant_can_be_taken_back(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI);
+	assert_int_equal(grant(office, ani, "ani@luar.example"), 0);
+	assert_int_equal(take_back(office, ani, "ANI@luar.example"), 0);
+	assert_false(may(office, ani, "ani@luar.example"));
+	REFUSED(office, ERR_MISSING,
+		senders_revoke(office->store, ani, SLICE("ani@luar.example"), &office->e));
+}
+
+static void grants_follow_who_is_renamed_and_go_with_who_is_removed(void **state)
+{
+	struct test_office *office = *state;
+	int64_t ani = add_one(office, ANI), budi = add_one(office, BUDI);
+	assert_int_equal(grant(office, ani, BUDI), 0);
+	assert_int_equal(grant(office, budi, "budi@luar.example"), 0);
+	assert_int_equal(WRITE(office, users_rename(office->store, &office->config, budi,
+					       SLICE("budiman@toko.example"), &office->e)),
+		0);
+	assert_true(may(office, ani, "budiman@toko.example"));
+	assert_true(may(office, ani, BUDI));
+	assert_true(may(office, budi, "budi@luar.example"));
+	assert_int_equal(WRITE(office, users_remove(office->store, budi, &office->e)), 0);
+	assert_false(may(office, ani, "budiman@toko.example"));
+	/* Whoever has the address next is somebody else. */
+	assert_int_equal(add_one(office, "budiman@toko.example"), budi);
+	assert_false(may(office, budi, "budi@luar.example"));
+	expect_grants(office, budi, "");
+}
+
 static int check_octets(
 	struct test_office *office, int64_t user, const char *sender, struct slice octets)
 {
@@ -102,6 +179,8 @@ static void who_is_disabled_sends_no_more(void **state)
 		WRITE(office, users_set_enabled(office->store, ani, false, &office->e)), 0);
 	assert_int_equal(check(office, ani, "", "From: " ANI "\r\n"), -1);
 	assert_false(may(office, ani, ANI));
+	assert_int_equal(grant(office, ani, "ani@luar.example"), 0);
+	assert_false(may(office, ani, "ani@luar.example"));
 }
 
 static void a_header_that_others_may_read_otherwise_is_refused(void **state)
@@ -135,6 +214,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OFFICE_TEST(an_address_is_whose_mail_comes_to_him),
+		OFFICE_TEST(an_address_can_be_granted_wherever_it_lies),
+		OFFICE_TEST(a_grant_can_be_taken_back),
+		OFFICE_TEST(grants_follow_who_is_renamed_and_go_with_who_is_removed),
 		OFFICE_TEST(sender_and_every_author_must_be_the_user),
 		OFFICE_TEST(who_is_disabled_sends_no_more),
 		OFFICE_TEST(a_header_that_others_may_read_otherwise_is_refused),
