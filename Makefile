@@ -53,8 +53,8 @@ FUZZED   := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/fuzz/replay.c,$(wildcar
 
 # Libraries that are laid before libc's calls, to record them or to make them fail.
 SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
-# Programs that tests kill.
-VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c))
+# Programs that tests run, and kill.
+VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c tests/e2e/*.c))
 
 # Debian's own Python: PATH may hold another one, without pytest.
 PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
