@@ -110,7 +110,8 @@ static inline int setup(void **state)
 	house->run_dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ROLES; i++) {
 		house->masters[i].fd = -1;
-		house->listeners[i] = listen_unix(house->run_dir, roles[i].name, 0, 0, &house->e);
+		house->listeners[i] =
+			listen_unix(house->run_dir, roles[i].name, 0600, 0, 0, &house->e);
 		assert_true(house->listeners[i] >= 0);
 	}
 	for (size_t i = 0; i < ROLES; i++)
