@@ -46,7 +46,7 @@ static inline void fuzz_role_start(struct fuzz_role *role, struct config *config
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	role->run_dir = run_dir;
 	role->birth = (struct role_birth){.config = config, .run_dir = dup(run_dir)};
-	role->birth.listener = listen_unix(run_dir, role->name, 0, 0, &e);
+	role->birth.listener = listen_unix(run_dir, role->name, 0600, 0, 0, &e);
 	assert(role->birth.listener >= 0);
 	channel_open(&role->master, pair[0]);
 	channel_open(&role->birth.master, pair[1]);
