@@ -42,7 +42,7 @@ BINARY   := $(if $(filter build,$(BUILD)),officemail,$(BUILD)/officemail)
 # The static library where Debian ships one, so that the file can be copied.
 LIBDIRS  := $(shell $(CC) -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : ' ')
 static    = $(firstword $(wildcard $(addsuffix lib$(1).a,$(addsuffix /,$(LIBDIRS)))) -l$(1))
-LIBS     := $(foreach l,sqlite3 bearssl inih xxhash,$(call static,$(l))) -lcrypt -lseccomp -lm
+LIBS     := $(foreach l,sqlite3 bearssl inih xxhash,$(call static,$(l))) -lcrypt -lseccomp -lresolv -lm
 
 SOURCES  := $(wildcard base/*.c store/*.c pop3d/*.c smtpd/*.c tools/*.c)
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
