@@ -1,15 +1,18 @@
-/* The self-signed certificate, DER octet by octet.
+/* The self-signed certificate, DER octet by octet, and keys.
  *
  * It is no authority (CA:FALSE): Thunderbird lets a person trust such a
  * certificate for one server, but none that could sign others. */
 #include "base/cert.h"
 #include "base/der.h"
 #include "base/digest.h"
+#include <assert.h>
 #include <bearssl.h>
 #include <string.h>
 #include <time.h>
 
-#define DAYS_VALID 825 /* Apple's clients believe no longer ones */
+#define DAYS_VALID   825 /* Apple's clients believe no longer ones */
+#define RSA_BITS     2048
+#define RSA_EXPONENT 65537
 
 #define OID_ECDSA_SHA256      SLICE("\x2A\x86\x48\xCE\x3D\x04\x03\x02")
 #define OID_EC_PUBLIC_KEY     SLICE("\x2A\x86\x48\xCE\x3D\x02\x01")
@@ -28,16 +31,21 @@ struct key_pair {
 	unsigned char public_octets[BR_EC_KBUF_PUB_MAX_SIZE];
 };
 
-static void make_key(struct key_pair *pair)
+static void begin_random(br_hmac_drbg_context *random)
 {
 	unsigned char seed[32];
-	br_hmac_drbg_context random;
 	digest_random(seed, sizeof(seed));
-	br_hmac_drbg_init(&random, &br_sha256_vtable, seed, sizeof(seed));
+	br_hmac_drbg_init(random, &br_sha256_vtable, seed, sizeof(seed));
+	wipe(seed, sizeof(seed));
+}
+
+static void make_key(struct key_pair *pair)
+{
+	br_hmac_drbg_context random;
+	begin_random(&random);
 	br_ec_keygen(&random.vtable, br_ec_get_default(), &pair->private, pair->private_octets,
 		BR_EC_secp256r1);
 	br_ec_compute_pub(br_ec_get_default(), &pair->public, pair->public_octets, &pair->private);
-	wipe(seed, sizeof(seed));
 	wipe(&random, sizeof(random));
 }
 
@@ -203,4 +211,31 @@ int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, stru
 	wipe(&pair, sizeof(pair));
 	wipe_stack();
 	return 0;
+}
+
+void cert_make_rsa_key(struct buf *key)
+{
+	struct {
+		br_hmac_drbg_context random;
+		br_rsa_private_key private;
+		unsigned char private_octets[BR_RSA_KBUF_PRIV_SIZE(RSA_BITS)];
+		unsigned char exponent[RSA_BITS / 8];
+	} made;
+	br_rsa_public_key public;
+	unsigned char public_octets[BR_RSA_KBUF_PUB_SIZE(RSA_BITS)];
+	struct buf der = {0};
+	begin_random(&made.random);
+	uint32_t done = br_rsa_keygen_get_default()(&made.random.vtable, &made.private,
+		made.private_octets, &public, public_octets, RSA_BITS, RSA_EXPONENT);
+	size_t len =
+		br_rsa_compute_privexp_get_default()(made.exponent, &made.private, RSA_EXPONENT);
+	assert(done && len > 0 && len <= sizeof(made.exponent));
+
+	size_t der_len = br_encode_rsa_pkcs8_der(NULL, &made.private, &public, made.exponent, len);
+	br_encode_rsa_pkcs8_der(
+		buf_reserve(&der, der_len), &made.private, &public, made.exponent, len);
+	add_pem(key, "PRIVATE KEY", der.at, der_len);
+	buf_wipe(&der);
+	wipe(&made, sizeof(made));
+	wipe_stack();
 }

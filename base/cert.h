@@ -1,4 +1,4 @@
-/* The self-signed certificate: made where an office has none of its own. */
+/* Keys and the self-signed certificate: made where an office has none of its own. */
 #ifndef BASE_CERT_H
 #define BASE_CERT_H
 
@@ -12,5 +12,9 @@
  * 825 days at most. Adds PEM to *certificate and *key (wipe it). */
 int cert_make_self_signed(const char *hostname, bool loopback, int64_t now, struct buf *certificate,
 	struct buf *key, struct err *e);
+
+/* Makes an RSA key of 2048 bits, for signing mail; a second of work, or several. Adds
+ * PEM (PKCS#8) to *key; wipe it. */
+void cert_make_rsa_key(struct buf *key);
 
 #endif

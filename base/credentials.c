@@ -421,3 +421,74 @@ size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
 	return br_ecdsa_sign_asn1_get_default()(
 		br_ec_get_default(), hash->class, what->hash, ec, signature);
 }
+
+size_t tls_key_sign_sha256(const struct tls_key *key, const unsigned char hash[br_sha256_SIZE],
+	unsigned char signature[TLS_SIGNATURE_MAX])
+{
+	struct tls_signing what = {.hash_id = br_sha256_ID, .hash_len = br_sha256_SIZE};
+	memcpy(what.key_id, key->id, sizeof(what.key_id));
+	memcpy(what.hash, hash, br_sha256_SIZE);
+	return tls_key_sign(key, &what, signature);
+}
+
+/* ---- the public half ---- */
+
+#define OID_RSA_ENCRYPTION SLICE("\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01")
+
+unsigned tls_key_rsa_bits(const struct tls_key *key)
+{
+	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
+	return rsa ? rsa->n_bitlen : 0;
+}
+
+/* A number that is not negative: its octets without zeros in front, but for one where
+ * the sign would stand. */
+static void add_number(struct buf *der, const unsigned char *octets, size_t len)
+{
+	size_t begin = der->len;
+	for (; len > 1 && *octets == 0; len--)
+		octets++;
+	if (*octets & 0x80)
+		buf_add_char(der, 0);
+	buf_add(der, octets, len);
+	der_wrap(der, begin, DER_INTEGER);
+}
+
+static bool is_public_half(const struct tls_key *key, const br_rsa_public_key *public)
+{
+	const unsigned char hash[br_sha256_SIZE] = {1};
+	unsigned char signature[TLS_SIGNATURE_MAX], found[br_sha256_SIZE];
+	size_t len = tls_key_sign_sha256(key, hash, signature);
+	return br_rsa_i15_pkcs1_vrfy(
+		       signature, len, BR_HASH_OID_SHA256, sizeof(found), public, found) == 1 &&
+	       memcmp(found, hash, sizeof(hash)) == 0;
+}
+
+bool tls_key_add_rsa_public(const struct tls_key *key, struct buf *der)
+{
+	const br_rsa_private_key *rsa = br_skey_decoder_get_rsa(&key->decoder);
+	unsigned char n[TLS_SIGNATURE_MAX];
+	size_t begin = der->len, bits, numbers;
+	/* It can be worked out of some keys alone; everybody uses this one. */
+	uint32_t exponent = br_rsa_i15_compute_pubexp(rsa);
+	if (exponent == 0)
+		exponent = 65537;
+	unsigned char e[4] = {(unsigned char)(exponent >> 24), (unsigned char)(exponent >> 16),
+		(unsigned char)(exponent >> 8), (unsigned char)exponent};
+	const br_rsa_public_key public = {n, br_rsa_i15_compute_modulus(n, rsa), e, sizeof(e)};
+	if (!is_public_half(key, &public))
+		return false;
+
+	der_add(der, DER_OID, OID_RSA_ENCRYPTION.at, OID_RSA_ENCRYPTION.len);
+	der_add(der, DER_NULL, "", 0);
+	der_wrap(der, begin, DER_SEQUENCE);
+	bits = der->len;
+	buf_add_char(der, 0); /* unused bits */
+	numbers = der->len;
+	add_number(der, n, public.nlen);
+	add_number(der, e, sizeof(e));
+	der_wrap(der, numbers, DER_SEQUENCE);
+	der_wrap(der, bits, DER_BIT_STRING);
+	der_wrap(der, begin, DER_SEQUENCE);
+	return true;
+}

@@ -51,6 +51,15 @@ struct tls_signing {
  * sense for this key. */
 size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
 	unsigned char signature[TLS_SIGNATURE_MAX]);
+/* The same with SHA-256 and the key's own id. */
+size_t tls_key_sign_sha256(const struct tls_key *key, const unsigned char hash[32],
+	unsigned char signature[TLS_SIGNATURE_MAX]);
+
+/* How many bits an RSA key has; 0: it is none. */
+unsigned tls_key_rsa_bits(const struct tls_key *key);
+/* Adds the public half of an RSA key: SubjectPublicKeyInfo in DER (RFC 5280, 4.1).
+ * False: it cannot be told, of an exponent that nobody uses or numbers that are no key. */
+bool tls_key_add_rsa_public(const struct tls_key *key, struct buf *der);
 
 /* ---- one connection, server side ---- */
 

@@ -2,26 +2,21 @@
  * a delivery makes it, read SPAN octets at a time. Nothing where there is none. */
 #include "base/tls.h"
 #include "smtpd/dkim.h"
-#include <bearssl.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 static size_t sign(
 	const char *path, const unsigned char *digest, unsigned char signature[TLS_SIGNATURE_MAX])
 {
-	struct tls_signing what = {.hash_id = br_sha256_ID, .hash_len = DIGEST_SIZE};
 	struct tls_key *key = NULL;
 	struct err e;
 	int fd = open(path, O_RDONLY);
 	if (fd < 0 || tls_key_read(&key, fd, path, &e) < 0)
 		return 0;
-	memcpy(what.key_id, tls_key_id(key), TLS_KEY_ID_SIZE);
-	memcpy(what.hash, digest, DIGEST_SIZE);
-	size_t len = tls_key_sign(key, &what, signature);
+	size_t len = tls_key_sign_sha256(key, digest, signature);
 	tls_key_free(key);
 	close(fd);
 	return len;

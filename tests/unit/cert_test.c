@@ -165,6 +165,29 @@ static void der_that_is_cut_off_or_odd_is_not_read(void **state)
 	}
 }
 
+static struct tls_key *make_rsa_key(void)
+{
+	struct tls_key *made;
+	forget(NULL);
+	cert_make_rsa_key(&key);
+	int fd = file_of(&key);
+	assert_int_equal(tls_key_read(&made, fd, "office.pem", &e), 0);
+	close(fd);
+	return made;
+}
+
+static void a_key_for_signing_mail_is_of_rsa_and_2048_bits(void **state)
+{
+	struct tls_key *made = make_rsa_key(), *other;
+	(void)state;
+	assert_int_equal(tls_key_rsa_bits(made), 2048);
+	assert_true(slice_has_prefix(buf_slice(&key), SLICE("-----BEGIN PRIVATE KEY-----\n")));
+	other = make_rsa_key();
+	assert_memory_not_equal(tls_key_id(made), tls_key_id(other), TLS_KEY_ID_SIZE);
+	tls_key_free(made);
+	tls_key_free(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, forget)
@@ -177,6 +200,7 @@ int main(void)
 		TEST(no_two_are_alike),
 		TEST(der_values_of_every_length_are_read_as_written),
 		TEST(der_that_is_cut_off_or_odd_is_not_read),
+		TEST(a_key_for_signing_mail_is_of_rsa_and_2048_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,6 +273,33 @@ static void a_request_that_makes_no_sense_is_not_signed(void **state)
 	tls_key_free(key);
 }
 
+static void the_public_half_of_an_rsa_key_is_that_of_its_certificate(void **state)
+{
+	static const struct {
+		const char *certificate, *key;
+		unsigned bits;
+	} pairs[] = {{"rsa.pem", "rsa.key", 2048}, {"rsa.pem", "rsa_pkcs1.key", 2048},
+		{"rsa4096.pem", "rsa4096.key", 4096}};
+	(void)state;
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		struct tls_chain *chain = read_chain(pairs[i].certificate);
+		struct tls_key *key = read_key(pairs[i].key);
+		struct buf der = {0};
+		size_t count;
+		const br_x509_certificate *leaf = credentials_certificates(chain, &count);
+		assert_int_equal(tls_key_rsa_bits(key), pairs[i].bits);
+		assert_true(tls_key_add_rsa_public(key, &der));
+		assert_in_range(der.len, pairs[i].bits / 8 + 30, pairs[i].bits / 8 + 40);
+		assert_non_null(memmem(leaf->data, leaf->data_len, der.at, der.len));
+		buf_free(&der);
+		tls_key_free(key);
+		tls_chain_free(chain);
+	}
+	struct tls_key *ec = read_key("ec256.key");
+	assert_int_equal(tls_key_rsa_bits(ec), 0);
+	tls_key_free(ec);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +316,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_leaf_does_no_harm),
 		cmocka_unit_test(keys_sign_sha256_sha384_and_sha512),
 		cmocka_unit_test(a_request_that_makes_no_sense_is_not_signed),
+		cmocka_unit_test(the_public_half_of_an_rsa_key_is_that_of_its_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
