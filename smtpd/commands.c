@@ -99,7 +99,7 @@ static int run_mail(void *arg, struct slice argument)
 	case ADDRESS_GOOD:
 		break;
 	}
-	switch (params_read(argument, PARAMS_MAIL, &params)) {
+	switch (params_read(argument, PARAMS_MAIL, session_may_ask_reports(session), &params)) {
 	case PARAMS_MALFORMED:
 		return say_fault(session, REPLY_BAD_PARAMETER);
 	case PARAMS_UNKNOWN:
@@ -117,6 +117,8 @@ static int run_mail(void *arg, struct slice argument)
 	}
 	session->refused = false;
 	session->declared_size = params.size;
+	session->ret = params.ret;
+	buf_add_slice(&session->envid, params.envid);
 	if (!session->has_mailed) {
 		session->has_mailed = true;
 		session_renew_patience(session);
@@ -124,9 +126,9 @@ static int run_mail(void *arg, struct slice argument)
 	return say(session, REPLY_SENDER_OK, SESSION_SENDER);
 }
 
-static enum reply judge_recipient(struct session *session, struct slice argument, char *address)
+static enum reply judge_recipient(
+	struct session *session, struct slice argument, char *address, struct params *params)
 {
-	struct params params;
 	struct err e;
 	uint64_t most = session->visitor->config->max_recipients;
 	switch (address_take_path(&argument, ADDRESS_RECIPIENT, address)) {
@@ -139,7 +141,7 @@ static enum reply judge_recipient(struct session *session, struct slice argument
 	case ADDRESS_GOOD:
 		break;
 	}
-	switch (params_read(argument, PARAMS_RCPT, &params)) {
+	switch (params_read(argument, PARAMS_RCPT, session_may_ask_reports(session), params)) {
 	case PARAMS_MALFORMED:
 		return REPLY_BAD_PARAMETER;
 	case PARAMS_UNKNOWN:
@@ -163,9 +165,12 @@ static int run_rcpt(void *arg, struct slice argument)
 {
 	struct session *session = arg;
 	char address[ADDRESS_MAX] = "";
-	enum reply reply = judge_recipient(session, argument, address);
+	struct params params;
+	enum reply reply = judge_recipient(session, argument, address, &params);
 	if (reply == REPLY_RECIPIENT_OK) {
-		session_add_recipient(session, address);
+		const struct envelope_recipient recipient = {
+			slice_of(address), params.notify, params.orcpt};
+		session_add_recipient(session, &recipient);
 		return say(session, reply, SESSION_RECIPIENTS);
 	}
 	session->refused = true;

@@ -222,6 +222,8 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 		.sender = slice_of(session->sender),
 		.recipients = session->recipients,
 		.recipient_count = session->recipient_count,
+		.envid = buf_slice(&session->envid),
+		.ret = session->ret,
 		.received = buf_slice(&received),
 	};
 	memcpy(delivery.queue_id, queue_id, sizeof(delivery.queue_id));

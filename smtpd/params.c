@@ -18,20 +18,84 @@ static bool take_body(struct slice value, struct params *params)
 	       slice_equal_nocase(value, SLICE("7BIT"));
 }
 
+static bool take_ret(struct slice value, struct params *params)
+{
+	params->ret = slice_equal_nocase(value, SLICE("FULL")) ? RETURN_FULL : RETURN_HEADERS;
+	return params->ret == RETURN_FULL || slice_equal_nocase(value, SLICE("HDRS"));
+}
+
+/* It will stand in the header of a report, decoded. */
+static bool is_xtext(struct slice text)
+{
+	struct buf decoded = {0};
+	bool good = text.len > 0 && text_from_xtext(text, &decoded) &&
+		    text_is_printable(buf_slice(&decoded));
+	buf_free(&decoded);
+	return good;
+}
+
+static bool take_envid(struct slice value, struct params *params)
+{
+	params->envid = value;
+	return value.len < ENVID_MAX && is_xtext(value);
+}
+
+static bool take_notify(struct slice value, struct params *params)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} words[] = {{"NEVER", NOTIFY_NEVER}, {"SUCCESS", NOTIFY_SUCCESS},
+		{"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY}};
+	for (bool more = true; more;) {
+		unsigned bit = 0;
+		more = slice_find(value, ',') < value.len;
+		struct slice word = slice_cut(&value, ',');
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (slice_equal_nocase(word, slice_of(words[i].word)))
+				bit = words[i].bit;
+		if (bit == 0)
+			return false;
+		params->notify |= bit;
+	}
+	return !(params->notify & NOTIFY_NEVER) || params->notify == NOTIFY_NEVER;
+}
+
+/* The type of an address is an atom; no value holds a "=". */
+static bool take_orcpt(struct slice value, struct params *params)
+{
+	struct slice address = value;
+	struct slice type = slice_cut(&address, ';');
+	params->orcpt = value;
+	for (size_t i = 0; i < type.len; i++)
+		if (!syntax_is_atext(type.at[i]) || type.at[i] == '=')
+			return false;
+	return value.len < ORCPT_MAX && type.len > 0 && is_xtext(address);
+}
+
+/* What staff alone may say asks for reports: a stranger gets none. */
 static const struct {
 	const char *keyword;
 	enum params_command command;
+	bool staff;
 	bool (*take)(struct slice value, struct params *params);
-	const char *announced;
+	const char *announced; /* NULL: by another row */
 } rows[] = {
-	{"SIZE", PARAMS_MAIL, take_size, PARAMS_SIZE_WORD},
-	{"BODY", PARAMS_MAIL, take_body, "8BITMIME"},
+	{"SIZE", PARAMS_MAIL, false, take_size, PARAMS_SIZE_WORD},
+	{"BODY", PARAMS_MAIL, false, take_body, "8BITMIME"},
+	{"RET", PARAMS_MAIL, true, take_ret, NULL},
+	{"ENVID", PARAMS_MAIL, true, take_envid, NULL},
+	{"NOTIFY", PARAMS_RCPT, true, take_notify, NULL},
+	{"ORCPT", PARAMS_RCPT, true, take_orcpt, NULL},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-const char *params_announced(size_t n)
+const char *params_announced(size_t n, bool staff)
 {
-	return n < ROWS ? rows[n].announced : NULL;
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].announced && (staff || !rows[i].staff) && n-- == 0)
+			return rows[i].announced;
+	return NULL;
 }
 
 static bool is_keyword(struct slice text)
@@ -44,7 +108,17 @@ static bool is_keyword(struct slice text)
 	return text.len > 0;
 }
 
-enum params_fault params_read(struct slice text, enum params_command command, struct params *params)
+static size_t find_row(struct slice keyword, enum params_command command, bool staff)
+{
+	size_t row = 0;
+	while (row < ROWS && !(rows[row].command == command && (staff || !rows[row].staff) &&
+				     slice_equal_nocase(keyword, slice_of(rows[row].keyword))))
+		row++;
+	return row;
+}
+
+enum params_fault params_read(
+	struct slice text, enum params_command command, bool staff, struct params *params)
 {
 	*params = (struct params){0};
 	unsigned seen = 0; /* bits of rows */
@@ -55,11 +129,7 @@ enum params_fault params_read(struct slice text, enum params_command command, st
 		struct slice keyword = slice_cut(&value, '=');
 		if (!is_keyword(keyword) || !text_is_printable(value))
 			return PARAMS_MALFORMED;
-		size_t row = 0;
-		while (row < ROWS &&
-			!(rows[row].command == command &&
-				slice_equal_nocase(keyword, slice_of(rows[row].keyword))))
-			row++;
+		size_t row = find_row(keyword, command, staff);
 		if (row == ROWS)
 			return PARAMS_UNKNOWN;
 		if ((seen & 1u << row) || !rows[row].take(value, params))

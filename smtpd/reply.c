@@ -150,7 +150,7 @@ static void add_extensions(struct buf *words, const struct session *session)
 {
 	const char *word;
 	buf_add_text(words, "PIPELINING\nENHANCEDSTATUSCODES\n");
-	for (size_t i = 0; (word = params_announced(i)); i++) {
+	for (size_t i = 0; (word = params_announced(i, session_may_ask_reports(session))); i++) {
 		buf_add_text(words, word);
 		if (slice_equal(slice_of(word), SLICE(PARAMS_SIZE_WORD)))
 			buf_printf(words, " %llu",

@@ -28,6 +28,12 @@ bool session_is_submission(const struct session *session)
 	return session->dialog.has & SESSION_SUBMISSION;
 }
 
+/* EHLO is answered before the login, which must be to come. */
+bool session_may_ask_reports(const struct session *session)
+{
+	return session_is_submission(session) && session->dialog.has & SESSION_MAY_LOGIN;
+}
+
 /* ---- how long a client may take ---- */
 
 static int64_t idle_ms(const struct session *session)
@@ -86,7 +92,14 @@ static int see_roles(void *arg, const struct dialog_command *command)
 
 /* ---- the envelope ---- */
 
-void session_add_recipient(struct session *session, const char *address)
+static struct slice copy(struct slice text)
+{
+	struct buf copied = {0};
+	buf_add_slice(&copied, text);
+	return buf_slice(&copied);
+}
+
+void session_add_recipient(struct session *session, const struct envelope_recipient *recipient)
 {
 	if (session->recipient_count == session->recipient_cap) {
 		session->recipient_cap = session->recipient_cap ? 2 * session->recipient_cap : 4;
@@ -94,19 +107,25 @@ void session_add_recipient(struct session *session, const char *address)
 			session->recipients, session->recipient_cap * sizeof(*session->recipients));
 	}
 	session->recipients[session->recipient_count++] =
-		(struct envelope_recipient){.address = slice_of(must_copy(address))};
+		(struct envelope_recipient){.address = copy(recipient->address),
+			.notify = recipient->notify,
+			.orcpt = copy(recipient->orcpt)};
 }
 
 void session_forget_mail(struct session *session)
 {
 	data_forget(session);
-	for (size_t i = 0; i < session->recipient_count; i++)
+	for (size_t i = 0; i < session->recipient_count; i++) {
 		free((char *)session->recipients[i].address.at);
+		free((char *)session->recipients[i].orcpt.at);
+	}
 	free(session->recipients);
 	session->recipients = NULL;
 	session->recipient_count = session->recipient_cap = 0;
 	session->sender[0] = '\0';
 	session->declared_size = 0;
+	buf_free(&session->envid);
+	session->ret = RETURN_DEFAULT;
 	session->refused = false;
 }
 

@@ -42,7 +42,9 @@ struct session {
 	/* the envelope */
 	char sender[ADDRESS_MAX];
 	uint64_t declared_size; /* SIZE= of MAIL; 0: not said */
-	bool refused;           /* MAIL or a RCPT: what was sent behind it is no fault */
+	struct buf envid;
+	enum dsn_return ret;
+	bool refused; /* MAIL or a RCPT: what was sent behind it is no fault */
 	struct envelope_recipient *recipients; /* taken ones, in order; the octets are ours */
 	size_t recipient_count, recipient_cap;
 
@@ -53,7 +55,9 @@ struct session {
 void session_renew_patience(struct session *session);
 bool session_is_lmtp(const struct session *session);
 bool session_is_submission(const struct session *session);
-void session_add_recipient(struct session *session, const char *address);
+/* May it ask for reports? (RFC 3461) */
+bool session_may_ask_reports(const struct session *session);
+void session_add_recipient(struct session *session, const struct envelope_recipient *recipient);
 /* Forgets the envelope and the message: RSET, EHLO, the end of a message. */
 void session_forget_mail(struct session *session);
 

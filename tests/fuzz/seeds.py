@@ -115,7 +115,7 @@ def seeds(target):
     elif target == "address":
         yield from lines(rb"MAIL|RCPT", "smtp", "lmtp")
     elif target == "params":
-        for n, text in lines(rb"MAIL|RCPT", "smtp", "lmtp"):
+        for n, text in lines(rb"MAIL|RCPT", "smtp", "lmtp", "submission"):
             yield n, text.partition(b">")[2]
     elif target == "sasl":
         yield from lines(rb"AUTH", "pop3")
