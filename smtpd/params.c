@@ -45,8 +45,12 @@ static bool take_notify(struct slice value, struct params *params)
 	static const struct {
 		const char *word;
 		unsigned bit;
-	} words[] = {{"NEVER", NOTIFY_NEVER}, {"SUCCESS", NOTIFY_SUCCESS},
-		{"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY}};
+	} words[] = {
+		{"SUCCESS", NOTIFY_SUCCESS}, {"FAILURE", NOTIFY_FAILURE}, {"DELAY", NOTIFY_DELAY}};
+	if (slice_equal_nocase(value, SLICE("NEVER"))) { /* stands alone */
+		params->notify = NOTIFY_NEVER;
+		return true;
+	}
 	for (bool more = true; more;) {
 		unsigned bit = 0;
 		more = slice_find(value, ',') < value.len;
@@ -58,7 +62,7 @@ static bool take_notify(struct slice value, struct params *params)
 			return false;
 		params->notify |= bit;
 	}
-	return !(params->notify & NOTIFY_NEVER) || params->notify == NOTIFY_NEVER;
+	return true;
 }
 
 /* The type of an address is an atom; no value holds a "=". */

@@ -154,8 +154,8 @@ static void a_wish_that_makes_no_sense_is_malformed(void **state)
 		" ENVID=a+2b", " ENVID=a+", " ENVID=a+2", " ENVID=+00", " ENVID=a+0D+0A",
 		" ENVID=+7F", " ENVID=+C3+A9", " ENVID=a\tb", " ENVID=a ENVID=a"};
 	static const char *const of_rcpt[] = {" NOTIFY", " NOTIFY=", " NOTIFY=,",
-		" NOTIFY=NEVER,SUCCESS", " NOTIFY=SUCCESS,NEVER", " NOTIFY=SUCCESS,",
-		" NOTIFY=,SUCCESS", " NOTIFY=SUCCESS,,DELAY", " NOTIFY=ALWAYS",
+		" NOTIFY=NEVER,SUCCESS", " NOTIFY=SUCCESS,NEVER", " NOTIFY=NEVER,NEVER",
+		" NOTIFY=SUCCESS,", " NOTIFY=,SUCCESS", " NOTIFY=SUCCESS,,DELAY", " NOTIFY=ALWAYS",
 		" NOTIFY=SUCCESS;DELAY", " NOTIFY=NEVER NOTIFY=NEVER", " ORCPT",
 		" ORCPT=", " ORCPT=a@b", " ORCPT=rfc822", " ORCPT=rfc822;", " ORCPT=;a@b",
 		" ORCPT=rfc 822;a@b", " ORCPT=r(c;a@b", " ORCPT=a=b;c", " ORCPT=rfc822;a=b@c",
