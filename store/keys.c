@@ -1,5 +1,6 @@
 /* The private keys, and nothing else. A certificate renewed while sessions of
- * the old one are shaking hands needs both: the last few keys are held. */
+ * the old one are shaking hands needs both, and a selector that was changed while
+ * deliveries are under way: the last few keys of either kind are held. */
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "store/requests.h"
@@ -11,12 +12,17 @@
 
 static struct {
 	struct role_birth *birth;
-	struct tls_key *held[KEYS_HELD]; /* a ring */
+	struct tls_key *held[KEYS_HELD]; /* of certificates; a ring */
 	size_t next;
+	struct dkim_key {
+		char selector[CONFIG_NAME_MAX];
+		struct tls_key *key;
+	} dkim[KEYS_HELD]; /* a ring, too */
+	size_t next_dkim;
 } keys;
 
 /* What a channel's owner points to. */
-static char greeted, spent;
+static char greeted, spent, delivery;
 
 static const struct tls_key *find(const unsigned char *key_id)
 {
@@ -26,7 +32,15 @@ static const struct tls_key *find(const unsigned char *key_id)
 	return NULL;
 }
 
-/* ---- sessions ---- */
+static struct dkim_key *find_dkim(const char *selector)
+{
+	for (size_t i = 0; i < KEYS_HELD; i++)
+		if (keys.dkim[i].key && strcmp(keys.dkim[i].selector, selector) == 0)
+			return &keys.dkim[i];
+	return NULL;
+}
+
+/* ---- sessions and deliveries ---- */
 
 static void sign(struct role_channel *from, const struct frame *frame)
 {
@@ -47,15 +61,38 @@ static void sign(struct role_channel *from, const struct frame *frame)
 	role_answer(from, ANSWER_OK, (struct slice){(const char *)signature, len});
 }
 
+static void sign_dkim(struct role_channel *from, const struct frame *frame)
+{
+	char selector[CONFIG_NAME_MAX];
+	unsigned char digest[DIGEST_SIZE], signature[TLS_SIGNATURE_MAX];
+	struct err e;
+	if (request_sign_dkim_read(frame, selector, digest, &e) < 0) {
+		role_refuse(from, e.text);
+		return;
+	}
+	const struct dkim_key *found = find_dkim(selector);
+	size_t len = found ? tls_key_sign_sha256(found->key, digest, signature) : 0;
+	if (len == 0) {
+		err_set(&e, ERR_MISSING, "no key signs as %s", selector);
+		role_answer_error(from, &e);
+		return;
+	}
+	role_answer(from, ANSWER_OK, (struct slice){(const char *)signature, len});
+}
+
 static void take(struct role_channel *from, struct frame *frame)
 {
 	struct hello hello;
 	struct err e;
 	if (!from->owner) {
+		from->owner = &greeted;
 		if (request_hello_read(frame, &hello, &e) < 0)
 			role_refuse(from, e.text);
-		from->owner = &greeted;
-	} else if (frame->type != REQUEST_SIGN) {
+		else if (hello.service == SERVICE_DELIVERY)
+			from->owner = &delivery;
+	} else if (from->owner == &delivery && frame->type == REQUEST_SIGN_DKIM) {
+		sign_dkim(from, frame);
+	} else if (from->owner == &delivery || frame->type != REQUEST_SIGN) {
 		role_refuse(from, "asks the keys for what they do not do");
 	} else if (from->owner == &spent) {
 		role_refuse(from, "asks for a second signature");
@@ -98,19 +135,57 @@ static int take_key(const struct frame *frame, unsigned char wanted[TLS_KEY_ID_S
 	return 0;
 }
 
+static int take_dkim_key(const struct frame *frame, char selector[CONFIG_NAME_MAX], struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	char path[2 * CONFIG_PATH_MAX];
+	unpack_text(&in, selector, CONFIG_NAME_MAX);
+	unpack_text(&in, path, sizeof(path));
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	struct tls_key *key;
+	if (tls_key_read(&key, frame->fds[0], path, e) < 0)
+		return -1;
+	if (tls_key_rsa_bits(key) < DKIM_BITS_LEAST) {
+		tls_key_free(key);
+		return err_set(e, ERR_INPUT, "%s: mail is signed by RSA keys of %d bits or more",
+			path, DKIM_BITS_LEAST);
+	}
+	struct dkim_key *place = find_dkim(selector);
+	if (!place) {
+		place = &keys.dkim[keys.next_dkim];
+		keys.next_dkim = (keys.next_dkim + 1) % KEYS_HELD;
+	}
+	tls_key_free(place->key);
+	place->key = key;
+	strcpy(place->selector, selector);
+	return 0;
+}
+
 static void hear_master(struct frame *frame)
 {
 	struct err e;
 	struct buf answer = {0};
 	unsigned char key_id[TLS_KEY_ID_SIZE];
-	if (frame->type != MASTER_KEY_FILE || frame->fd_count != 1)
+	char selector[CONFIG_NAME_MAX] = "";
+	int done;
+	unsigned taken, refused;
+	if (frame->fd_count != 1)
 		return;
-	int done = take_key(frame, key_id, &e);
-	pack_fixed(&answer, key_id, sizeof(key_id));
+	if (frame->type == MASTER_KEY_FILE) {
+		taken = MASTER_KEY_TAKEN, refused = MASTER_KEY_REFUSED;
+		done = take_key(frame, key_id, &e);
+		pack_fixed(&answer, key_id, sizeof(key_id));
+	} else if (frame->type == MASTER_DKIM_KEY) {
+		taken = MASTER_DKIM_TAKEN, refused = MASTER_DKIM_REFUSED;
+		done = take_dkim_key(frame, selector, &e);
+		pack_text(&answer, selector);
+	} else {
+		return;
+	}
 	pack_text(&answer, done < 0 ? e.text : "");
 	/* If the master has gone, the loop ends. */
-	channel_send_buf(
-		&keys.birth->master, done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &answer, &e);
+	channel_send_buf(&keys.birth->master, done < 0 ? refused : taken, &answer, &e);
 	buf_free(&answer);
 }
 
@@ -123,7 +198,9 @@ int keys_run(struct role_birth *birth, struct err *e)
 	if (sandbox_seal(SEAL_CLOSED_ROLE, e) < 0)
 		return -1;
 	int done = role_run(&program, birth, e);
-	for (size_t i = 0; i < KEYS_HELD; i++)
+	for (size_t i = 0; i < KEYS_HELD; i++) {
 		tls_key_free(keys.held[i]);
+		tls_key_free(keys.dkim[i].key);
+	}
 	return done;
 }

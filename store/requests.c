@@ -433,3 +433,28 @@ int request_sign_read(const struct frame *frame, struct tls_signing *what, struc
 	memcpy(what->hash, hash.at, hash.len);
 	return 0;
 }
+
+int request_sign_dkim(struct channel *keys, const char *selector,
+	const unsigned char digest[DIGEST_SIZE], unsigned char signature[TLS_SIGNATURE_MAX],
+	struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	pack_text(&body, selector);
+	pack_fixed(&body, digest, DIGEST_SIZE);
+	if (ask(keys, REQUEST_SIGN_DKIM, &body, &frame, e) < 0)
+		return -1;
+	if (frame.body.len == 0 || frame.body.len > TLS_SIGNATURE_MAX)
+		return err_set(e, ERR_GONE, "a signature of %zu octets is none", frame.body.len);
+	memcpy(signature, frame.body.at, frame.body.len);
+	return (int)frame.body.len;
+}
+
+int request_sign_dkim_read(const struct frame *frame, char selector[CONFIG_NAME_MAX],
+	unsigned char digest[DIGEST_SIZE], struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	unpack_text(&in, selector, CONFIG_NAME_MAX);
+	unpack_fixed(&in, digest, DIGEST_SIZE);
+	return unpack_end(&in, e);
+}

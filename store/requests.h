@@ -40,12 +40,16 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
 
 	/* to the keys role */
-	REQUEST_SIGN, /* one a channel */
+	REQUEST_SIGN,      /* sessions, one a channel: a handshake */
+	REQUEST_SIGN_DKIM, /* delivery: selector, digest */
 
 	/* between the master and a role */
 	MASTER_KEY_FILE,      /* to keys: a chain's key id, the key's path and descriptor */
 	MASTER_KEY_TAKEN,     /* from keys: that key id, and no text */
 	MASTER_KEY_REFUSED,   /* from keys: that key id, and why */
+	MASTER_DKIM_KEY,      /* to keys: a selector, the key's path and descriptor */
+	MASTER_DKIM_TAKEN,    /* from keys: that selector, and no text */
+	MASTER_DKIM_REFUSED,  /* from keys: that selector, and why */
 	MASTER_KNOWN_ADDRESS, /* from the directory: somebody logged in from there */
 };
 
@@ -185,7 +189,17 @@ int request_note(struct store *store, const struct frame *frame,
 size_t request_sign(struct channel *keys, const struct tls_signing *what,
 	unsigned char signature[TLS_SIGNATURE_MAX]);
 
+/* For a delivery: the signature (PKCS#1 v1.5, SHA-256) by the key of `selector`; its
+ * length, -1 where there is none. ERR_MISSING: no such key is held. */
+int request_sign_dkim(struct channel *keys, const char *selector,
+	const unsigned char digest[DIGEST_SIZE], unsigned char signature[TLS_SIGNATURE_MAX],
+	struct err *e);
+
+#define DKIM_BITS_LEAST 1024 /* of such a key (RFC 8301, 3.2) */
+
 /* For the keys role. */
 int request_sign_read(const struct frame *frame, struct tls_signing *what, struct err *e);
+int request_sign_dkim_read(const struct frame *frame, char selector[CONFIG_NAME_MAX],
+	unsigned char digest[DIGEST_SIZE], struct err *e);
 
 #endif

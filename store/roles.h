@@ -5,8 +5,9 @@
 
 #include "base/role.h"
 
-/* Holds the private keys and signs TLS handshakes, one a channel. Sealed from
- * its first breath: the key's file comes as a descriptor (MASTER_KEY_FILE). */
+/* Holds the private keys and signs: handshakes, one a channel, and for deliveries the
+ * mail that leaves. Sealed from its first breath: the keys' files come as descriptors
+ * (MASTER_KEY_FILE, MASTER_DKIM_KEY). */
 int keys_run(struct role_birth *birth, struct err *e);
 
 /* The only server process that writes the store: files, deletes, purges;

@@ -13,6 +13,7 @@ from test_life import serves
 
 SMTP, LMTP, SUBMISSION, POP3 = "SERVICE_SMTP", "SERVICE_LMTP", "SERVICE_SUBMISSION", "SERVICE_POP3"
 DIRECTORY = "SERVICE_DIRECTORY"
+DELIVERY, RELAY = "SERVICE_DELIVERY", "SERVICE_RELAY"
 ANI, BUDI = "ani@kantor.example", "budi@kantor.example"
 NO_TICKET = bytes(64)
 
@@ -61,7 +62,13 @@ UNASKED = [
     ("directory", SUBMISSION, "REQUEST_STORE_FILES REQUEST_MAY_SEND REQUEST_TELL_DAMAGE REQUEST_SIGN"),
     ("directory", POP3, "REQUEST_RESOLVE REQUEST_MAY_SEND REQUEST_STORE_FILES REQUEST_TELL_DAMAGE REQUEST_DELIVER"),
     ("keys", POP3, "REQUEST_LOGIN REQUEST_DELIVER MASTER_KEY_FILE MASTER_KEY_TAKEN"),
-    ("keys", SMTP, "REQUEST_TICKET_KEY MASTER_KEY_FILE"),
+    ("keys", SMTP, "REQUEST_TICKET_KEY MASTER_KEY_FILE REQUEST_SIGN_DKIM"),
+    ("keys", LMTP, "REQUEST_SIGN_DKIM"),
+    ("keys", SUBMISSION, "REQUEST_SIGN_DKIM"),
+    ("keys", POP3, "REQUEST_SIGN_DKIM"),
+    ("keys", DIRECTORY, "REQUEST_SIGN_DKIM"),
+    ("keys", RELAY, "REQUEST_SIGN_DKIM"),
+    ("keys", DELIVERY, "REQUEST_SIGN REQUEST_TICKET_KEY MASTER_DKIM_KEY MASTER_DKIM_TAKEN"),
 ]
 
 
@@ -136,6 +143,9 @@ FIELDS = {
     "an address past the end": ("directory", SMTP, frame("REQUEST_RESOLVE", number(2**63) + number(0))),
     "no digest": ("keys", POP3, frame("REQUEST_SIGN")),
     "a digest of 65 octets": ("keys", POP3, sign(bytes(65))),
+    "no digest of mail": ("keys", DELIVERY, frame("REQUEST_SIGN_DKIM", text("office"))),
+    "a digest of 33 octets": ("keys", DELIVERY, frame("REQUEST_SIGN_DKIM", text("office") + bytes(33))),
+    "a selector of 400 letters": ("keys", DELIVERY, frame("REQUEST_SIGN_DKIM", text("x" * 400) + bytes(32))),
     "a digest past the end": ("keys", POP3, frame("REQUEST_SIGN", bytes(32) + number(4) + number(2**64 - 1))),
 }
 

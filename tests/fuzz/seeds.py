@@ -101,6 +101,9 @@ def frames(target):
         yield "signs", b"\2\1\0\0\40" + bytes(range(32)) + b"\1\0\0\40" + bytes(32)
         yield "refuses", b"\0\1\0\44\40" + bytes(range(32))
         yield "asks", b"\1\0\5other"
+        yield "mail", b"\x80\xfe\1\40" + bytes(range(32)) + b"\xfe\0\40" + bytes(32) + b"\xfe\1\37" + bytes(31)
+        yield "no-mail", b"\3\xfe\1\40" + bytes(32)
+        yield "no-handshake", b"\x80\1\0\0\40" + bytes(range(32))
 
 
 HASHES = ("$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",

@@ -49,6 +49,12 @@ static void what_a_service_may_not_ask_ends_its_channel(void **state)
 		{DIRECTORY, SERVICE_POP3, ROLE_CONFIG},
 		{KEYS, SERVICE_POP3, REQUEST_LOGIN},
 		{KEYS, SERVICE_SMTP, MASTER_KEY_FILE},
+		{KEYS, SERVICE_SMTP, REQUEST_SIGN_DKIM},
+		{KEYS, SERVICE_SUBMISSION, REQUEST_SIGN_DKIM},
+		{KEYS, SERVICE_POP3, REQUEST_SIGN_DKIM},
+		{KEYS, SERVICE_RELAY, REQUEST_SIGN_DKIM},
+		{KEYS, SERVICE_DELIVERY, REQUEST_SIGN},
+		{KEYS, SERVICE_DELIVERY, MASTER_DKIM_KEY},
 	};
 	struct house *house = *state;
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
@@ -144,6 +150,8 @@ static void frames_of_the_right_type_with_wrong_fields_are_refused(void **state)
 		{DIRECTORY, SERVICE_SMTP, REQUEST_RESOLVE, {"", 0}},
 		{DIRECTORY, SERVICE_SMTP, REQUEST_RESOLVE, {"\0\0\0\0\0\0\0\0", 8}},
 		{KEYS, SERVICE_POP3, REQUEST_SIGN, {"", 0}},
+		{KEYS, SERVICE_DELIVERY, REQUEST_SIGN_DKIM, {"", 0}},
+		{KEYS, SERVICE_DELIVERY, REQUEST_SIGN_DKIM, {"\0\0\0\0\0\0\0\0", 8}},
 	};
 	struct house *house = *state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -355,6 +363,84 @@ static void the_keys_sign_once_a_channel_and_for_keys_they_hold(void **state)
 	buf_free(&body);
 }
 
+#define WHY_MAX sizeof(((struct err *)0)->text)
+
+/* The master's answer to a key that it hands on, its sentence in `why`. */
+static unsigned hand_dkim_key(
+	struct house *house, const char *selector, const char *name, char why[WHY_MAX])
+{
+	struct buf body = {0};
+	char named[CONFIG_NAME_MAX];
+	int fd = tls_client_open_data(name);
+	pack_text(&body, selector);
+	pack_text(&body, name);
+	struct iovec part = {body.at, body.len};
+	struct channel *keys = &house->masters[KEYS];
+	assert_int_equal(channel_send(keys, MASTER_DKIM_KEY, &part, 1, &fd, 1, &house->e), 0);
+	assert_int_equal(channel_receive(keys, &house->frame, &house->e), 1);
+	struct unpack in = {.rest = house->frame.body};
+	unpack_text(&in, named, sizeof(named));
+	unpack_text(&in, why, WHY_MAX);
+	assert_int_equal(unpack_end(&in, &house->e), 0);
+	assert_string_equal(named, selector);
+	close(fd);
+	buf_free(&body);
+	return house->frame.type;
+}
+
+static void deliveries_have_as_many_digests_signed_as_they_ask(void **state)
+{
+	struct house *house = *state;
+	struct tls_key *own = tls_client_read_key("rsa.key", &house->e);
+	unsigned char wanted[TLS_SIGNATURE_MAX], got[TLS_SIGNATURE_MAX];
+	unsigned char digest[DIGEST_SIZE] = "what is to be signed";
+	char why[WHY_MAX];
+	struct channel keys = join(house, KEYS, SERVICE_DELIVERY);
+	assert_int_equal(request_sign_dkim(&keys, "office", digest, got, &house->e), -1);
+	assert_int_equal(house->e.kind, ERR_MISSING);
+	assert_int_equal(hand_dkim_key(house, "office", "rsa.key", why), MASTER_DKIM_TAKEN);
+	for (int i = 0; i < 100; i++) {
+		digest[0] = (unsigned char)i;
+		size_t len = tls_key_sign_sha256(own, digest, wanted);
+		assert_int_equal(len, 256);
+		assert_int_equal(request_sign_dkim(&keys, "office", digest, got, &house->e), len);
+		assert_memory_equal(got, wanted, len);
+	}
+	channel_close(&keys);
+	tls_key_free(own);
+}
+
+static void a_delivery_under_way_has_the_key_it_began_with(void **state)
+{
+	struct house *house = *state;
+	unsigned char digest[DIGEST_SIZE] = "", got[TLS_SIGNATURE_MAX];
+	char why[WHY_MAX];
+	struct channel keys = join(house, KEYS, SERVICE_DELIVERY);
+	assert_int_equal(hand_dkim_key(house, "old", "rsa.key", why), MASTER_DKIM_TAKEN);
+	assert_int_equal(hand_dkim_key(house, "new", "rsa4096.key", why), MASTER_DKIM_TAKEN);
+	assert_int_equal(request_sign_dkim(&keys, "old", digest, got, &house->e), 256);
+	assert_int_equal(request_sign_dkim(&keys, "new", digest, got, &house->e), 512);
+	/* Another file under the same name replaces the key. */
+	assert_int_equal(hand_dkim_key(house, "old", "rsa4096.key", why), MASTER_DKIM_TAKEN);
+	assert_int_equal(request_sign_dkim(&keys, "old", digest, got, &house->e), 512);
+	channel_close(&keys);
+}
+
+static void a_key_that_cannot_sign_mail_is_refused_in_words(void **state)
+{
+	struct house *house = *state;
+	unsigned char digest[DIGEST_SIZE] = "", got[TLS_SIGNATURE_MAX];
+	char why[WHY_MAX];
+	struct channel keys = join(house, KEYS, SERVICE_DELIVERY);
+	assert_int_equal(hand_dkim_key(house, "office", "ec256.key", why), MASTER_DKIM_REFUSED);
+	assert_non_null(strstr(why, "ec256.key: mail is signed by RSA keys of 1024 bits"));
+	assert_int_equal(hand_dkim_key(house, "office", "make", why), MASTER_DKIM_REFUSED);
+	assert_non_null(strstr(why, "no private key"));
+	assert_int_equal(request_sign_dkim(&keys, "office", digest, got, &house->e), -1);
+	assert_int_equal(house->e.kind, ERR_MISSING);
+	channel_close(&keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +459,9 @@ int main(void)
 		HOUSE_TEST(entries_without_a_ticket_are_not_even_kept),
 		HOUSE_TEST(the_writer_s_death_makes_its_tickets_worthless),
 		HOUSE_TEST(the_keys_sign_once_a_channel_and_for_keys_they_hold),
+		HOUSE_TEST(deliveries_have_as_many_digests_signed_as_they_ask),
+		HOUSE_TEST(a_delivery_under_way_has_the_key_it_began_with),
+		HOUSE_TEST(a_key_that_cannot_sign_mail_is_refused_in_words),
 	};
 	return cmocka_run_group_tests_name("intrusion", tests, prepare, NULL);
 }
