@@ -5,16 +5,14 @@
 #include "base/credentials.h"
 #include "base/der.h"
 #include "base/digest.h"
-#include <errno.h>
-#include <stdio.h>
+#include "base/names.h"
+#include "base/pem.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* A PEM file with more than this is none. */
+/* More than this is no chain and no key. */
 #define FILE_MAX_OCTETS  (256 * 1024)
 #define CERTIFICATES_MAX 16
-#define PEM_NAME_MAX     128 /* as BearSSL has it */
 
 struct tls_chain {
 	br_x509_certificate certificates[CERTIFICATES_MAX];
@@ -28,63 +26,6 @@ struct tls_key {
 	br_skey_decoder_context decoder; /* holds the key's numbers */
 	unsigned char id[TLS_KEY_ID_SIZE];
 };
-
-/* ---- PEM ---- */
-
-static int read_file(struct buf *text, int fd, const char *path, struct err *e)
-{
-	/* Room at once, so that a key's octets are not left behind by a move. */
-	buf_reserve(text, FILE_MAX_OCTETS + 1);
-	while (text->len <= FILE_MAX_OCTETS) {
-		ssize_t got = pread(fd, text->at + text->len, FILE_MAX_OCTETS + 1 - text->len,
-			(off_t)text->len);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_set_errno(e, "%s", path);
-		if (got == 0)
-			break;
-		text->len += (size_t)got;
-	}
-	if (text->len > FILE_MAX_OCTETS)
-		return err_set(e, ERR_INPUT, "%s: too large for a PEM file", path);
-	/* The decoder takes the CR of a file from Windows for a part of the name. */
-	size_t kept = 0;
-	for (size_t i = 0; i < text->len; i++)
-		if (text->at[i] != '\r')
-			text->at[kept++] = text->at[i];
-	text->len = kept;
-	buf_add_char(text, '\n'); /* the decoder wants one behind the last line */
-	return 0;
-}
-
-static void append(void *out, const void *octets, size_t len)
-{
-	buf_add(out, octets, len);
-}
-
-/* The next object of a PEM text: its name and its octets. 1 found, 0 none
- * left, -1 not PEM. */
-static int next_object(br_pem_decoder_context *decoder, struct slice *text, char name[PEM_NAME_MAX],
-	struct buf *octets)
-{
-	while (text->len > 0) {
-		*text = slice_from(*text, br_pem_decoder_push(decoder, text->at, text->len));
-		switch (br_pem_decoder_event(decoder)) {
-		case BR_PEM_BEGIN_OBJ:
-			snprintf(name, PEM_NAME_MAX, "%s", br_pem_decoder_name(decoder));
-			buf_clear(octets);
-			buf_reserve(octets, text->len);
-			br_pem_decoder_setdest(decoder, append, octets);
-			break;
-		case BR_PEM_END_OBJ:
-			return 1;
-		case BR_PEM_ERROR:
-			return -1;
-		}
-	}
-	return 0;
-}
 
 /* ---- public keys ---- */
 
@@ -141,20 +82,21 @@ static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e
 			return err_set(e, ERR_INPUT, "%s: RSA keys go up to 4096 bits here", path);
 		id_of_rsa(chain->key_id, rsa->n, rsa->nlen);
 	}
-	/* BearSSL counts days from the year 0: 719,528 to the epoch. */
-	chain->expires =
-		((int64_t)decoder.notafter_days - 719528) * 86400 + decoder.notafter_seconds;
+	chain->expires = credentials_to_unix(decoder.notafter_days, decoder.notafter_seconds);
 	return 0;
+}
+
+int64_t credentials_to_unix(uint32_t days, uint32_t seconds)
+{
+	return ((int64_t)days - CREDENTIALS_DAYS_TO_1970) * 86400 + seconds;
 }
 
 static int read_chain(struct tls_chain *chain, struct slice text, const char *path, struct err *e)
 {
-	br_pem_decoder_context pem;
 	struct buf octets = {0};
 	char name[PEM_NAME_MAX];
 	int found;
-	br_pem_decoder_init(&pem);
-	while ((found = next_object(&pem, &text, name, &octets)) == 1) {
+	while ((found = pem_next(&text, name, &octets)) == 1) {
 		if (strcmp(name, "CERTIFICATE") != 0 && strcmp(name, "X509 CERTIFICATE") != 0)
 			continue;
 		if (chain->count == CERTIFICATES_MAX) {
@@ -166,7 +108,6 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 		next->data = memcpy(must_alloc(octets.len), octets.at, octets.len);
 	}
 	buf_wipe(&octets); /* a key may stand in the same file */
-	wipe(&pem, sizeof(pem));
 	if (found == -1)
 		return err_set(e, ERR_INPUT, "%s: not a PEM file of up to %d certificates", path,
 			CERTIFICATES_MAX);
@@ -181,7 +122,7 @@ int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct er
 	struct tls_chain *read = must_alloc(sizeof(*read));
 	struct buf text = {0};
 	int outcome = -1;
-	if (read_file(&text, fd, path, e) == 0)
+	if (pem_read_file(&text, fd, path, FILE_MAX_OCTETS, e) == 0)
 		outcome = read_chain(read, buf_slice(&text), path, e);
 	buf_wipe(&text);
 	if (outcome == 0)
@@ -221,85 +162,10 @@ const br_x509_certificate *credentials_certificates(const struct tls_chain *chai
 	return chain->certificates;
 }
 
-/* ---- names in the leaf ---- */
-
-#define OID_COMMON_NAME      SLICE("\x55\x04\x03")
-#define OID_SUBJECT_ALT_NAME SLICE("\x55\x1D\x11")
-
-/* The subject and the extensions, empty where there are none. (RFC 5280, 4.1) */
-static void find_subject_and_extensions(
-	struct slice certificate, struct slice *subject, struct slice *extensions)
-{
-	struct slice tbs, part;
-	*subject = *extensions = SLICE("");
-	if (!der_take(&certificate, DER_SEQUENCE, &certificate) ||
-		!der_take(&certificate, DER_SEQUENCE, &tbs))
-		return;
-	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(0), &part); /* version */
-	if (!der_take(&tbs, DER_INTEGER, &part) ||         /* serial number */
-		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* signature algorithm */
-		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* issuer */
-		!der_take(&tbs, DER_SEQUENCE, &part) ||    /* validity */
-		!der_take(&tbs, DER_SEQUENCE, subject) ||
-		!der_take(&tbs, DER_SEQUENCE, &part)) /* public key */
-		return;
-	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(1), &part); /* unique identifiers */
-	der_take(&tbs, DER_CONTEXT_CONSTRUCTED(2), &part);
-	if (der_take(&tbs, DER_CONTEXT_CONSTRUCTED(3), &part))
-		der_take(&part, DER_SEQUENCE, extensions);
-}
-
-static struct slice find_alternative_names(struct slice extensions)
-{
-	struct slice extension, oid, critical, value, names;
-	while (der_take(&extensions, DER_SEQUENCE, &extension)) {
-		if (!der_take(&extension, DER_OID, &oid) || !slice_equal(oid, OID_SUBJECT_ALT_NAME))
-			continue;
-		der_take(&extension, DER_BOOLEAN, &critical);
-		if (der_take(&extension, DER_OCTET_STRING, &value) &&
-			der_take(&value, DER_SEQUENCE, &names))
-			return names;
-	}
-	return SLICE("");
-}
-
-/* "*.kantor.example" is good for "mail.kantor.example" and for nothing deeper.
- * (RFC 6125, 6.4.3) */
-static bool name_covers(struct slice name, struct slice hostname)
-{
-	if (slice_has_prefix(name, SLICE("*."))) {
-		size_t label = slice_find(hostname, '.');
-		if (label == 0)
-			return false;
-		name = slice_from(name, 1);
-		hostname = slice_from(hostname, label);
-	}
-	return hostname.len > 0 && slice_equal_nocase(name, hostname);
-}
-
 bool tls_chain_names(const struct tls_chain *chain, const char *hostname)
 {
 	const br_x509_certificate *leaf = &chain->certificates[0];
-	struct slice subject, extensions, name, set, pair, oid;
-	unsigned tag;
-	bool has_dns_names = false;
-	find_subject_and_extensions(
-		(struct slice){(const char *)leaf->data, leaf->data_len}, &subject, &extensions);
-	struct slice names = find_alternative_names(extensions);
-	while (der_next(&names, &tag, &name)) {
-		if (tag != DER_CONTEXT(2)) /* dNSName */
-			continue;
-		has_dns_names = true;
-		if (name_covers(name, slice_of(hostname)))
-			return true;
-	}
-	while (!has_dns_names && der_take(&subject, DER_SET, &set))
-		while (der_take(&set, DER_SEQUENCE, &pair))
-			if (der_take(&pair, DER_OID, &oid) && slice_equal(oid, OID_COMMON_NAME) &&
-				der_next(&pair, &tag, &name) &&
-				name_covers(name, slice_of(hostname)))
-				return true;
-	return false;
+	return names_cover((struct slice){(const char *)leaf->data, leaf->data_len}, hostname);
 }
 
 /* ---- private keys ---- */
@@ -330,19 +196,16 @@ static bool find_key_id(struct tls_key *key)
 
 static int read_key(struct tls_key *key, struct slice text, const char *path, struct err *e)
 {
-	br_pem_decoder_context pem;
 	struct buf octets = {0};
 	char name[PEM_NAME_MAX] = "";
 	int found;
-	br_pem_decoder_init(&pem);
 	do {
-		found = next_object(&pem, &text, name, &octets);
+		found = pem_next(&text, name, &octets);
 	} while (found == 1 && !strstr(name, "PRIVATE KEY"));
 	br_skey_decoder_init(&key->decoder);
 	if (found == 1)
 		br_skey_decoder_push(&key->decoder, octets.at, octets.len);
 	buf_wipe(&octets);
-	wipe(&pem, sizeof(pem));
 	if (strcmp(name, "ENCRYPTED PRIVATE KEY") == 0)
 		return err_set(e, ERR_INPUT,
 			"%s: the key is locked with a passphrase: store it without one "
@@ -366,7 +229,7 @@ int tls_key_read(struct tls_key **key, int fd, const char *path, struct err *e)
 	struct tls_key *read = must_alloc(sizeof(*read));
 	struct buf text = {0};
 	int outcome = -1;
-	if (read_file(&text, fd, path, e) == 0)
+	if (pem_read_file(&text, fd, path, FILE_MAX_OCTETS, e) == 0)
 		outcome = read_key(read, buf_slice(&text), path, e);
 	buf_wipe(&text);
 	if (outcome == 0)

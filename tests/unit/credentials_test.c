@@ -176,7 +176,7 @@ static void what_is_no_chain_is_refused_in_words(void **state)
 	assert_no_chain(SLICE(""), "no certificate in it");
 	assert_no_chain(SLICE("hello\n"), "no certificate in it");
 	assert_no_chain(SLICE("\0\xff\0"), "no certificate in it");
-	assert_no_chain(SLICE("-----BEGIN CERTIFICATE-----\nMIIB"), "no certificate in it");
+	assert_no_chain(SLICE("-----BEGIN CERTIFICATE-----\nMIIB"), "not a PEM file");
 	assert_no_chain(SLICE("-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n"),
 		"not a PEM file");
 	assert_no_chain(SLICE("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
