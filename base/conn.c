@@ -358,14 +358,12 @@ struct slice conn_peek(struct conn *conn)
 
 /* ---- beginning and end ---- */
 
-int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn sign, void *arg,
-	int64_t timeout_ms)
+/* The handshake of conn->tls; NULL: there is nobody to begin it with. */
+static int shake_hands(struct conn *conn, int64_t deadline)
 {
-	int64_t deadline = text_monotonic_ms() + timeout_ms;
 	long outcome = TLS_BROKEN;
-	if (conn_flush(conn) == 0) {
+	if (conn->tls) {
 		buf_free(&conn->out);
-		conn->tls = tls_server_new(chain, sign, arg);
 		do {
 			outcome = tls_handshake(conn->tls, conn->fd);
 		} while ((outcome == TLS_WANT_READ &&
@@ -378,6 +376,35 @@ int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn
 	bool late = outcome == TLS_WANT_READ || outcome == TLS_WANT_WRITE;
 	conn->input = conn->output = late ? CONN_TIMEOUT : CONN_BROKEN;
 	return -1;
+}
+
+int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn sign, void *arg,
+	int64_t timeout_ms)
+{
+	int64_t deadline = text_monotonic_ms() + timeout_ms;
+	if (conn_flush(conn) == 0)
+		conn->tls = tls_server_new(chain, sign, arg);
+	return shake_hands(conn, deadline);
+}
+
+int conn_start_tls_client(struct conn *conn, const struct tls_trust *trust, const char *name,
+	int64_t timeout_ms, struct err *e)
+{
+	int64_t deadline = text_monotonic_ms() + timeout_ms;
+	bool said_more = conn_buffered(conn) > 0;
+	if (!said_more && conn_flush(conn) == 0)
+		conn->tls = tls_client_new(trust, name);
+	if (shake_hands(conn, deadline) == 0)
+		return 0;
+	if (said_more)
+		err_set(e, ERR_GONE, "it said more before TLS began: somebody may have put it in");
+	else if (conn->output == CONN_TIMEOUT)
+		err_set(e, ERR_GONE, "no answer for too long");
+	else if (conn->tls)
+		tls_why_broken(conn->tls, e);
+	else
+		err_set(e, ERR_GONE, "the connection was lost");
+	return err_prefix(e, "TLS with %s: ", name);
 }
 
 /* A socket closed with octets unread is reset, and the reset may overtake the

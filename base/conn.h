@@ -76,6 +76,11 @@ void conn_set_write_deadline(struct conn *conn, int64_t monotonic_ms);
  * directions are CONN_BROKEN or CONN_TIMEOUT and -1 comes back. */
 int conn_start_tls(struct conn *conn, const struct tls_chain *chain, tls_sign_fn sign, void *arg,
 	int64_t timeout_ms);
+/* The same, as client of the server `name`: see tls_client_new(). Refused where the
+ * server said more before TLS began. *e says, with the name, why it failed:
+ * ERR_DENIED for a certificate that is not believed, else ERR_GONE. */
+int conn_start_tls_client(struct conn *conn, const struct tls_trust *trust, const char *name,
+	int64_t timeout_ms, struct err *e);
 /* Octets that have been read and not handed out. */
 size_t conn_buffered(const struct conn *conn);
 

@@ -7,6 +7,8 @@
 #include "base/tls.h"
 #include "base/credentials.h"
 #include "base/digest.h"
+#include "base/trust.h"
+#include "base/verify.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -21,9 +23,14 @@ struct policy {
 };
 
 struct tls {
-	br_ssl_server_context server;
-	struct policy policy;
-	bool deaf; /* the peer: nothing is sent to it any more */
+	union {
+		br_ssl_server_context server;
+		br_ssl_client_context client;
+	};
+	br_ssl_engine_context *engine; /* of either */
+	struct policy policy;          /* of a server */
+	struct verifier *verifier;     /* of a client */
+	bool deaf;                     /* the peer: nothing is sent to it any more */
 	/* Input and output apart, so that neither waits for the other. */
 	unsigned char records[BR_SSL_BUFSIZE_BIDI];
 };
@@ -47,8 +54,19 @@ static const uint16_t suites[] = {
 	BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
 	BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
 	BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+	/* Without forward secrecy: offered by a client, for old servers; last. */
+	BR_TLS_RSA_WITH_AES_128_GCM_SHA256,
+	BR_TLS_RSA_WITH_AES_256_GCM_SHA384,
+	BR_TLS_RSA_WITH_AES_128_CBC_SHA256,
+	BR_TLS_RSA_WITH_AES_256_CBC_SHA256,
+	BR_TLS_RSA_WITH_AES_128_CBC_SHA,
+	BR_TLS_RSA_WITH_AES_256_CBC_SHA,
 };
-#define SUITE_COUNT (sizeof(suites) / sizeof(suites[0]))
+#define SUITE_COUNT   (sizeof(suites) / sizeof(suites[0]))
+#define SERVER_SUITES (SUITE_COUNT - 6)
+
+/* Of keys in a chain that is verified. */
+#define RSA_OCTETS_MIN 256
 
 /* ---- what the engine asks us ---- */
 
@@ -112,14 +130,14 @@ static const br_ssl_server_policy_class policy_class = {
 
 /* ---- beginning and end ---- */
 
-static void set_suites(br_ssl_engine_context *engine)
+static void set_suites(br_ssl_engine_context *engine, size_t count)
 {
 	uint16_t ids[SUITE_COUNT];
 	bool aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
 	memcpy(ids, suites, sizeof(ids));
 	for (size_t i = 0; aes_is_fast && i < CHACHA_SUITES + GCM_SUITES; i++)
 		ids[i] = suites[(i + CHACHA_SUITES) % (CHACHA_SUITES + GCM_SUITES)];
-	br_ssl_engine_set_suites(engine, ids, SUITE_COUNT);
+	br_ssl_engine_set_suites(engine, ids, count);
 }
 
 /* The engine would look for randomness of its own by opening /dev/urandom
@@ -133,12 +151,19 @@ static void seed(br_ssl_engine_context *engine)
 	wipe(entropy, sizeof(entropy));
 }
 
-struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg)
+static struct tls *begin(void)
 {
 	struct tls *tls = must_realloc(NULL, sizeof(*tls)); /* the records' pages untouched */
-	br_ssl_engine_context *engine = &tls->server.eng;
-	br_ssl_server_zero(&tls->server);
+	tls->verifier = NULL;
 	tls->deaf = false;
+	return tls;
+}
+
+struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg)
+{
+	struct tls *tls = begin();
+	br_ssl_engine_context *engine = tls->engine = &tls->server.eng;
+	br_ssl_server_zero(&tls->server);
 	tls->policy = (struct policy){&policy_class, chain, sign, arg};
 	br_ssl_server_set_policy(&tls->server, &tls->policy.vtable);
 
@@ -155,7 +180,7 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 	br_ssl_engine_set_default_aes_gcm(engine);
 	br_ssl_engine_set_default_chapol(engine);
 	br_ssl_engine_set_default_aes_cbc(engine);
-	set_suites(engine);
+	set_suites(engine, SERVER_SUITES);
 	br_ssl_engine_set_buffer(engine, tls->records, sizeof(tls->records), 1);
 	seed(engine);
 	int ready = br_ssl_server_reset(&tls->server);
@@ -163,10 +188,42 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 	return tls;
 }
 
+/* BearSSL's full set of algorithms, cut down to what proves something. */
+static void be_strict(br_ssl_engine_context *engine, br_x509_minimal_context *chain)
+{
+	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
+	set_suites(engine, SUITE_COUNT);
+	br_ssl_engine_set_hash(engine, br_md5_ID, NULL);
+	br_x509_minimal_set_hash(chain, br_md5_ID, NULL);
+	br_x509_minimal_set_hash(chain, br_sha1_ID, NULL);
+	br_x509_minimal_set_minrsa(chain, RSA_OCTETS_MIN);
+}
+
+struct tls *tls_client_new(const struct tls_trust *trust, const char *name)
+{
+	struct tls *tls = begin();
+	br_ssl_engine_context *engine = tls->engine = &tls->client.eng;
+	struct verifier *verifier = tls->verifier = must_alloc(sizeof(*verifier));
+	size_t count = 0;
+	const br_x509_trust_anchor *anchors = trust ? trust_anchors(trust, &count) : NULL;
+	bool tell_name = verifier_init(verifier, trust, name);
+	br_ssl_client_init_full(&tls->client, &verifier->chain, anchors, count);
+	if (trust)
+		be_strict(engine, &verifier->chain);
+	br_ssl_engine_set_x509(engine, &verifier->vtable);
+	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
+	br_ssl_engine_set_buffer(engine, tls->records, sizeof(tls->records), 1);
+	seed(engine);
+	/* Fails with a name too long for TLS, which breaks the handshake. */
+	br_ssl_client_reset(&tls->client, tell_name ? name : NULL, 0);
+	return tls;
+}
+
 void tls_free(struct tls *tls)
 {
 	if (!tls)
 		return;
+	verifier_free(tls->verifier);
 	wipe(tls, sizeof(*tls));
 	free(tls);
 }
@@ -175,14 +232,14 @@ void tls_free(struct tls *tls)
 
 static long how_it_closed(const struct tls *tls)
 {
-	return br_ssl_engine_last_error(&tls->server.eng) == BR_ERR_OK ? TLS_END : TLS_BROKEN;
+	return br_ssl_engine_last_error(tls->engine) == BR_ERR_OK ? TLS_END : TLS_BROKEN;
 }
 
 /* Some of the record that is to be sent: 1, or why not. */
 static long send_record(struct tls *tls, int fd)
 {
 	size_t len;
-	unsigned char *record = br_ssl_engine_sendrec_buf(&tls->server.eng, &len);
+	unsigned char *record = br_ssl_engine_sendrec_buf(tls->engine, &len);
 	ssize_t sent = (ssize_t)len;
 	if (!tls->deaf) {
 		do {
@@ -191,7 +248,7 @@ static long send_record(struct tls *tls, int fd)
 	}
 	if (sent < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? TLS_WANT_WRITE : TLS_BROKEN;
-	br_ssl_engine_sendrec_ack(&tls->server.eng, (size_t)sent);
+	br_ssl_engine_sendrec_ack(tls->engine, (size_t)sent);
 	return 1;
 }
 
@@ -199,7 +256,7 @@ static long send_record(struct tls *tls, int fd)
 static long receive_record(struct tls *tls, int fd)
 {
 	size_t len;
-	unsigned char *record = br_ssl_engine_recvrec_buf(&tls->server.eng, &len);
+	unsigned char *record = br_ssl_engine_recvrec_buf(tls->engine, &len);
 	ssize_t got;
 	do {
 		got = recv(fd, record, len, 0);
@@ -208,14 +265,14 @@ static long receive_record(struct tls *tls, int fd)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? TLS_WANT_READ : TLS_BROKEN;
 	if (got == 0)
 		return TLS_BROKEN; /* without close_notify: perhaps cut off by a third */
-	br_ssl_engine_recvrec_ack(&tls->server.eng, (size_t)got);
+	br_ssl_engine_recvrec_ack(tls->engine, (size_t)got);
 	return 1;
 }
 
 long tls_handshake(struct tls *tls, int fd)
 {
 	for (;;) {
-		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		unsigned state = br_ssl_engine_current_state(tls->engine);
 		long outcome;
 		if (state & BR_SSL_SENDREC)
 			outcome = send_record(tls, fd);
@@ -235,16 +292,16 @@ long tls_handshake(struct tls *tls, int fd)
 long tls_read(struct tls *tls, int fd, void *out, size_t len)
 {
 	for (;;) {
-		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		unsigned state = br_ssl_engine_current_state(tls->engine);
 		long outcome;
 		if (state & BR_SSL_RECVAPP) {
 			size_t there;
-			unsigned char *octets = br_ssl_engine_recvapp_buf(&tls->server.eng, &there);
+			unsigned char *octets = br_ssl_engine_recvapp_buf(tls->engine, &there);
 			if (there > len)
 				there = len;
 			memcpy(out, octets, there);
 			wipe(octets, there); /* it may be a password */
-			br_ssl_engine_recvapp_ack(&tls->server.eng, there);
+			br_ssl_engine_recvapp_ack(tls->engine, there);
 			return (long)there;
 		}
 		if (state & BR_SSL_RECVREC)
@@ -263,17 +320,17 @@ long tls_read(struct tls *tls, int fd, void *out, size_t len)
 long tls_write(struct tls *tls, int fd, const void *octets, size_t len)
 {
 	for (;;) {
-		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		unsigned state = br_ssl_engine_current_state(tls->engine);
 		long outcome;
 		if (tls->deaf)
 			return TLS_BROKEN;
 		if (state & BR_SSL_SENDAPP) {
 			size_t room;
-			unsigned char *record = br_ssl_engine_sendapp_buf(&tls->server.eng, &room);
+			unsigned char *record = br_ssl_engine_sendapp_buf(tls->engine, &room);
 			if (room > len)
 				room = len;
 			memcpy(record, octets, room);
-			br_ssl_engine_sendapp_ack(&tls->server.eng, room);
+			br_ssl_engine_sendapp_ack(tls->engine, room);
 			return (long)room;
 		}
 		if (!(state & BR_SSL_SENDREC))
@@ -286,9 +343,9 @@ long tls_write(struct tls *tls, int fd, const void *octets, size_t len)
 
 long tls_flush(struct tls *tls, int fd)
 {
-	br_ssl_engine_flush(&tls->server.eng, 0);
+	br_ssl_engine_flush(tls->engine, 0);
 	for (;;) {
-		unsigned state = br_ssl_engine_current_state(&tls->server.eng);
+		unsigned state = br_ssl_engine_current_state(tls->engine);
 		long outcome;
 		if (tls->deaf)
 			return TLS_BROKEN;
@@ -304,8 +361,8 @@ long tls_flush(struct tls *tls, int fd)
 
 void tls_close(struct tls *tls, int fd)
 {
-	br_ssl_engine_close(&tls->server.eng);
-	while (br_ssl_engine_current_state(&tls->server.eng) & BR_SSL_SENDREC)
+	br_ssl_engine_close(tls->engine);
+	while (br_ssl_engine_current_state(tls->engine) & BR_SSL_SENDREC)
 		if (tls->deaf || send_record(tls, fd) != 1)
 			return;
 }
@@ -315,8 +372,43 @@ void tls_discard_output(struct tls *tls)
 	tls->deaf = true;
 }
 
+#define NO_TLS                                                                                     \
+	"the answer is no TLS, or of an old version (is this the right port, and does TLS "        \
+	"begin there at once or with STARTTLS?)"
+
+static const struct {
+	int error;
+	const char *words;
+} breaks[] = {
+	{BR_ERR_OK, "the other side hung up in the handshake"},
+	{BR_ERR_UNSUPPORTED_VERSION, NO_TLS},
+	{BR_ERR_BAD_VERSION, NO_TLS},
+	{BR_ERR_UNKNOWN_TYPE, NO_TLS},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_PROTOCOL_VERSION,
+		"the other side speaks no TLS 1.2, and there is none newer here"},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_HANDSHAKE_FAILURE,
+		"the other side refuses: it knows no cipher suite that is known here, or wants "
+		"a client's certificate"},
+	{BR_ERR_BAD_SIGNATURE, "the other side has not the key of its certificate"},
+	{BR_ERR_WRONG_KEY_USAGE, "the key of its certificate is not for this use"},
+};
+
+int tls_why_broken(const struct tls *tls, struct err *e)
+{
+	int error = br_ssl_engine_last_error(tls->engine);
+	if (tls->verifier && verifier_why(tls->verifier, error, e))
+		return -1;
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++)
+		if (breaks[i].error == error)
+			return err_set(e, ERR_GONE, "%s", breaks[i].words);
+	if (error > BR_ERR_RECV_FATAL_ALERT && error < BR_ERR_SEND_FATAL_ALERT)
+		return err_set(e, ERR_GONE, "the other side refuses with TLS alert %d",
+			error - BR_ERR_RECV_FATAL_ALERT);
+	return err_set(e, ERR_GONE, "TLS went wrong (BearSSL's error %d)", error);
+}
+
 size_t tls_pending(const struct tls *tls)
 {
 	size_t len;
-	return br_ssl_engine_recvapp_buf(&tls->server.eng, &len) != NULL ? len : 0;
+	return br_ssl_engine_recvapp_buf(tls->engine, &len) != NULL ? len : 0;
 }

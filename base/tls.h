@@ -1,10 +1,10 @@
 /* TLS 1.2 with BearSSL: certificate chains, private keys, and one TLS
- * connection over a descriptor.
+ * connection over a descriptor, from either side.
  *
  * A session holds the chain but never the key: whoever holds the key signs
  * for it through the `sign` function. Suites: ECDHE with AES-GCM or
- * ChaCha20-Poly1305, last ECDHE with AES-CBC. No renegotiation, no session
- * cache. Entropy comes from getrandom(2): nothing here opens a file. */
+ * ChaCha20-Poly1305, last ECDHE with AES-CBC; a client also offers RSA key
+ * exchange. No renegotiation, no session cache. Entropy comes from getrandom(2): nothing here opens a file. */
 #ifndef BASE_TLS_H
 #define BASE_TLS_H
 
@@ -61,7 +61,14 @@ unsigned tls_key_rsa_bits(const struct tls_key *key);
  * False: it cannot be told, of an exponent that nobody uses or numbers that are no key. */
 bool tls_key_add_rsa_public(const struct tls_key *key, struct buf *der);
 
-/* ---- one connection, server side ---- */
+/* The certificates a client believes: a PEM file of them, as
+ * /etc/ssl/certs/ca-certificates.crt is. Faulty and expired ones are left out;
+ * ERR_INPUT if none is left. `fd` and `path` as above. */
+struct tls_trust;
+int tls_trust_read(struct tls_trust **trust, int fd, const char *path, struct err *e);
+void tls_trust_free(struct tls_trust *trust);
+
+/* ---- one connection ---- */
 
 struct tls;
 typedef size_t (*tls_sign_fn)(
@@ -70,6 +77,12 @@ typedef size_t (*tls_sign_fn)(
 /* Begins a server connection. `chain` must outlive it; `sign` is called once,
  * in the handshake. Costs about 40 kB until tls_free(). */
 struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg);
+/* Begins a client connection to `name`, a host name (told to the server) or an IP
+ * address. With `trust`, which must outlive it, the server's chain must lead to
+ * one of these, be valid now and name `name`; TLS 1.2, RSA from 2048 bits, no
+ * SHA-1. NULL: whoever it is, with every suite BearSSL has, TLS 1.0 to 1.2 (RFC
+ * 3207's opportunistic use). */
+struct tls *tls_client_new(const struct tls_trust *trust, const char *name);
 void tls_free(struct tls *tls); /* wipes */
 
 /* The engine between a caller's octets and a descriptor. Each call does as
@@ -88,6 +101,9 @@ void tls_close(struct tls *tls, int fd);
 /* After the peer stopped reading: what is to be sent is thrown away, what it
  * sent before can still be read. */
 void tls_discard_output(struct tls *tls);
+/* Of a connection that is broken: says why, for an admin, and returns -1. ERR_DENIED:
+ * the server's certificate is not believed; ERR_GONE: anything else. */
+int tls_why_broken(const struct tls *tls, struct err *e);
 /* Octets decrypted and not read yet. */
 size_t tls_pending(const struct tls *tls);
 
