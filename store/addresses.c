@@ -245,6 +245,17 @@ out:
 	return result;
 }
 
+int addresses_check_outside(struct address *address, struct slice text, struct err *e)
+{
+	if (address_read(address, text, e) < 0)
+		return -1;
+	struct slice domain = address_domain(address);
+	if (slice_find(domain, '.') == domain.len || text.len >= ADDRESS_MAX)
+		return err_set(e, ERR_DENIED, "no mail leaves for %s: its domain is no whole name",
+			address->text);
+	return 0;
+}
+
 int addresses_accept(struct store *store, const struct config *config, struct slice address,
 	uint64_t size, struct err *e)
 {

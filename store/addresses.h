@@ -33,6 +33,9 @@ int addresses_read_ours(
 int addresses_resolve(struct store *store, const struct config *config, struct slice address,
 	struct destinations *out, struct err *e);
 void destinations_free(struct destinations *destinations);
+/* For one that it has refused as not ours: can mail leave for it? Its domain has two
+ * labels at least; *address is what it is. ERR_DENIED. */
+int addresses_check_outside(struct address *address, struct slice text, struct err *e);
 /* Does mail for `address` pass through the alias `by`? 1 yes, 0 no. */
 int addresses_pass(struct store *store, const struct config *config, const struct address *address,
 	const struct address *by, struct err *e);

@@ -209,54 +209,74 @@ int body_free_step(struct store *store, uint64_t octets, struct err *e)
 
 /* ---- reading ---- */
 
-static int damaged(const struct body_reader *reader, struct err *e)
+static int removed(const struct body_reader *reader, struct err *e)
 {
-	return err_set(e, ERR_DAMAGED,
-		"message %lld is damaged: restore it from a backup, or remove it",
-		(long long)reader->entry_id);
+	return err_set(e, ERR_MISSING,
+		reader->leaves ? "outgoing message %lld waits no more"
+			       : "message %lld has been removed",
+		(long long)reader->id);
+}
+
+static int damaged(const struct body_reader *reader, const char *how, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "%smessage %lld %s: restore it from a backup, or remove it",
+		reader->leaves ? "outgoing " : "", (long long)reader->id, how);
+}
+
+/* Behind the row that names it: body_id, size, checksum, prefix. */
+static int open_row(struct body_reader *reader, struct query *q, bool is_theirs, struct err *e)
+{
+	reader->body_id = db_int(q, 0);
+	reader->size = (uint64_t)db_int(q, 1);
+	uint64_t checksum = (uint64_t)db_int(q, 2);
+	buf_add_slice(&reader->piece, db_blob(q, 3));
+	db_end(q);
+	if (is_theirs && digest_checksum(reader->piece.at, reader->piece.len) == checksum)
+		return 0;
+	damaged(reader, "is damaged", e);
+	body_close(reader);
+	return -1;
 }
 
 int body_open(struct body_reader *reader, struct store *store, int64_t user_id, int64_t entry_id,
 	struct err *e)
 {
-	memset(reader, 0, sizeof(*reader));
+	*reader = (struct body_reader){.store = store, .id = entry_id};
 	struct query q = db_query(
 		store, SQL("SELECT body_id, e.size, checksum, prefix, user_id FROM entries e"
 			   " LEFT JOIN folders f ON f.id = folder_id WHERE e.id = ?"));
 	db_bind_int(&q, entry_id);
 	int found = db_next(&q, e);
-	if (found == 0)
-		err_set(e, ERR_MISSING, "message %lld has been removed", (long long)entry_id);
 	if (found != 1)
-		return -1;
-	reader->store = store;
-	reader->entry_id = entry_id;
-	reader->body_id = db_int(&q, 0);
-	reader->size = (uint64_t)db_int(&q, 1);
-	uint64_t checksum = (uint64_t)db_int(&q, 2);
-	buf_add_slice(&reader->piece, db_blob(&q, 3));
-	bool is_theirs = user_id == 0 || db_int(&q, 4) == user_id;
-	db_end(&q);
-	if (is_theirs && digest_checksum(reader->piece.at, reader->piece.len) == checksum)
-		return 0;
-	damaged(reader, e);
-	body_close(reader);
-	return -1;
+		return found < 0 ? -1 : removed(reader, e);
+	return open_row(reader, &q, user_id == 0 || db_int(&q, 4) == user_id, e);
+}
+
+int body_open_outgoing(
+	struct body_reader *reader, struct store *store, int64_t outgoing_id, struct err *e)
+{
+	*reader = (struct body_reader){.store = store, .leaves = true, .id = outgoing_id};
+	struct query q = db_query(
+		store, SQL("SELECT body_id, size, checksum, prefix FROM outgoing WHERE id = ?"));
+	db_bind_int(&q, outgoing_id);
+	int found = db_next(&q, e);
+	if (found != 1)
+		return found < 0 ? -1 : removed(reader, e);
+	return open_row(reader, &q, true, e);
 }
 
 /* A piece is not there: was the message purged, or is it damaged? */
 static int piece_missing(struct body_reader *reader, struct err *e)
 {
-	struct query q = db_query(reader->store, SQL("SELECT 1 FROM entries WHERE id = ?"));
-	db_bind_int(&q, reader->entry_id);
+	struct query q =
+		db_query(reader->store, reader->leaves ? SQL("SELECT 1 FROM outgoing WHERE id = ?")
+						       : SQL("SELECT 1 FROM entries WHERE id = ?"));
+	db_bind_int(&q, reader->id);
 	int found = db_next(&q, e);
 	db_end(&q);
 	if (found < 0)
 		return -1;
-	return err_set(e, found ? ERR_DAMAGED : ERR_MISSING,
-		found ? "message %lld lacks octets: restore it from a backup, or remove it"
-		      : "message %lld has been removed",
-		(long long)reader->entry_id);
+	return found ? damaged(reader, "lacks octets", e) : removed(reader, e);
 }
 
 /* A big one is read without a copy of it in SQLite's memory: a client that
@@ -288,7 +308,7 @@ static int read_piece(struct body_reader *reader, struct err *e)
 	if (found == 0)
 		return piece_missing(reader, e);
 	if (!fits || digest_checksum(reader->piece.at, reader->piece.len) != checksum)
-		return damaged(reader, e);
+		return damaged(reader, "is damaged", e);
 	reader->next_piece++;
 	return 0;
 }

@@ -36,10 +36,12 @@ int body_free_step(struct store *store, uint64_t octets, struct err *e);
 void body_writer_free(struct body_writer *writer); /* memory only */
 
 /* Reading a mailbox entry: its prefix (Return-Path, Delivered-To, Received),
- * then the pieces. No statement stays open between calls. */
+ * then the pieces; or a message on its way out: the prefix is its Received field. No
+ * statement stays open between calls. */
 struct body_reader {
 	struct store *store;
-	int64_t entry_id, body_id, next_piece;
+	bool leaves; /* on its way out; else an entry */
+	int64_t id, body_id, next_piece;
 	uint64_t size, given; /* octets, the prefix among them */
 	struct buf piece;
 };
@@ -47,6 +49,9 @@ struct body_reader {
  * this user's (0: whoever's) any more, whose list named it. */
 int body_open(struct body_reader *reader, struct store *store, int64_t user_id, int64_t entry_id,
 	struct err *e);
+/* ERR_MISSING: it has left, or has been removed from the queue. */
+int body_open_outgoing(
+	struct body_reader *reader, struct store *store, int64_t outgoing_id, struct err *e);
 /* The next octets, valid until the next call; empty at the end. ERR_DAMAGED:
  * the checksum does not fit; ERR_MISSING: purged meanwhile. */
 int body_next(struct body_reader *reader, struct slice *octets, struct err *e);

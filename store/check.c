@@ -14,6 +14,12 @@
 	"format('%s, folder %s, message %d: " fault ": restore it from a backup, or remove it:"    \
 	" officemail mail remove %s %d', u.address, f.name, e.id, u.address, e.id)"
 
+/* The same of a message on its way out. */
+#define OUTGOING(fault)                                                                            \
+	"format('outgoing message %s of <%s>: " fault ": restore it from a backup, or remove it:"  \
+	" officemail queue remove %s', o.queue_id, o.sender, o.queue_id)"
+#define ALL " /* scans everything */"
+
 struct looking {
 	struct store *store;
 	struct buf sentences; /* a NUL behind each */
@@ -51,19 +57,35 @@ static void look_at_all(struct looking *looking)
 		" WHERE checksum <> octets_checksum(octets))"
 		" SELECT " MESSAGE("its octets are not what was written")
 		" FROM damaged CROSS JOIN entries e ON e.body_id = damaged.body_id" WHOSE));
+	look(looking, SQL("SELECT " OUTGOING("its octets are not what was written")
+		" FROM outgoing o WHERE EXISTS (SELECT 1 FROM pieces WHERE id >= o.body_id << 20"
+		" AND id < (o.body_id + 1) << 20 AND checksum <> octets_checksum(octets))" ALL));
 	look(looking, SQL("WITH short AS (SELECT id AS body_id FROM bodies WHERE refs > 0 AND size <>"
 		" (SELECT coalesce(sum(length(octets)), 0) FROM pieces"
 		" WHERE id >= bodies.id << 20 AND id < (bodies.id + 1) << 20))"
 		" SELECT " MESSAGE("octets of it are missing")
 		" FROM short CROSS JOIN entries e ON e.body_id = short.body_id" WHOSE));
+	look(looking, SQL("SELECT " OUTGOING("octets of it are missing")
+		" FROM outgoing o JOIN bodies b ON b.id = o.body_id WHERE b.size <>"
+		" (SELECT coalesce(sum(length(octets)), 0) FROM pieces"
+		" WHERE id >= b.id << 20 AND id < (b.id + 1) << 20)" ALL));
 	look(looking, SQL("SELECT " MESSAGE("the fields in front of it are not what was written")
 		" FROM entries e" WHOSE " WHERE e.checksum <> octets_checksum(e.prefix)"));
+	look(looking, SQL("SELECT " OUTGOING("the field in front of it is not what was written")
+		" FROM outgoing o WHERE o.checksum <> octets_checksum(o.prefix)" ALL));
 	look(looking, SQL("SELECT " MESSAGE("it has lost its octets")
 		" FROM entries e" WHOSE
 		" WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = e.body_id)"));
+	look(looking, SQL("SELECT " OUTGOING("it has lost its octets") " FROM outgoing o"
+		" WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = o.body_id)" ALL));
 	look(looking, SQL("SELECT " MESSAGE("its size is wrong")
 		" FROM entries e" WHOSE
 		" JOIN bodies b ON b.id = e.body_id WHERE e.size <> b.size + length(prefix)"));
+	look(looking, SQL("SELECT " OUTGOING("its size is wrong")
+		" FROM outgoing o JOIN bodies b ON b.id = o.body_id"
+		" WHERE o.size <> b.size + length(prefix)" ALL));
+	look(looking, SQL("SELECT " OUTGOING("nobody waits for it") " FROM outgoing o"
+		" WHERE NOT EXISTS (SELECT 1 FROM recipients WHERE outgoing_id = o.id)" ALL));
 	look(looking, SQL("SELECT format('octets of no message (body %d): no mail is hit, they only take"
 		" room', body_id) FROM (SELECT DISTINCT id >> 20 AS body_id FROM pieces)"
 		" WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = body_id)"

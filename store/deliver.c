@@ -1,9 +1,10 @@
 /* Filing a message. The order in which rows are written saves pages: entries
- * first, then the body's row with the number of them. */
+ * first, then what leaves, then the body's row with the number of them. */
 #include "store/deliver.h"
 #include "base/digest.h"
 #include "base/header.h"
 #include "store/db.h"
+#include "store/outbox.h"
 #include "store/rules.h"
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,11 @@ struct filing {
 	struct body_writer *body;
 	int64_t *users; /* who has got it: each mailbox once */
 	size_t count, cap;
+	/* Who is outside: each address once. */
+	const struct envelope_recipient **outside;
+	size_t outside_count;
+	bool settled; /* the body has its id */
+	bool first_held;
 	struct buf prefix;
 };
 
@@ -86,14 +92,22 @@ static int add_entry(
 	return db_run(&q, e);
 }
 
+/* Before the first that refers to the body. */
+static int settle(struct filing *filing, struct err *e)
+{
+	if (filing->settled)
+		return 0;
+	filing->settled = true;
+	return body_settle(filing->store, filing->body, e);
+}
+
 static int file_copy(struct filing *filing, const struct destination *to, struct err *e)
 {
 	int64_t folder_id = 0;
 	if (has_it(filing, to->user.id))
 		return 0;
-	if (filing->count == 0 && body_settle(filing->store, filing->body, e) < 0)
-		return -1;
-	if (find_folder(filing, to, &folder_id, e) < 0 || add_entry(filing, to, folder_id, e) < 0)
+	if (settle(filing, e) < 0 || find_folder(filing, to, &folder_id, e) < 0 ||
+		add_entry(filing, to, folder_id, e) < 0)
 		return -1;
 	if (filing->count == filing->cap) {
 		filing->cap = filing->cap ? filing->cap * 2 : 8;
@@ -109,16 +123,39 @@ static bool concerns_recipient(enum err_kind kind)
 	return kind == ERR_INPUT || kind == ERR_DENIED || kind == ERR_MISSING || kind == ERR_LOOP;
 }
 
+/* Local parts outside may differ by case alone. */
+static bool is_same_outside(struct slice a, struct slice b)
+{
+	size_t local = slice_find(a, '@');
+	return slice_equal_nocase(a, b) && memcmp(a.at, b.at, local) == 0;
+}
+
+/* Nobody of ours: it goes out, if it can. */
+static enum err_kind take_outside(
+	struct filing *filing, const struct envelope_recipient *recipient, struct err *e)
+{
+	struct address address;
+	if (filing->delivery->way_out == OUT_NONE)
+		return ERR_DENIED;
+	if (addresses_check_outside(&address, recipient->address, e) < 0)
+		return e->kind;
+	for (size_t i = 0; i < filing->outside_count; i++)
+		if (is_same_outside(filing->outside[i]->address, recipient->address))
+			return ERR_NONE;
+	filing->outside[filing->outside_count++] = recipient;
+	return ERR_NONE;
+}
+
 /* A list is refused only when every member is full; else the full ones get
  * their copy too. What is under way may overshoot: full is who was full. */
-static int file_for(
-	struct filing *filing, struct slice recipient, enum err_kind *result, struct err *e)
+static int file_for(struct filing *filing, const struct envelope_recipient *recipient,
+	enum err_kind *result, struct err *e)
 {
 	struct destinations to = {0};
-	if (addresses_resolve(filing->store, filing->config, recipient, &to, e) < 0) {
+	if (addresses_resolve(filing->store, filing->config, recipient->address, &to, e) < 0) {
 		destinations_free(&to);
-		*result = e->kind;
-		return concerns_recipient(e->kind) ? 0 : -1;
+		*result = e->kind == ERR_DENIED ? take_outside(filing, recipient, e) : e->kind;
+		return *result == ERR_NONE || concerns_recipient(e->kind) ? 0 : -1;
 	}
 	bool room = false;
 	for (size_t i = 0; i < to.count && !room; i++)
@@ -146,6 +183,18 @@ static void add_field(struct buf *out, struct slice header, const char *name, si
 	}
 }
 
+static int file_outside(struct filing *filing, struct err *e)
+{
+	if (filing->outside_count == 0)
+		return 0;
+	if (settle(filing, e) < 0)
+		return -1;
+	int added = outbox_add(filing->store, filing->config, filing->delivery, filing->body,
+		filing->outside, filing->outside_count, e);
+	filing->first_held = added > 0;
+	return added < 0 ? -1 : 0;
+}
+
 static int write_body(struct filing *filing, struct err *e)
 {
 	const struct delivery *delivery = filing->delivery;
@@ -165,7 +214,7 @@ static int write_body(struct filing *filing, struct err *e)
 		    " WHERE arriving = 1"));
 	db_bind_int(&q, filing->body->body_id);
 	db_bind_int(&q, (int64_t)filing->body->size);
-	db_bind_int(&q, (int64_t)filing->count);
+	db_bind_int(&q, (int64_t)filing->count + (filing->outside_count > 0));
 	db_bind_int(&q, store_now(filing->store));
 	db_bind_text(&q, slice_of(delivery->queue_id));
 	db_bind_text(&q, delivery->sender);
@@ -186,13 +235,17 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 	struct filing filing = {
 		.store = store, .config = config, .delivery = delivery, .body = body};
 	int failed = 0;
+	filing.outside = must_alloc((delivery->recipient_count + 1) * sizeof(*filing.outside));
 	for (size_t i = 0; i < delivery->recipient_count && !failed; i++)
-		failed = file_for(&filing, delivery->recipients[i].address, &results[i], e);
+		failed = file_for(&filing, &delivery->recipients[i], &results[i], e);
 	if (!failed)
-		failed = filing.count ? write_body(&filing, e) : body_abandon(store, body, e);
+		failed = file_outside(&filing, e);
+	if (!failed)
+		failed = filing.settled ? write_body(&filing, e) : body_abandon(store, body, e);
 	if (!failed)
 		body_writer_free(body);
+	free(filing.outside);
 	free(filing.users);
 	buf_free(&filing.prefix);
-	return failed ? -1 : 0;
+	return failed ? -1 : filing.first_held;
 }

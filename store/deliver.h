@@ -1,5 +1,5 @@
-/* Filing a message: one body, one entry a mailbox, all in the caller's
- * transaction. */
+/* Filing a message: one body, one entry a mailbox, and one message on its way out for all
+ * recipients outside; all in the caller's transaction. */
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
 
@@ -38,10 +38,11 @@ struct delivery {
 
 /* Files what `body` holds (its last octets appended before) for every
  * recipient. The recipients are resolved here again. results[i] says what
- * became of recipient i: ERR_NONE filed, or the kind. A recipient that several
- * addresses lead to gets one copy. If nobody got it the body is abandoned.
- * Either way *body is ready for the next message. -1 only when the store itself
- * failed: undo the step, and abandon the body. */
+ * became of recipient i: ERR_NONE filed, or on its way out, or the kind. A recipient that
+ * several addresses lead to gets one copy. If nobody got it the body is abandoned.
+ * Either way *body is ready for the next message. 1 where something is held, and nothing
+ * of delivery->who was before. -1 only when the store itself failed: undo the step, and
+ * abandon the body. */
 int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
 	struct body_writer *body, enum err_kind *results, struct err *e);
 

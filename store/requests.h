@@ -39,6 +39,12 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
 	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
 
+	/* to the writer, of mail on its way out: store/jobs.h */
+	REQUEST_DUE,         /* relay: what is to be delivered? */
+	REQUEST_UNREACHABLE, /* relay, delivery: nobody takes mail for this destination */
+	REQUEST_NEXT,        /* delivery: what became of a message, and the next one */
+	ANSWER_DUE_ANEW,     /* to the relay, unasked: mail has come */
+
 	/* to the keys role */
 	REQUEST_SIGN,      /* sessions, one a channel: a handshake */
 	REQUEST_SIGN_DKIM, /* delivery: selector, digest */

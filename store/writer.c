@@ -115,11 +115,11 @@ static int take_delivery(
 	if (done == 0)
 		done = deliver(
 			writer.store, writer.birth->config, &delivery, &asker->body, results, e);
-	for (size_t i = 0; done == 0 && i < delivery.recipient_count; i++)
+	for (size_t i = 0; done >= 0 && i < delivery.recipient_count; i++)
 		pack_number(answer, results[i]);
 	free(results);
 	free(recipients);
-	return done;
+	return done < 0 ? -1 : 0;
 }
 
 static int delete_entries(const struct asker *asker, struct err *e)
