@@ -210,13 +210,15 @@ int job_next(struct channel *writer, const char *destination, const struct job *
 	struct frame frame;
 	size_t count = done ? done->count : 0;
 	pack_text(&body, destination);
+	pack_number(&body, next != NULL);
 	pack_number(&body, count);
 	for (size_t i = 0; i < count; i++)
 		pack_result(&body, &results[i]);
 	int asked = ask(writer, REQUEST_NEXT, &body, &frame, e);
 	buf_free(&body);
-	*next = (struct job){0};
-	if (asked < 0 || frame.body.len == 0)
+	if (next)
+		*next = (struct job){0};
+	if (asked < 0 || !next || frame.body.len == 0)
 		return asked;
 	return unpack_job(frame.body, next, e);
 }
@@ -225,6 +227,7 @@ int job_next_read(const struct frame *frame, struct job_report *report, struct e
 {
 	struct unpack in = {.rest = frame->body};
 	unpack_text(&in, report->destination, sizeof(report->destination));
+	report->wants_next = unpack_number(&in) != 0;
 	uint64_t count = unpack_number(&in);
 	in.failed |= count > JOB_RECIPIENTS_MOST;
 	report->count = in.failed ? 0 : (size_t)count;

@@ -71,7 +71,8 @@ int job_unreachable(struct channel *writer, const char *destination, bool perman
 /* ---- for a delivery ---- */
 
 /* The next message for the destination, and what became of the one before: `results`
- * one for each recipient of `done`, both NULL the first time. *next is overwritten.
+ * one for each recipient of `done`, both NULL the first time. *next is overwritten; NULL:
+ * the connection is over, no other is wanted.
  * 1 there is one, 0 there is none left. Where the store cannot take the results now
  * (no room, an error of the disk) this asks again for some minutes. */
 int job_next(struct channel *writer, const char *destination, const struct job *done,
@@ -85,6 +86,7 @@ void job_due_pack(struct buf *answer, const struct job_due *due);
 /* At most JOB_RECIPIENTS_MOST results. ERR_INPUT. */
 struct job_report {
 	char destination[JOB_DOMAIN_MAX];
+	bool wants_next;
 	struct job_result results[JOB_RECIPIENTS_MOST];
 	size_t count;
 };
