@@ -120,3 +120,10 @@ def test_closed_standard_descriptors_are_never_taken_for_something_else(office):
                        capture_output=True, timeout=60)
     assert (office.data / "store.db").read_bytes() == before
     office.run("check")
+
+
+def test_what_servers_and_reports_say_is_ascii_in_either_language():
+    """It is put on lines of protocols and into mail that declares nothing else."""
+    for folder in ("base", "store", "pop3d", "smtpd"):
+        for source in Path(folder).glob("*.c"):
+            assert source.read_bytes().isascii(), source

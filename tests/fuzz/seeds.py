@@ -106,6 +106,16 @@ def frames(target):
         yield "no-handshake", b"\x80\1\0\0\40" + bytes(range(32))
 
 
+def reports():
+    fields = (b"ani@kantor.example", b"QQ+2B1", b"budi@far.example", b"rfc822;budi+2Bx@far.example", b"5.1.1",
+              b"mx.far.example", b"550 5.1.1 <budi@far.example>: Recipient address rejected: User unknown",
+              b"Message-ID: <1@x>\r\nSubject: =?UTF-8?Q?caf=C3=A9?=\r\n\r\nisi\r\n")
+    for what in range(128):
+        if what & 15 < 7:
+            yield what, bytes([what]) + b"\xfe".join(fields)
+    yield "long", b"\x20" + b"\xfe".join([b"x" * 600, *fields[1:6], b"y " * 400, b"z" * 1200])
+
+
 HASHES = ("$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",
           "$5$rounds=1000$kantor$eAos37pDVGrspM8QXGRhf/.XdlcmyDMqWyAK.j2lD/4")
 
@@ -142,6 +152,8 @@ def seeds(target):
         yield from credentials()
     elif target == "header":
         yield from headers()
+    elif target == "bounce":
+        yield from reports()
     elif target == "password":
         yield from enumerate(text.encode() for text in HASHES)
     else:
