@@ -54,7 +54,7 @@ static const struct config_row rows[] = {
 		config_take_size, IN(max_message)},
 	{{"smtpd", "max_recipients", "100", "of one message"},
 		config_take_number, IN(max_recipients), .least = 1},
-	{{"smtpd", "trusted", "", "addresses of printers and other devices that may submit without AUTH or TLS"},
+	{{"smtpd", "trusted", "", "addresses and networks of printers and other devices that may submit without AUTH or TLS"},
 		config_take_networks, IN(trusted)},
 
 	{{"submission", "listen", "587", "STARTTLS"},

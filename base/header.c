@@ -1,6 +1,7 @@
 /* The header of a message. It came from a stranger: lines that are no fields
  * are stepped over, folds may stand anywhere, encoded words may be broken. */
 #include "base/header.h"
+#include "base/syntax.h"
 #include "base/text.h"
 #include <string.h>
 
@@ -84,17 +85,22 @@ static bool step_over_comment(struct slice *rest)
 	return true;
 }
 
+/* The length of the quoted string in front, quotes included; 0: it has no end. */
+static size_t quoted_length(struct slice text)
+{
+	size_t len = 1;
+	while (len < text.len && text.at[len] != '"')
+		len += text.at[len] == '\\' ? 2 : 1;
+	return len < text.len ? len + 1 : 0;
+}
+
 /* Takes a quoted string as it stands. */
 static bool take_quoted(struct slice *rest, struct buf *out)
 {
-	size_t len = 1;
-	while (len < rest->len && rest->at[len] != '"')
-		len += rest->at[len] == '\\' ? 2 : 1;
-	if (len >= rest->len)
-		return false;
-	buf_add(out, rest->at, len + 1);
-	*rest = slice_from(*rest, len + 1);
-	return true;
+	size_t len = quoted_length(*rest);
+	buf_add(out, rest->at, len);
+	*rest = slice_from(*rest, len);
+	return len > 0;
 }
 
 /* A mailbox of a list as it is taken apart. */
@@ -190,6 +196,73 @@ bool header_authors(struct slice header, struct buf *authors)
 		if (slice_equal_nocase(field.name, SLICE("From")) && ++found == 1)
 			good = add_mailboxes(field.body, authors);
 	return good && found == 1;
+}
+
+static bool is_bare(struct slice address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if (!syntax_is_atext(address.at[i]) && address.at[i] != '.')
+			return false;
+	return address.len > 0;
+}
+
+/* Where the bare address stands in its mailbox's text: outside of comments and quotes,
+ * behind "<" or the name of a group. text.len: nowhere. */
+static size_t find_bare(struct slice text, bool has_angles, struct slice address)
+{
+	bool grouped = slice_find(text, ':') < text.len;
+	char opener = has_angles ? '<' : ':';
+	bool opened = !has_angles && !grouped;
+	struct slice rest = text;
+	while (rest.len > 0) {
+		if (opened && slice_has_prefix(rest, address))
+			break;
+		opened |= rest.at[0] == opener;
+		if (rest.at[0] == '"')
+			rest = slice_from(rest, quoted_length(rest));
+		else if (rest.at[0] == '(')
+			step_over_comment(&rest);
+		else
+			rest = slice_from(rest, 1);
+	}
+	return text.len - rest.len;
+}
+
+/* False: it cannot be read. */
+static bool qualify_mailbox(
+	struct buf *out, struct slice *list, struct slice domain, bool *qualified)
+{
+	struct mailbox mailbox = {0};
+	struct slice address, text = *list;
+	bool good = cut_mailbox(list, &address, &mailbox);
+	text.len -= list->len;
+	size_t at =
+		good && is_bare(address) ? find_bare(text, mailbox.has_angles, address) : text.len;
+	if (at < text.len) {
+		buf_add(out, text.at, at + address.len);
+		buf_add_char(out, '@');
+		buf_add_slice(out, domain);
+		text = slice_from(text, at + address.len);
+		*qualified = true;
+	}
+	buf_add_slice(out, text);
+	buf_free(&mailbox.words);
+	buf_free(&mailbox.angled);
+	return good;
+}
+
+bool header_qualify_authors(struct buf *out, struct slice header, struct slice domain)
+{
+	struct header_field from;
+	bool good = header_find(header, "From", &from), qualified = false;
+	if (!good)
+		return false;
+	buf_add(out, header.at, (size_t)(from.body.at - header.at));
+	struct slice list = from.body;
+	while (good && list.len > 0)
+		good = qualify_mailbox(out, &list, domain, &qualified);
+	buf_add_slice(out, slice_from(header, (size_t)(from.body.at + from.body.len - header.at)));
+	return good && qualified;
 }
 
 /* ---- encoded words (RFC 2047) ---- */

@@ -28,4 +28,9 @@ void header_add_decoded(struct buf *out, struct slice body);
 #define HEADER_AUTHORS_MOST 16
 bool header_authors(struct slice header, struct buf *authors);
 
+/* Adds the header to *out, where each author without a domain ("root", "Cron <root>")
+ * gets this one. False if there is none such, or the From field cannot be read; *out may
+ * then hold anything. */
+bool header_qualify_authors(struct buf *out, struct slice header, struct slice domain);
+
 #endif

@@ -1,5 +1,6 @@
 /* The limits beside accept. */
 #include "base/peers.h"
+#include "base/account.h"
 #include "base/text.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -57,6 +58,13 @@ uid_t peer_of_account(struct peer *peer, char text[PEER_TEXT_MAX], int fd)
 	memcpy(peer->source, &who.uid, sizeof(who.uid));
 	snprintf(text, PEER_TEXT_MAX, ACCOUNT "uid-%u", (unsigned)who.uid);
 	return who.uid;
+}
+
+void peer_name_account(char text[PEER_TEXT_MAX], uid_t uid)
+{
+	size_t len = strlen(ACCOUNT);
+	strcpy(text, ACCOUNT);
+	account_name(uid, text + len, PEER_TEXT_MAX - len);
 }
 
 const char *peer_account(const char *text)

@@ -25,6 +25,8 @@ struct peer {
 void peer_of(struct peer *peer, char text[PEER_TEXT_MAX], const struct sockaddr_storage *address);
 /* The account at the other end of a unix socket; `text` gets "unix:uid-33". */
 uid_t peer_of_account(struct peer *peer, char text[PEER_TEXT_MAX], int fd);
+/* Writes the text anew, with the account's name; asks the system for it. */
+void peer_name_account(char text[PEER_TEXT_MAX], uid_t uid);
 /* Of such a text, or of "unix:" and a name, which does not tell the number; false: it is
  * none. */
 bool peer_parse(struct peer *peer, const char *text);

@@ -14,9 +14,11 @@
 
 struct visitor {
 	struct conn conn;         /* TLS has begun where the service says so */
-	char peer[PEER_TEXT_MAX]; /* the client's address; "unix" on a unix socket */
+	char peer[PEER_TEXT_MAX]; /* the client's address; on a unix socket "unix", or "unix:" and
+				   * the name of its account */
 	uid_t uid;                /* the client's account, where the service asks for it */
 	const char *service;      /* "smtp", "lmtp", "pop3": for the log and the channels */
+	bool trusted;             /* may submit without a login; by what the master knows */
 	bool crowded;             /* half of `connections` is taken, or was: see conn.on_crowd */
 	const struct config *config;
 	const struct tls_chain *chain;

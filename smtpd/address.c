@@ -103,7 +103,7 @@ static bool read_domain(struct reader *in)
 	return address_is_domain((struct slice){in->address + start, in->len - start}) || fail(in);
 }
 
-static bool read_mailbox(struct reader *in, enum address_role role)
+static bool read_mailbox(struct reader *in, enum address_role role, struct slice domain)
 {
 	if (role == ADDRESS_SENDER && peek(in) == '>')
 		return true;
@@ -112,6 +112,12 @@ static bool read_mailbox(struct reader *in, enum address_role role)
 	if (role == ADDRESS_RECIPIENT && peek(in) == '>' &&
 		slice_equal_nocase((struct slice){in->address, in->len}, SLICE("postmaster")))
 		return true;
+	if (peek(in) == '>' && domain.len > 0) {
+		put(in, '@');
+		for (size_t i = 0; i < domain.len; i++)
+			put(in, domain.at[i]);
+		return true;
+	}
 	if (peek(in) != '@')
 		return fail(in);
 	take(in);
@@ -119,7 +125,7 @@ static bool read_mailbox(struct reader *in, enum address_role role)
 }
 
 enum address_fault address_take_path(
-	struct slice *text, enum address_role role, char address[ADDRESS_MAX])
+	struct slice *text, enum address_role role, struct slice domain, char address[ADDRESS_MAX])
 {
 	struct slice keyword = role == ADDRESS_SENDER ? SLICE("FROM:") : SLICE("TO:");
 	struct reader in = {.rest = slice_from(*text, keyword.len), .address = address};
@@ -132,7 +138,7 @@ enum address_fault address_take_path(
 	if (peek(&in) != '<')
 		return ADDRESS_NO_PATH;
 	step(&in);
-	if (read_mailbox(&in, role) && peek(&in) != '>')
+	if (read_mailbox(&in, role, domain) && peek(&in) != '>')
 		fail(&in);
 	address[in.fault == ADDRESS_GOOD ? in.len : 0] = '\0';
 	if (in.fault != ADDRESS_GOOD)

@@ -23,8 +23,9 @@ enum address_fault {
  * (Outlook). The address comes out without brackets, ADDRESS_MAX - 1 octets of
  * printable ASCII at most with exactly one unquoted "@"; quotes that a local
  * part does not need are taken off, so that "ani"@x is ani@x. The null sender
- * is the empty string. Case is kept. */
+ * is the empty string. Case is kept. Where `domain` is not empty, an address without
+ * one gets it; but <postmaster>. */
 enum address_fault address_take_path(
-	struct slice *text, enum address_role role, char address[ADDRESS_MAX]);
+	struct slice *text, enum address_role role, struct slice domain, char address[ADDRESS_MAX]);
 
 #endif

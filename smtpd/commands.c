@@ -63,9 +63,7 @@ static int run_starttls(void *arg, struct slice argument)
 	reply_say(session, REPLY_START_TLS, NULL);
 	if (visitor_start_tls(visitor) < 0)
 		return DIALOG_END;
-	session->dialog.has |= DIALOG_TLS;
-	if (session_is_submission(session))
-		session->dialog.has |= SESSION_MAY_LOGIN;
+	session->dialog.has |= DIALOG_TLS | SESSION_MAY_LOGIN;
 	session_forget_mail(session);
 	buf_clear(&session->client);
 	return SESSION_NEW;
@@ -73,14 +71,20 @@ static int run_starttls(void *arg, struct slice argument)
 
 /* ---- the envelope ---- */
 
-/* Staff send as themselves; the null sender is everybody's (RFC 6409, 6.1). */
+/* Staff send as themselves, whom the office trusts as the office; the null sender is
+ * everybody's (RFC 6409, 6.1). */
 static enum reply judge_sender(struct session *session)
 {
+	struct visitor *visitor = session->visitor;
 	struct err e;
 	if (session->sender[0] == '\0' ||
-		request_may_send(&session->visitor->directory, slice_of(session->sender), &e) == 0)
+		request_may_send(&visitor->directory, slice_of(session->sender), &e) == 0)
 		return REPLY_NONE;
-	return e.kind == ERR_DENIED ? REPLY_NOT_YOUR_ADDRESS : reply_to_error(e.kind);
+	if (e.kind != ERR_DENIED)
+		return reply_to_error(e.kind);
+	if (session_is_logged_in(session))
+		return REPLY_NOT_YOUR_ADDRESS;
+	return peer_account(visitor->peer) ? REPLY_NOT_THE_ACCOUNTS : REPLY_NOT_THE_DEVICES;
 }
 
 static int run_mail(void *arg, struct slice argument)
@@ -89,7 +93,8 @@ static int run_mail(void *arg, struct slice argument)
 	struct params params;
 	uint64_t most = session->visitor->config->max_message;
 	session->refused = true;
-	switch (address_take_path(&argument, ADDRESS_SENDER, session->sender)) {
+	switch (address_take_path(
+		&argument, ADDRESS_SENDER, session_default_domain(session), session->sender)) {
 	case ADDRESS_NO_PATH:
 		return say_fault(session, REPLY_BAD_ARGUMENT);
 	case ADDRESS_MALFORMED:
@@ -131,7 +136,8 @@ static enum reply judge_recipient(
 {
 	struct err e;
 	uint64_t most = session->visitor->config->max_recipients;
-	switch (address_take_path(&argument, ADDRESS_RECIPIENT, address)) {
+	switch (address_take_path(
+		&argument, ADDRESS_RECIPIENT, session_default_domain(session), address)) {
 	case ADDRESS_NO_PATH:
 		return REPLY_BAD_ARGUMENT;
 	case ADDRESS_MALFORMED:
@@ -235,7 +241,7 @@ const struct dialog_command smtpd_commands[] = {
 	{"HELO",     ANY,          0,             SESSION_LMTP,  ARGUMENT_REQUIRED, run_helo,       NULL},
 	{"LHLO",     ANY,          SESSION_LMTP,  0,             ARGUMENT_REQUIRED, run_ehlo,       NULL},
 	{"STARTTLS", NEW | READY,  SESSION_CHAIN, DIALOG_TLS | SESSION_LOGGED_IN, ARGUMENT_NONE,     run_starttls,   "STARTTLS"},
-	{"AUTH",     READY,        SESSION_SUBMISSION | SESSION_MAY_LOGIN, SESSION_LOGGED_IN, ARGUMENT_REQUIRED, login_run, "AUTH PLAIN LOGIN"},
+	{"AUTH",     READY,        SESSION_HAS_LOGIN | SESSION_MAY_LOGIN, SESSION_LOGGED_IN, ARGUMENT_REQUIRED, login_run, "AUTH PLAIN LOGIN"},
 	{"MAIL",     READY,        SESSION_MAY_MAIL, 0,             ARGUMENT_REQUIRED, run_mail,       NULL},
 	{"RCPT",     SENDER | RECIPIENTS, 0,      0,             ARGUMENT_REQUIRED, run_rcpt,       NULL},
 	{"DATA",     RECIPIENTS,   0,             0,             ARGUMENT_NONE,     data_run,       NULL},
@@ -268,7 +274,7 @@ static const enum reply by_fault[] = {
  * hello, AUTH where nobody logs in. */
 static enum reply reply_to_lack(unsigned lacking)
 {
-	if (lacking & (SESSION_LMTP | SESSION_SUBMISSION))
+	if (lacking & (SESSION_LMTP | SESSION_HAS_LOGIN))
 		return REPLY_UNKNOWN_COMMAND;
 	if (lacking & SESSION_MAY_LOGIN)
 		return REPLY_LOGIN_AFTER_TLS;

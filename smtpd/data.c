@@ -94,7 +94,9 @@ static enum reply judge_authors(struct session *session, struct slice header)
 		return REPLY_BAD_FROM;
 	if (done == 0)
 		return REPLY_NONE;
-	return e.kind == ERR_DENIED ? REPLY_NOT_YOUR_FROM : reply_to_error(e.kind);
+	if (e.kind != ERR_DENIED)
+		return reply_to_error(e.kind);
+	return session_is_logged_in(session) ? REPLY_NOT_YOUR_FROM : REPLY_NOT_OUR_FROM;
 }
 
 /* Nothing of a user's message goes to the writer before its header is whole; and
@@ -108,6 +110,9 @@ static void mend(struct session *session)
 		refuse(session, REPLY_HEADER_TOO_BIG);
 	if (!whole || message->verdict != REPLY_NONE)
 		return;
+	struct slice domain = session_default_domain(session);
+	if (domain.len > 0)
+		length = mend_authors(&message->octets, length, domain);
 	enum reply refusal = judge_authors(session, (struct slice){message->octets.at, length});
 	if (refusal != REPLY_NONE) {
 		refuse(session, refusal);
@@ -191,7 +196,7 @@ static const char *protocol(const struct session *session)
 	bool tls = session->dialog.has & DIALOG_TLS;
 	if (session_is_lmtp(session))
 		return tls ? "LMTPS" : "LMTP";
-	if (session_is_submission(session))
+	if (session_is_logged_in(session))
 		return tls ? "ESMTPSA" : "ESMTPA";
 	if (tls)
 		return "ESMTPS";
@@ -228,8 +233,9 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 	};
 	memcpy(delivery.queue_id, queue_id, sizeof(delivery.queue_id));
 	snprintf(delivery.peer, sizeof(delivery.peer), "%s", visitor->peer);
-	int done = request_deliver(&visitor->writer, own ? &session->login.ticket : NULL, &delivery,
-		buf_slice(&message->octets), results, &e);
+	const struct ticket *ticket = session_is_logged_in(session) ? &session->login.ticket : NULL;
+	int done = request_deliver(
+		&visitor->writer, ticket, &delivery, buf_slice(&message->octets), results, &e);
 	buf_free(&received);
 	message->sent = 0; /* filed or not, the pieces are no longer ours */
 	if (done < 0)

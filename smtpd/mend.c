@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include <string.h>
 
-#define MESSAGE_ID_LENGTH 24 /* random letters in front of the "@" */
+#define MESSAGE_ID_LENGTH 24  /* random letters in front of the "@" */
+#define DOMAINS_MOST      600 /* octets added to authors */
 
 size_t mend_header_length(struct slice octets)
 {
@@ -15,6 +16,27 @@ size_t mend_header_length(struct slice octets)
 	/* memmem() takes no NULL, not even for nothing. */
 	const char *end = octets.len > 0 ? memmem(octets.at, octets.len, "\r\n\r\n", 4) : NULL;
 	return end ? (size_t)(end + 4 - octets.at) : 0;
+}
+
+/* Puts the new header, which it frees, in the place of the old one. */
+static void replace_header(struct buf *octets, size_t length, struct buf *header)
+{
+	buf_add_slice(header, slice_from(buf_slice(octets), length));
+	buf_free(octets);
+	*octets = *header;
+}
+
+size_t mend_authors(struct buf *octets, size_t length, struct slice domain)
+{
+	struct buf header = {0};
+	if (!header_qualify_authors(&header, (struct slice){octets->at, length}, domain) ||
+		header.len > length + DOMAINS_MOST) {
+		buf_free(&header);
+		return length;
+	}
+	size_t mended = header.len;
+	replace_header(octets, length, &header);
+	return mended;
 }
 
 static bool is_named(const struct header_field *field, const char *name)
@@ -52,7 +74,5 @@ void mend_header(struct buf *octets, size_t length, const char *hostname, int64_
 		buf_printf(&mended, "Message-ID: <%s@%s>\r\n", id, hostname);
 	}
 	buf_add_text(&mended, "\r\n");
-	buf_add_slice(&mended, slice_from(buf_slice(octets), length));
-	buf_free(octets);
-	*octets = mended;
+	replace_header(octets, length, &mended);
 }

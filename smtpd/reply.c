@@ -56,6 +56,10 @@ static const struct row {
 	[REPLY_LOGIN_FIRST] = {530, "5.7.0", "Log in first: AUTH"},
 	[REPLY_LOGIN_AFTER_TLS] = {538, "5.7.11", "No passwords in clear: STARTTLS, or port 465"},
 	[REPLY_NOT_YOUR_ADDRESS] = {553, "5.7.1", "Mail for this address does not come to you"},
+	[REPLY_NOT_THE_DEVICES] = {550, "5.7.1",
+		"Who is trusted sends as our domains alone: send so, or leave [smtpd] trusted"},
+	[REPLY_NOT_THE_ACCOUNTS] = {550, "5.7.1",
+		"Accounts of this box send as an address of our domains, or as themselves"},
 
 	[REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3",
 		"So many at once; send to the rest afterwards"},
@@ -68,6 +72,7 @@ static const struct row {
 	[REPLY_HAS_NUL] = {550, "5.6.0", "A message must not hold a NUL"},
 	[REPLY_BAD_FROM] = {550, "5.6.0", "The message needs one From field, with addresses"},
 	[REPLY_NOT_YOUR_FROM] = {550, "5.7.1", "The address in From: is not one of yours"},
+	[REPLY_NOT_OUR_FROM] = {550, "5.7.1", "The address in From: must be of our domains"},
 	[REPLY_HEADER_TOO_BIG] = {552, "5.3.4", "The header of the message is too big"},
 	[REPLY_MAIL_LOOP] = {554, "5.4.6", "The message goes in circles: too many Received fields"},
 	[REPLY_NO_SPACE] = {452, "4.3.1", "No room for mail now, try again later"},

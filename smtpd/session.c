@@ -28,10 +28,24 @@ bool session_is_submission(const struct session *session)
 	return session->dialog.has & SESSION_SUBMISSION;
 }
 
+bool session_is_logged_in(const struct session *session)
+{
+	return session->dialog.has & SESSION_LOGGED_IN;
+}
+
 /* EHLO is answered before the login, which must be to come. */
 bool session_may_ask_reports(const struct session *session)
 {
-	return session_is_submission(session) && session->dialog.has & SESSION_MAY_LOGIN;
+	return session_is_submission(session) &&
+	       session->dialog.has & (SESSION_MAY_LOGIN | SESSION_MAY_MAIL);
+}
+
+struct slice session_default_domain(const struct session *session)
+{
+	struct slice domain = {0};
+	if (session->visitor->trusted && !session_is_logged_in(session))
+		config_word(session->visitor->config->domains, 0, &domain);
+	return domain;
 }
 
 /* ---- how long a client may take ---- */
@@ -141,11 +155,15 @@ static unsigned rights_at_birth(const struct visitor *visitor)
 		has |= SESSION_CHAIN;
 	if (strcmp(visitor->service, "lmtp") == 0)
 		has |= SESSION_LMTP;
-	if (strcmp(visitor->service, "submission") != 0)
-		return has | SESSION_MAY_MAIL;
-	has |= SESSION_SUBMISSION;
+	bool has_login = strcmp(visitor->service, "submission") == 0;
+	if (has_login)
+		has |= SESSION_HAS_LOGIN;
 	if (visitor->conn.tls || !visitor->config->submission_require_tls)
 		has |= SESSION_MAY_LOGIN;
+	if (has_login || visitor->trusted)
+		has |= SESSION_SUBMISSION;
+	if (!has_login || visitor->trusted)
+		has |= SESSION_MAY_MAIL;
 	return has;
 }
 

@@ -2,7 +2,9 @@
  * said so far. (RFC 5321; RFC 2033; RFC 6409)
  *
  * Submission is the same program with a login before MAIL, and a message that
- * must be the user's own. LMTP is the same program with LHLO for EHLO and one answer a recipient at
+ * must be the user's own. Whom office.ini trusts, and programs of this box, submit
+ * without one, on port 25 too, with messages that must be the office's own; on the
+ * submission ports they may log in, and then are that user. LMTP is the same program with LHLO for EHLO and one answer a recipient at
  * the end of a message. */
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
@@ -23,10 +25,11 @@ enum session_state {
 /* Bits of dialog.has, beside DIALOG_TLS. */
 #define SESSION_CHAIN      2u /* there is a certificate: STARTTLS can be */
 #define SESSION_LMTP       4u
-#define SESSION_SUBMISSION 8u
+#define SESSION_SUBMISSION 8u  /* what it sends is the office's own */
 #define SESSION_MAY_LOGIN  16u /* TLS is on, or `require_tls` is off */
 #define SESSION_LOGGED_IN  32u
-#define SESSION_MAY_MAIL   64u /* logged in, or nobody needs to be */
+#define SESSION_MAY_MAIL   64u  /* logged in, or need not be */
+#define SESSION_HAS_LOGIN  128u /* on the submission ports */
 
 struct session {
 	struct visitor *visitor;
@@ -55,8 +58,12 @@ struct session {
 void session_renew_patience(struct session *session);
 bool session_is_lmtp(const struct session *session);
 bool session_is_submission(const struct session *session);
+bool session_is_logged_in(const struct session *session);
 /* May it ask for reports? (RFC 3461) */
 bool session_may_ask_reports(const struct session *session);
+/* Of an address without one, where programs may send such: of those that need no
+ * login. Else empty. */
+struct slice session_default_domain(const struct session *session);
 void session_add_recipient(struct session *session, const struct envelope_recipient *recipient);
 /* Forgets the envelope and the message: RSET, EHLO, the end of a message. */
 void session_forget_mail(struct session *session);

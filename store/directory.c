@@ -164,11 +164,13 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 static void judge_sender(struct role_channel *from, const struct frame *frame)
 {
 	const struct asker *asker = from->owner;
+	const struct submitter who = {.user_id = asker->user.id,
+		.trusted = !asker->logged_in,
+		.account = peer_account(asker->hello.peer)};
 	struct err e;
-	if (!asker->logged_in)
+	if (!asker->logged_in && asker->hello.service == SERVICE_SUBMISSION)
 		role_refuse(from, "sends before a login");
-	else if (senders_may(directory.store, directory.birth->config, asker->user.id, frame->body,
-			 &e) < 0)
+	else if (senders_may(directory.store, directory.birth->config, &who, frame->body, &e) < 0)
 		role_answer_error(from, &e);
 	else
 		role_answer(from, ANSWER_OK, SLICE(""));
@@ -273,7 +275,8 @@ static int make_login(struct asker *asker, struct login *login, struct err *e)
 		return err_set(e, ERR_IO, "the writer is not there");
 	if (asker->hello.service == SERVICE_POP3 && open_mailbox(asker, login, e) < 0)
 		return -1;
-	login->ticket = (struct ticket){.service = asker->hello.service,
+	login->ticket = (struct ticket){
+		.service = asker->hello.service == SERVICE_POP3 ? SERVICE_POP3 : SERVICE_SUBMISSION,
 		.user_id = asker->user.id,
 		.folder_id = asker->folder_id,
 		.expires = ticket_now() + TICKET_LIFETIME};
@@ -438,14 +441,19 @@ static void hear_damage(struct role_channel *from, const struct frame *frame)
 /* ---- rights ---- */
 
 #define BIT(service) (1u << (service))
+enum {
+	OF_STAFF = BIT(SERVICE_SUBMISSION) | BIT(SERVICE_TRUSTED),
+	OF_SUBMITTERS = OF_STAFF | BIT(SERVICE_LOCAL),
+	OF_SENDERS = OF_SUBMITTERS | BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP),
+};
 
 static const struct right {
 	unsigned type, services;
 	void (*run)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
-	{REQUEST_RESOLVE, BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP) | BIT(SERVICE_SUBMISSION), resolve},
-	{REQUEST_LOGIN, BIT(SERVICE_POP3) | BIT(SERVICE_SUBMISSION), log_in},
-	{REQUEST_MAY_SEND, BIT(SERVICE_SUBMISSION), judge_sender},
+	{REQUEST_RESOLVE, OF_SENDERS, resolve},
+	{REQUEST_LOGIN, OF_STAFF | BIT(SERVICE_POP3), log_in},
+	{REQUEST_MAY_SEND, OF_SUBMITTERS, judge_sender},
 	{REQUEST_STORE_FILES, BIT(SERVICE_POP3), hand_files},
 	{REQUEST_TELL_DAMAGE, BIT(SERVICE_POP3), hear_damage},
 };

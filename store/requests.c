@@ -19,6 +19,11 @@ const char *service_name(enum service_kind kind)
 	return names[kind];
 }
 
+bool service_submits(enum service_kind kind)
+{
+	return kind == SERVICE_SUBMISSION || kind == SERVICE_TRUSTED || kind == SERVICE_LOCAL;
+}
+
 /* ---- tickets ---- */
 
 static void ticket_mac(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
@@ -84,17 +89,6 @@ int request_hello(
 	return done;
 }
 
-int request_hello_local(struct channel *channel, const char *login, struct err *e)
-{
-	struct buf body = {0};
-	pack_number(&body, SERVICE_LOCAL);
-	pack_text(&body, "unix");
-	pack_text(&body, login);
-	int done = channel_send_buf(channel, REQUEST_HELLO, &body, e);
-	buf_free(&body);
-	return done;
-}
-
 int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
@@ -103,11 +97,11 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
 	*hello = (struct hello){0};
 	uint64_t service = unpack_number(&in);
 	unpack_text(&in, hello->peer, sizeof(hello->peer));
-	if (service == SERVICE_LOCAL)
-		unpack_text(&in, hello->login, sizeof(hello->login));
 	if (unpack_end(&in, e) < 0)
 		return -1;
-	if (service >= SERVICE_KINDS || !peer_parse(&hello->source, hello->peer))
+	bool has_account = peer_account(hello->peer);
+	if (service >= SERVICE_KINDS || !peer_parse(&hello->source, hello->peer) ||
+		has_account != (service == SERVICE_LOCAL))
 		return err_set(e, ERR_INPUT, "a hello of no service, or from nowhere");
 	hello->service = (enum service_kind)service;
 	return 0;

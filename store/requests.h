@@ -14,23 +14,23 @@
 #include "store/maildrop.h"
 
 enum request {                          /* types of frames, beside those of base/role.h */
-	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer; local: login */
+	REQUEST_HELLO = ROLE_FRAME_OWN, /* service, peer */
 
 	ANSWER_OK,
 	ANSWER_LIST, /* how much there is in all, and a part of a maildrop; the
 		      * ANSWER_OK of the login follows */
 
 	/* to the directory */
-	REQUEST_RESOLVE,     /* smtp, lmtp, submission: would this recipient be taken? */
-	REQUEST_LOGIN,       /* pop3, submission: user, password */
-	REQUEST_MAY_SEND,    /* submission, after a login: as this address? */
+	REQUEST_RESOLVE,     /* who sends: would this recipient be taken? */
+	REQUEST_LOGIN,       /* pop3, submission, trusted: user, password */
+	REQUEST_MAY_SEND,    /* submission after a login, trusted, local: as this address? */
 	REQUEST_STORE_FILES, /* pop3, once after a login: the three descriptors */
 	REQUEST_TELL_DAMAGE, /* pop3, after a login: an entry, why; no answer */
 
 	/* to the writer */
-	REQUEST_PIECE,       /* smtp, lmtp, submission: BODY_PIECE octets of a message to come */
-	REQUEST_DELIVER,     /* smtp, lmtp: the rest, and the envelope */
-	REQUEST_SUBMIT,      /* submission: ticket, and as REQUEST_DELIVER */
+	REQUEST_PIECE,       /* who sends: BODY_PIECE octets of a message to come */
+	REQUEST_DELIVER,     /* smtp, lmtp, trusted, local: the rest, and the envelope */
+	REQUEST_SUBMIT,      /* submission, trusted: ticket, and as REQUEST_DELIVER */
 	REQUEST_FORGET,      /* as REQUEST_PIECE: the pieces sent are for nothing; no answer */
 	REQUEST_DELETE,      /* pop3: ticket, entries */
 	REQUEST_DELETE_MORE, /* pop3: the same, of the REQUEST_DELETE to come; no answer */
@@ -65,14 +65,17 @@ enum service_kind {
 	SERVICE_SUBMISSION,
 	SERVICE_POP3,
 	SERVICE_DIRECTORY,
-	SERVICE_TRUSTED,  /* submission without a login, from an address office.ini names */
-	SERVICE_LOCAL,    /* submission of a local account, by run/submit */
+	SERVICE_TRUSTED,  /* from an address that office.ini names: submission, where a login
+			   * is not needed and can be */
+	SERVICE_LOCAL,    /* submission of a local account, by run/submit: its peer names it */
 	SERVICE_RELAY,    /* the role */
 	SERVICE_DELIVERY, /* one of its children, which speaks to one server */
 	SERVICE_KINDS
 };
 /* "smtp": as visitor.service, the log and the table of services have it. */
 const char *service_name(enum service_kind kind);
+/* Does it send as somebody of ours, and not as the world? */
+bool service_submits(enum service_kind kind);
 
 /* A right login. Only the directory makes it, only the writer reads it; the
  * session carries it. */
@@ -93,18 +96,14 @@ int ticket_check(const struct ticket *ticket, const unsigned char key[DIGEST_SIZ
 void pack_ticket(struct buf *body, const struct ticket *ticket);
 void unpack_ticket(struct unpack *in, struct ticket *ticket);
 
-#define LOGIN_MAX 256 /* octets of a local account's name, and a NUL */
 struct hello {
 	enum service_kind service;
-	char peer[PEER_TEXT_MAX];
-	struct peer source;    /* the same */
-	char login[LOGIN_MAX]; /* SERVICE_LOCAL: who submits */
+	char peer[PEER_TEXT_MAX]; /* has a peer_account() for SERVICE_LOCAL, and for no other */
+	struct peer source;       /* the same */
 };
 /* Sends it; nothing is answered. */
 int request_hello(
 	struct channel *channel, enum service_kind service, const char *peer, struct err *e);
-/* The same for SERVICE_LOCAL. */
-int request_hello_local(struct channel *channel, const char *login, struct err *e);
 /* For the roles: reads the first frame of a channel. ERR_INPUT: it is no hello. */
 int request_hello_read(const struct frame *frame, struct hello *hello, struct err *e);
 
@@ -127,7 +126,8 @@ struct login {
  * from there; ERR_IN_USE under `exclusive`; ERR_IO. Wipe the password yourself. */
 int request_login(struct channel *directory, struct slice user, struct slice password,
 	struct login *login, struct err *e);
-/* After a login for submission: may its user send as `address`? ERR_DENIED. */
+/* May who has logged in send as `address`, or else the trusted one who asks?
+ * ERR_DENIED. */
 int request_may_send(struct channel *directory, struct slice address, struct err *e);
 /* For the directory: the list in frames of about LIST_FRAME octets, then the
  * rest. */
@@ -147,8 +147,8 @@ int request_piece(struct channel *writer, struct slice octets, struct err *e);
 #define RECIPIENTS_MOST 900  /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:
  * it is on disk for every recipient with results[i] ERR_NONE. `ticket` of a login for
- * submission, else NULL. ERR_GONE: the writer does not believe it, or that its
- * user may send as the sender or as the message's From. */
+ * submission, else NULL. ERR_GONE: the writer does not believe it, or that who
+ * submits may send as the sender or as the message's From. */
 int request_deliver(struct channel *writer, const struct ticket *ticket,
 	const struct delivery *delivery, struct slice rest, enum err_kind *results, struct err *e);
 /* For the writer: reads the fields into *delivery, whose slices borrow from the

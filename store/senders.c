@@ -38,7 +38,7 @@ static int is_granted(struct store *store, int64_t user_id, struct slice text, s
 	return found;
 }
 
-int senders_may(struct store *store, const struct config *config, int64_t user_id,
+static int user_may(struct store *store, const struct config *config, int64_t user_id,
 	struct slice address, struct err *e)
 {
 	int may = belongs(store, config, user_id, address, e);
@@ -49,6 +49,27 @@ int senders_may(struct store *store, const struct config *config, int64_t user_i
 			"mail for %.*s does not go to who sends as it, nor is it granted",
 			(int)address.len, address.at);
 	return may < 0 ? -1 : 0;
+}
+
+static int trusted_may(
+	const struct config *config, const char *account, struct slice address, struct err *e)
+{
+	struct address ours;
+	struct buf own = {0};
+	buf_printf(&own, "%s@%s", account ? account : "", config->hostname);
+	bool may = addresses_read_ours(&ours, config, address, e) == 0 ||
+		   (account && slice_equal_nocase(buf_slice(&own), address));
+	buf_free(&own);
+	return may ? 0
+		   : err_set(e, ERR_DENIED, "%.*s is no address of our domains", (int)address.len,
+			     address.at);
+}
+
+int senders_may(struct store *store, const struct config *config, const struct submitter *who,
+	struct slice address, struct err *e)
+{
+	return who->trusted ? trusted_may(config, who->account, address, e)
+			    : user_may(store, config, who->user_id, address, e);
 }
 
 /* ---- grants ---- */
@@ -156,17 +177,17 @@ bool senders_is_trace(struct slice text)
 	       slice_equal_nocase(field.name, SLICE("Received"));
 }
 
-int senders_check(struct store *store, const struct config *config, int64_t user_id,
+int senders_check(struct store *store, const struct config *config, const struct submitter *who,
 	struct slice sender, struct slice header, struct err *e)
 {
 	struct buf authors = {0};
 	int done = 0;
 	if (sender.len > 0)
-		done = senders_may(store, config, user_id, sender, e);
+		done = senders_may(store, config, who, sender, e);
 	if (done == 0 && (!is_whole(header) || !header_authors(header, &authors)))
 		done = err_set(e, ERR_DENIED, "a message without one From field that can be read");
 	for (struct slice rest = buf_slice(&authors); done == 0 && rest.len > 0;)
-		done = senders_may(store, config, user_id, slice_cut(&rest, '\n'), e);
+		done = senders_may(store, config, who, slice_cut(&rest, '\n'), e);
 	buf_free(&authors);
 	return done;
 }

@@ -1,22 +1,30 @@
 /* Who may send as whom: an address belongs to those who get its mail, whether
  * it is their own, one with a tag, or an alias or list that leads to them; and to
  * whom it has been granted: a colleague's, whose letters somebody writes, one that
- * nobody reads, or one's own elsewhere. (RFC 6409, 6.1) */
+ * nobody reads, or one's own elsewhere. Who has not logged in and is trusted, a
+ * printer or a program of this box, may send as any address of our domains, whether
+ * somebody has it or not. (RFC 6409, 6.1) */
 #ifndef STORE_SENDERS_H
 #define STORE_SENDERS_H
 
 #include "store/addresses.h"
 
-/* May the user send as `address`? ERR_DENIED; also who has been disabled since his
+struct submitter {
+	int64_t user_id;     /* who has logged in */
+	bool trusted;        /* nobody has, and need not */
+	const char *account; /* trusted, of this box: ACCOUNT@hostname is his, too; or NULL */
+};
+
+/* May he send as `address`? ERR_DENIED; also a user who has been disabled since his
  * login. */
-int senders_may(struct store *store, const struct config *config, int64_t user_id,
+int senders_may(struct store *store, const struct config *config, const struct submitter *who,
 	struct slice address, struct err *e);
 
 /* May he send a message with this envelope sender (empty: the null sender,
  * which is everybody's) and this header, with its blank line? All of its authors
  * must be he.
  * ERR_DENIED. */
-int senders_check(struct store *store, const struct config *config, int64_t user_id,
+int senders_check(struct store *store, const struct config *config, const struct submitter *who,
 	struct slice sender, struct slice header, struct err *e);
 
 /* ---- grants, exact addresses; compared in ASCII lower case, also outside, where

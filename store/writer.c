@@ -66,7 +66,7 @@ static int append(struct asker *asker, struct slice octets, struct err *e)
 	if (octets.len > BODY_PIECE)
 		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
 	uint64_t most = writer.birth->config->max_message;
-	if (most > 0 && asker->hello.service == SERVICE_SUBMISSION)
+	if (most > 0 && service_submits(asker->hello.service))
 		most += MENDED_MOST;
 	if (most > 0 && asker->body.size + octets.len > most)
 		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
@@ -83,18 +83,23 @@ static int take_piece(
 	return append(asker, frame->body, e);
 }
 
-/* Mail of the world needs no more than a recipient; a user's needs the user. */
+/* Mail of the world needs no more than a recipient; a user's needs the user, and
+ * that of those whom the office trusts its domains. */
 static int check_sender(const struct asker *asker, const struct frame *frame,
 	const struct delivery *delivery, struct err *e)
 {
 	const struct ticket *ticket = &asker->ticket;
-	if (frame->type != REQUEST_SUBMIT)
+	const struct submitter who = {.user_id = ticket->user_id,
+		.trusted = frame->type == REQUEST_DELIVER,
+		.account = peer_account(asker->hello.peer)};
+	if (!service_submits(asker->hello.service))
 		return 0;
-	if (ticket_check(ticket, writer.ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
+	if (!who.trusted &&
+		ticket_check(ticket, writer.ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
 		return -1;
 	if (!senders_is_trace(delivery->received))
 		return err_set(e, ERR_DENIED, "a submission with more than its trace");
-	return senders_check(writer.store, writer.birth->config, ticket->user_id, delivery->sender,
+	return senders_check(writer.store, writer.birth->config, &who, delivery->sender,
 		buf_slice(&asker->body.header), e);
 }
 
@@ -215,6 +220,9 @@ static void give_ticket_key(struct role_channel *from, const struct frame *frame
 enum {
 	OF_SMTP = BIT(SERVICE_SMTP) | BIT(SERVICE_LMTP),
 	OF_SUBMISSION = BIT(SERVICE_SUBMISSION),
+	OF_TRUSTED = BIT(SERVICE_TRUSTED),
+	OF_LOCAL = BIT(SERVICE_LOCAL),
+	OF_SENDERS = OF_SMTP | OF_SUBMISSION | OF_TRUSTED | OF_LOCAL,
 	OF_POP3 = BIT(SERVICE_POP3),
 	OF_DIRECTORY = BIT(SERVICE_DIRECTORY),
 };
@@ -226,10 +234,10 @@ static const struct right {
 		struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e);
 	void (*at_once)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
-	{REQUEST_PIECE, OF_SMTP | OF_SUBMISSION, true, take_piece, NULL},
-	{REQUEST_DELIVER, OF_SMTP, true, take_delivery, NULL},
-	{REQUEST_SUBMIT, OF_SUBMISSION, true, take_delivery, NULL},
-	{REQUEST_FORGET, OF_SMTP | OF_SUBMISSION, false, NULL, forget},
+	{REQUEST_PIECE, OF_SENDERS, true, take_piece, NULL},
+	{REQUEST_DELIVER, OF_SMTP | OF_TRUSTED | OF_LOCAL, true, take_delivery, NULL},
+	{REQUEST_SUBMIT, OF_SUBMISSION | OF_TRUSTED, true, take_delivery, NULL},
+	{REQUEST_FORGET, OF_SENDERS, false, NULL, forget},
 	{REQUEST_DELETE, OF_POP3, false, take_delete, NULL},
 	{REQUEST_DELETE_MORE, OF_POP3, false, NULL, keep_ids},
 	{REQUEST_EVENT, OF_POP3, false, NULL, keep_event},

@@ -11,6 +11,7 @@
 #include "store/roles.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
+#include "tools/submit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -23,12 +24,13 @@
 #define POP3_BUSY    "-ERR [SYS/TEMP] the server is busy; try again later\r\n"
 #define POP3_BUSY_ID "-ERR [SYS/TEMP] server sedang sibuk; coba lagi nanti\r\n"
 
-enum { SMTP, LMTP, SUBMISSION, SUBMISSIONS, POP3, POP3S, SERVICES };
+enum { SMTP, LMTP, SUBMISSION, SUBMISSIONS, LOCAL, POP3, POP3S, SERVICES };
 static struct procs_service services[SERVICES] = {
 	[SMTP] = {.name = "smtp", .run = smtpd_serve, .busy = SMTP_BUSY},
 	[LMTP] = {.name = "lmtp", .run = smtpd_serve, .busy = SMTP_BUSY},
 	[SUBMISSION] = {.name = "submission", .run = smtpd_serve, .busy = SMTP_BUSY},
 	[SUBMISSIONS] = {.name = "submission", .run = smtpd_serve, .tls_first = true},
+	[LOCAL] = {.name = "local", .run = smtpd_serve, .busy = SMTP_BUSY, .by_account = true},
 	[POP3] = {.name = "pop3", .run = pop3d_serve}, /* .busy: choose_words() */
 	[POP3S] = {.name = "pop3", .run = pop3d_serve, .tls_first = true},
 };
@@ -216,14 +218,20 @@ static size_t sign_by_keys(
 	return request_sign(&visitor->keys, what, signature);
 }
 
-static enum service_kind kind_of(const char *service)
+/* Told by the listener and by where the visitor comes from, of whom nothing has been
+ * read. */
+static enum service_kind kind_of(const struct visitor *visitor)
 {
-	static const enum service_kind with_rights[] = {
-		SERVICE_LMTP, SERVICE_SUBMISSION, SERVICE_POP3};
-	for (size_t i = 0; i < sizeof(with_rights) / sizeof(with_rights[0]); i++)
-		if (strcmp(service, service_name(with_rights[i])) == 0)
-			return with_rights[i];
-	return SERVICE_SMTP;
+	static const enum service_kind kinds[] = {
+		SERVICE_LMTP, SERVICE_LOCAL, SERVICE_POP3, SERVICE_SUBMISSION};
+	enum service_kind kind = SERVICE_SMTP;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(visitor->service, service_name(kinds[i])) == 0)
+			kind = kinds[i];
+	if ((kind == SERVICE_SMTP || kind == SERVICE_SUBMISSION) &&
+		peer_is_in(visitor->peer, visitor->config->trusted))
+		kind = SERVICE_TRUSTED;
+	return kind;
 }
 
 static int prepare(struct visitor *visitor, int run_dir, struct err *e)
@@ -233,8 +241,13 @@ static int prepare(struct visitor *visitor, int run_dir, struct err *e)
 		const char *name;
 	} wanted[] = {{&visitor->directory, "directory"}, {&visitor->writer, "writer"},
 		{&visitor->keys, "keys"}};
-	enum service_kind kind = kind_of(visitor->service);
+	enum service_kind kind = kind_of(visitor);
+	visitor->trusted = kind == SERVICE_TRUSTED || kind == SERVICE_LOCAL;
 	visitor->sign = sign_by_keys;
+	if (kind == SERVICE_LOCAL) {
+		visitor->chain = NULL; /* nobody listens in */
+		peer_name_account(visitor->peer, visitor->uid);
+	}
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (channel_connect(wanted[i].channel, run_dir, wanted[i].name, e) < 0 ||
 			request_hello(wanted[i].channel, kind, visitor->peer, e) < 0)
@@ -333,10 +346,21 @@ static int bind_services(
 		[POP3] = config->pop3d_listen,
 		[POP3S] = config->pop3d_listen_tls};
 	for (size_t i = 0; i < SERVICES; i++)
-		if (listen_open(lists[i], account->uid, account->gid, services[i].fds,
-			    &services[i].fd_count, e) < 0)
+		if (lists[i] && listen_open(lists[i], account->uid, account->gid, services[i].fds,
+					&services[i].fd_count, e) < 0)
 			return -1;
 	return 0;
+}
+
+/* An office whose directory cannot hold it still has its mail to serve. */
+static void bind_local(const struct config *config)
+{
+	struct err e;
+	int fd = submit_listen(config->file, &e);
+	if (fd >= 0)
+		services[LOCAL].fds[services[LOCAL].fd_count++] = fd;
+	else
+		log_failure(LOG_WARNING, "no-sendmail", &e);
 }
 
 static int find_account(const struct config *config, struct sandbox_account *account, struct err *e)
@@ -377,6 +401,7 @@ int command_serve(struct command_line *line, struct err *e)
 	account_resume();
 	if (done < 0 || sandbox_prepare(e) < 0 || bind_services(&config, &procs.account, e) < 0)
 		return -1;
+	bind_local(&config);
 	log_event(LOG_INFO, "starting", log_text("version", OFFICEMAIL_VERSION),
 		log_text("sealed", sandbox_is_sealed_build() ? "yes" : "no"),
 		log_number("pid", getpid()));

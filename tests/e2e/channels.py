@@ -35,7 +35,8 @@ def frame(kind, body=b"", fds=0):
     return struct.pack("=IHH", len(body), TYPES.get(kind, kind), fds) + body
 
 
-def hello(service, peer="203.0.113.5"):
+def hello(service, peer=None):
+    peer = peer or ("unix:www-data" if service == "SERVICE_LOCAL" else "203.0.113.5")
     return frame("REQUEST_HELLO", number(SERVICES.get(service, service)) + text(peer))
 
 

@@ -2,6 +2,8 @@
 the README there."""
 
 import base64
+import os
+import pwd
 import re
 import shlex
 import time
@@ -9,7 +11,7 @@ import time
 from office import HOSTNAME, wait_until
 from wire import PATIENCE, WireError
 
-SERVICES = ("pop3", "pop3s", "smtp", "lmtp", "submission", "submissions")
+SERVICES = ("pop3", "pop3s", "smtp", "lmtp", "submission", "submissions", "local")
 # Lines that belong to the step above them.
 DETAILS = ("|", "|^", "|~", "|...", "has", "has^", "has~", "lacks", "lacks^", "lacks~", "lines",
            "octets", "in", "exit", "err~")
@@ -71,7 +73,7 @@ class Player:
         self.started = False
         self.wires = {}
         self.current = None
-        self.values = {"hostname": HOSTNAME, "address": office.address}
+        self.values = {"hostname": HOSTNAME, "address": office.address, "account": pwd.getpwuid(os.geteuid()).pw_name}
         self.expected_faults = []
 
     def play(self, steps):

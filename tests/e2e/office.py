@@ -358,7 +358,8 @@ class Office:
 
     def place(self, service):
         """Where a service listens."""
-        return str(self.lmtp) if service == "lmtp" else (self.address, PORTS[service])
+        sockets = {"lmtp": self.lmtp, "local": self.dir / "run" / "submit"}
+        return str(sockets[service]) if service in sockets else (self.address, PORTS[service])
 
     def connect(self, service, source=None, raw=False):
         """A connection; on pop3s and submissions with the handshake done unless `raw`."""

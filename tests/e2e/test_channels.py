@@ -7,12 +7,12 @@ import socket
 
 import pytest
 
-from channels import Channel, TYPES, delivery, frame, hello, log_in, number, text
+from channels import SERVICES, Channel, TYPES, delivery, frame, hello, log_in, number, text
 from letters import letter
 from test_life import serves
 
 SMTP, LMTP, SUBMISSION, POP3 = "SERVICE_SMTP", "SERVICE_LMTP", "SERVICE_SUBMISSION", "SERVICE_POP3"
-DIRECTORY = "SERVICE_DIRECTORY"
+DIRECTORY, TRUSTED, LOCAL = "SERVICE_DIRECTORY", "SERVICE_TRUSTED", "SERVICE_LOCAL"
 DELIVERY, RELAY = "SERVICE_DELIVERY", "SERVICE_RELAY"
 ANI, BUDI = "ani@kantor.example", "budi@kantor.example"
 NO_TICKET = bytes(64)
@@ -57,6 +57,10 @@ UNASKED = [
                      "REQUEST_LOGGED_IN REQUEST_NEW_HASH REQUEST_RESOLVE"),
     ("writer", LMTP, "REQUEST_SUBMIT REQUEST_DELETE REQUEST_EVENT REQUEST_TICKET_KEY"),
     ("writer", SUBMISSION, "REQUEST_DELIVER REQUEST_DELETE REQUEST_DELETE_MORE REQUEST_EVENT REQUEST_TICKET_KEY"),
+    ("writer", TRUSTED, "REQUEST_DELETE REQUEST_DELETE_MORE REQUEST_EVENT REQUEST_TICKET_KEY REQUEST_LOGGED_IN"),
+    ("writer", LOCAL, "REQUEST_SUBMIT REQUEST_DELETE REQUEST_DELETE_MORE REQUEST_EVENT REQUEST_TICKET_KEY"),
+    ("directory", TRUSTED, "REQUEST_STORE_FILES REQUEST_TELL_DAMAGE REQUEST_SIGN REQUEST_TICKET_KEY"),
+    ("directory", LOCAL, "REQUEST_LOGIN REQUEST_STORE_FILES REQUEST_TELL_DAMAGE REQUEST_TICKET_KEY"),
     ("directory", SMTP, "REQUEST_LOGIN REQUEST_STORE_FILES REQUEST_MAY_SEND REQUEST_TELL_DAMAGE REQUEST_DELETE REQUEST_TICKET_KEY"),
     ("directory", LMTP, "REQUEST_LOGIN REQUEST_STORE_FILES REQUEST_MAY_SEND"),
     ("directory", SUBMISSION, "REQUEST_STORE_FILES REQUEST_MAY_SEND REQUEST_TELL_DAMAGE REQUEST_SIGN"),
@@ -107,7 +111,11 @@ def test_a_frame_that_is_none_ends_its_channel(house, role, service, what):
 
 FIRST = {
     "no hello": frame("REQUEST_TICKET_KEY"),
-    "no service": hello(9),
+    "no service": hello(len(SERVICES)),
+    "an account that is none": hello(LOCAL, "unix:"),
+    "no account": hello(LOCAL, "unix"),
+    "an account from afar": hello(LOCAL, "203.0.113.5"),
+    "an account of another service": hello(TRUSTED, "unix:root"),
     "service 2^32 + 3": hello(2**32 + 3),
     "from nowhere": hello(POP3, "nowhere"),
     "a long address": hello(POP3, "1" * 5000),
@@ -280,6 +288,51 @@ def test_a_submission_goes_out_under_its_user_s_name_alone(house, sender, author
     sent_away(house, "writer", channel, since)
     login.close()
     assert len(house.mails(BUDI)) == before
+
+
+@pytest.mark.parametrize("service, sender, author", [
+    (TRUSTED, "pak@luar.example", ANI), (TRUSTED, ANI, "pak@luar.example"), (TRUSTED, ANI, f"{ANI}, pak@luar.example"),
+    (TRUSTED, "www-data@mail.kantor.example", ANI), (LOCAL, "pak@luar.example", ANI), (LOCAL, "", "pak@luar.example"),
+    (LOCAL, "root@mail.kantor.example", ANI), (LOCAL, "www-data@mail.kantor.example", "root@mail.kantor.example")])
+def test_who_is_trusted_sends_from_our_domains_alone(house, service, sender, author):
+    before = len(house.mails(BUDI))
+    since = len(house.lines)
+    channel = Channel(house, "writer", service)
+    channel.send(delivery(sender, BUDI, f"From: {author}\r\n\r\nx\r\n"))
+    sent_away(house, "writer", channel, since, "no address of our domains")
+    assert len(house.mails(BUDI)) == before
+
+
+@pytest.mark.parametrize("service, sender, author", [
+    (TRUSTED, "mesin@kantor.example", BUDI), (TRUSTED, "", "mesin@cabang.example"), (LOCAL, BUDI, ANI),
+    (LOCAL, "www-data@mail.kantor.example", "www-data@mail.kantor.example")])
+def test_who_is_trusted_sends_as_any_of_our_domains(house, service, sender, author):
+    before = len(house.mails(BUDI))
+    channel = Channel(house, "writer", service)
+    channel.send(delivery(sender, BUDI, f"From: {author}\r\n\r\nx\r\n"))
+    kind, body = channel.answer()
+    assert (kind, body) == (TYPES["ANSWER_OK"], number(0))
+    channel.close()
+    assert len(house.mails(BUDI)) == before + 1
+
+
+def test_who_is_trusted_puts_nothing_but_a_trace_in_front(house):
+    since = len(house.lines)
+    channel = Channel(house, "writer", LOCAL)
+    channel.send(delivery(ANI, BUDI, f"From: {ANI}\r\n\r\nx\r\n", received="From: pak@luar.example\r\n"))
+    sent_away(house, "writer", channel, since, "more than its trace")
+
+
+def test_a_ticket_from_a_trusted_address_is_its_user_s(house):
+    """Who logs in is himself, however much his address is trusted."""
+    login, ticket, _ = log_in(house, "ani", TRUSTED)
+    since = len(house.lines)
+    channel = Channel(house, "writer", TRUSTED)
+    channel.send(delivery(ANI, BUDI, f"From: {ANI}\r\n\r\nx\r\n", ticket))
+    assert channel.answer() == (TYPES["ANSWER_OK"], number(0))
+    channel.send(delivery(BUDI, ANI, f"From: {BUDI}\r\n\r\nx\r\n", ticket))
+    sent_away(house, "writer", channel, since, "does not go to who sends")
+    login.close()
 
 
 @pytest.mark.parametrize("received", [

@@ -22,5 +22,5 @@ def test_dialog(path, office):
 
 
 def test_there_are_dialogues_for_each_service():
-    for service in ("pop3", "smtp", "lmtp", "submission"):
+    for service in ("pop3", "smtp", "lmtp", "submission", "trusted", "local"):
         assert any(path.parent.name == service for path in FILES)

@@ -101,6 +101,11 @@ class OnTheUnixSocket(Stage):
         super().__init__(office, "lmtp")
 
 
+class OfThisBox(Stage):
+    def __init__(self, office):
+        super().__init__(office, "local")
+
+
 class BeforeLogin(Stage):
     def __init__(self, office):
         super().__init__(office, "pop3")
@@ -114,7 +119,7 @@ class AfterLogin(Stage):
         self.wire.block()
 
 
-STAGES = [BeforeHello, InTheMessage, BehindTls, OnTheUnixSocket, BeforeLogin, AfterLogin]
+STAGES = [BeforeHello, InTheMessage, BehindTls, OnTheUnixSocket, OfThisBox, BeforeLogin, AfterLogin]
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)

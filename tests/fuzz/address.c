@@ -55,7 +55,7 @@ static void read_path(struct slice text, enum address_role role)
 	char address[ADDRESS_MAX], again[ADDRESS_MAX];
 	struct slice rest = text;
 	struct buf path = {0};
-	enum address_fault fault = address_take_path(&rest, role, address);
+	enum address_fault fault = address_take_path(&rest, role, SLICE(""), address);
 	if (fault != ADDRESS_GOOD) {
 		assert(rest.at == text.at && rest.len == text.len && address[0] == '\0');
 		return;
@@ -72,7 +72,7 @@ static void read_path(struct slice text, enum address_role role)
 	buf_add_slice(&path, taken);
 	buf_add_char(&path, '>');
 	struct slice printed = buf_slice(&path);
-	assert(address_take_path(&printed, role, again) == ADDRESS_GOOD);
+	assert(address_take_path(&printed, role, SLICE(""), again) == ADDRESS_GOOD);
 	assert(printed.len == 0 && strcmp(address, again) == 0);
 	buf_free(&path);
 

@@ -187,6 +187,42 @@ static void what_two_readers_could_take_for_different_authors_is_unreadable(void
 	assert_authors("From: a@x\r\nfrom: a@x\r\n", NULL);
 }
 
+/* The From field's body with the domain; NULL: it stays as it is. */
+static void assert_qualified(const char *from, const char *wanted)
+{
+	struct buf given = {0}, header = {0}, whole = {0};
+	buf_printf(&given, "To: root\r\nFrom:%s\r\nSubject: root\r\n\r\n", from);
+	bool done = header_qualify_authors(&header, buf_slice(&given), SLICE("kantor.example"));
+	assert_int_equal(done, wanted != NULL);
+	if (wanted) {
+		buf_printf(&whole, "To: root\r\nFrom:%s\r\nSubject: root\r\n\r\n", wanted);
+		assert_string_equal(buf_text(&header), buf_text(&whole));
+	}
+	buf_free(&given);
+	buf_free(&header);
+	buf_free(&whole);
+}
+
+static void authors_without_a_domain_get_one_and_nothing_else_changes(void **state)
+{
+	(void)state;
+	assert_qualified(" root", " root@kantor.example");
+	assert_qualified("root (root)", "root@kantor.example (root)");
+	assert_qualified(" (root) root", " (root) root@kantor.example");
+	assert_qualified(" root <root>", " root <root@kantor.example>");
+	assert_qualified(
+		" \"<root>\" (<root) < root >", " \"<root>\" (<root) < root@kantor.example >");
+	assert_qualified(" ani@x, root,\r\n budi <b.c> , c@y",
+		" ani@x, root@kantor.example,\r\n budi <b.c@kantor.example> , c@y");
+	assert_qualified(" root: root, a@x;", " root: root@kantor.example, a@x;");
+	assert_qualified(" ani@x", NULL);
+	assert_qualified("", NULL);
+	assert_qualified(" Cron Daemon", NULL);
+	assert_qualified(" <root", NULL);
+	assert_qualified(" root, <<x>>", NULL);
+	assert_qualified(" \"root\"", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +237,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_good_encoded_word_stays_as_it_is),
 		cmocka_unit_test(authors_are_the_addresses_of_the_from_field),
 		cmocka_unit_test(a_message_has_a_few_authors),
+		cmocka_unit_test(authors_without_a_domain_get_one_and_nothing_else_changes),
 		cmocka_unit_test(what_two_readers_could_take_for_different_authors_is_unreadable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

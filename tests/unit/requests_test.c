@@ -101,25 +101,17 @@ static void a_hello_names_a_service_and_a_peer(void **state)
 	assert_int_equal(request_hello_read(&other, &hello, &e), -1);
 }
 
-static void a_hello_from_this_host_names_the_account(void **state)
+static void a_hello_from_this_box_names_the_account(void **state)
 {
-	int pair[2];
-	struct channel here, there;
-	struct frame frame;
 	struct hello hello;
-	struct err e;
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	channel_open(&here, pair[0]);
-	channel_open(&there, pair[1]);
-	assert_int_equal(request_hello_local(&here, "www-data", &e), 0);
-	assert_int_equal(channel_receive(&there, &frame, &e), 1);
-	assert_int_equal(request_hello_read(&frame, &hello, &e), 0);
-	assert_int_equal(hello.service, SERVICE_LOCAL);
-	assert_string_equal(hello.login, "www-data");
+	assert_int_equal(read_hello(SERVICE_LOCAL, "unix:www-data", &hello), 0);
+	assert_string_equal(peer_account(hello.peer), "www-data");
 	assert_int_equal(read_hello(SERVICE_LOCAL, "unix", &hello), -1);
-	channel_close(&here);
-	channel_close(&there);
+	assert_int_equal(read_hello(SERVICE_LOCAL, "unix:", &hello), -1);
+	assert_int_equal(read_hello(SERVICE_LOCAL, PEER, &hello), -1);
+	assert_int_equal(read_hello(SERVICE_TRUSTED, "unix:www-data", &hello), -1);
+	assert_int_equal(read_hello(SERVICE_LMTP, "unix:www-data", &hello), -1);
 }
 
 /* What comes of a frame for ani with these parameters. */
@@ -561,7 +553,7 @@ int main(void)
 		cmocka_unit_test(a_ticket_of_another_key_is_forged),
 		cmocka_unit_test(a_ticket_travels_as_it_is),
 		cmocka_unit_test(a_hello_names_a_service_and_a_peer),
-		cmocka_unit_test(a_hello_from_this_host_names_the_account),
+		cmocka_unit_test(a_hello_from_this_box_names_the_account),
 		cmocka_unit_test(parameters_that_no_client_can_have_sent_make_a_delivery_none),
 		cmocka_unit_test(a_delivery_with_more_recipients_than_octets_is_none),
 		cmocka_unit_test(half_a_number_is_no_entry_to_delete),

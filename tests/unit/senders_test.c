@@ -12,6 +12,8 @@
 #define ANI  "ani@kantor.example"
 #define BUDI "budi@kantor.example"
 
+#define HOSTNAME "mail.kantor.example"
+
 static int64_t add_one(struct test_office *office, const char *address)
 {
 	add_user(office, address);
@@ -28,7 +30,8 @@ static void add_alias(struct test_office *office, const char *alias, const char 
 
 static bool may(struct test_office *office, int64_t user, const char *address)
 {
-	int done = senders_may(office->store, &office->config, user, slice_of(address), &office->e);
+	const struct submitter who = {.user_id = user};
+	int done = senders_may(office->store, &office->config, &who, slice_of(address), &office->e);
 	assert_true(done == 0 || office->e.kind == ERR_DENIED);
 	return done == 0;
 }
@@ -137,8 +140,9 @@ static void grants_follow_who_is_renamed_and_go_with_who_is_removed(void **state
 static int check_octets(
 	struct test_office *office, int64_t user, const char *sender, struct slice octets)
 {
+	const struct submitter who = {.user_id = user};
 	int done = senders_check(
-		office->store, &office->config, user, slice_of(sender), octets, &office->e);
+		office->store, &office->config, &who, slice_of(sender), octets, &office->e);
 	assert_true(done == 0 || office->e.kind == ERR_DENIED);
 	return done;
 }
@@ -197,6 +201,39 @@ static void a_header_that_others_may_read_otherwise_is_refused(void **state)
 		assert_int_equal(check_octets(office, ani, ANI, slice_of(doubtful[i])), -1);
 }
 
+static bool may_trusted(struct test_office *office, const char *account, const char *address)
+{
+	const struct submitter who = {.trusted = true, .account = account};
+	int done = senders_may(office->store, &office->config, &who, slice_of(address), &office->e);
+	assert_true(done == 0 || office->e.kind == ERR_DENIED);
+	return done == 0;
+}
+
+static void who_is_trusted_sends_as_any_address_of_our_domains(void **state)
+{
+	static const char *const others[] = {"ani@luar.example", "ani", "",
+		"ani@kantor.example@luar.example", "ani@kantor.example.luar.example",
+		"\"a b\"@kantor.example", "www-data@mail.kantor.example", "@kantor.example"};
+	struct test_office *office = *state;
+	add_user(office, ANI);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(may_trusted(office, NULL, others[i]));
+	assert_true(may_trusted(office, NULL, ANI));
+	assert_true(may_trusted(office, NULL, "printer@kantor.example"));
+	assert_true(may_trusted(office, NULL, "Siapa.Saja+x@TOKO.example"));
+}
+
+static void an_account_of_this_box_is_itself_at_the_host_too(void **state)
+{
+	struct test_office *office = *state;
+	assert_true(may_trusted(office, "www-data", "www-data@" HOSTNAME));
+	assert_true(may_trusted(office, "www-data", "WWW-Data@" HOSTNAME));
+	assert_true(may_trusted(office, "www-data", "siapa@kantor.example"));
+	assert_false(may_trusted(office, "www-data", "root@" HOSTNAME));
+	assert_false(may_trusted(office, "www-data", "@" HOSTNAME));
+	assert_false(may_trusted(office, "www-data", "www-data@luar.example"));
+}
+
 static void a_trace_is_one_received_field(void **state)
 {
 	static const char *const others[] = {"", "Received: x", "Received: x\r", "Received: x\n",
@@ -220,6 +257,8 @@ int main(void)
 		OFFICE_TEST(sender_and_every_author_must_be_the_user),
 		OFFICE_TEST(who_is_disabled_sends_no_more),
 		OFFICE_TEST(a_header_that_others_may_read_otherwise_is_refused),
+		OFFICE_TEST(who_is_trusted_sends_as_any_address_of_our_domains),
+		OFFICE_TEST(an_account_of_this_box_is_itself_at_the_host_too),
 		cmocka_unit_test(a_trace_is_one_received_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

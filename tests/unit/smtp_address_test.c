@@ -26,7 +26,7 @@ static void check(enum address_role role, const struct vector *vectors, size_t c
 		char *copy = must_alloc(v->text.len + 1);
 		memcpy(copy, v->text.at, v->text.len);
 		struct slice text = {copy, v->text.len};
-		enum address_fault fault = address_take_path(&text, role, address);
+		enum address_fault fault = address_take_path(&text, role, SLICE(""), address);
 		if (fault != v->fault || strcmp(address, v->address ? v->address : "") != 0)
 			fail_msg("%s: fault %d, address '%s'", v->text.at, fault, address);
 		if (v->address) {
@@ -202,11 +202,39 @@ static enum address_fault read_long(size_t local, size_t label, size_t labels)
 	}
 	buf_add_char(&text, '>');
 	struct slice path = buf_slice(&text);
-	enum address_fault fault = address_take_path(&path, ADDRESS_SENDER, address);
+	enum address_fault fault = address_take_path(&path, ADDRESS_SENDER, SLICE(""), address);
 	if (fault == ADDRESS_GOOD)
 		assert_int_equal(strlen(address), text.len - strlen("FROM:<>"));
 	buf_free(&text);
 	return fault;
+}
+
+static void an_address_without_a_domain_gets_the_one_that_is_given(void **state)
+{
+	static const struct {
+		const char *path, *address; /* NULL: malformed */
+		enum address_role role;
+	} vectors[] = {
+		{"TO:<ani>", "ani@kantor.example", ADDRESS_RECIPIENT},
+		{"FROM:<\"a b\">", "\"a b\"@kantor.example", ADDRESS_SENDER},
+		{"TO:<postmaster>", "postmaster", ADDRESS_RECIPIENT},
+		{"FROM:<postmaster>", "postmaster@kantor.example", ADDRESS_SENDER},
+		{"TO:<ani@luar.example>", "ani@luar.example", ADDRESS_RECIPIENT},
+		{"FROM:<>", "", ADDRESS_SENDER},
+		{"TO:<>", NULL, ADDRESS_RECIPIENT},
+		{"TO:<ani@>", NULL, ADDRESS_RECIPIENT},
+		{"TO:<ani", NULL, ADDRESS_RECIPIENT},
+		{"TO:<ani budi>", NULL, ADDRESS_RECIPIENT},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		struct slice path = slice_of(vectors[i].path);
+		char address[ADDRESS_MAX];
+		enum address_fault fault =
+			address_take_path(&path, vectors[i].role, SLICE("kantor.example"), address);
+		assert_int_equal(fault, vectors[i].address ? ADDRESS_GOOD : ADDRESS_MALFORMED);
+		assert_string_equal(address, vectors[i].address ? vectors[i].address : "");
+	}
 }
 
 static void lengths_are_kept(void **state)
@@ -231,6 +259,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_mailbox_is_refused),
 		cmocka_unit_test(controls_are_refused),
 		cmocka_unit_test(octets_over_126_are_told_apart),
+		cmocka_unit_test(an_address_without_a_domain_gets_the_one_that_is_given),
 		cmocka_unit_test(lengths_are_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
