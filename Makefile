@@ -54,7 +54,7 @@ FUZZED   := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/fuzz/replay.c,$(wildcar
 # Libraries that are laid before libc's calls, to record them or to make them fail.
 SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
 # Programs that tests run, and kill.
-VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c tests/e2e/*.c))
+VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c tests/e2e/*.c tests/outside/*.c))
 
 # Debian's own Python: PATH may hold another one, without pytest.
 PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
@@ -114,12 +114,14 @@ test:
 	tools/setup build test
 	$(MAKE) -j2 all units shims targets
 	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak tests/fuzz/test_corpus.py
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/outside
 
 test-more:
 	tools/setup build test more
 	$(MAKE) -j2 all shims
 	$(MAKE) -j2 SANITIZE=1 DEADLY=1 all units targets
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
+	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/outside
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
 
 # The figures of tests/README.md; what make test runs is the short form of each.

@@ -1,6 +1,7 @@
 /* Which hosts, in which order: found by a child, see mx.h. It says all of it in one
  * struct over a pipe, which is looked through here as a stranger's word would be. */
 #include "smtpd/mx.h"
+#include "base/child.h"
 #include "base/syntax.h"
 #include "base/text.h"
 #include "smtpd/mx_lookup.h"
@@ -188,16 +189,16 @@ struct outcome {
 	struct err e;
 };
 
-/* Nothing is open in it but the pipe and what it opens itself; and it ends with its parent. */
+/* It ends with its parent, and holds nothing of it but the pipe. */
 static _Noreturn void be_child(
 	search_fn search, const char *what, const struct config *config, int end, pid_t parent)
 {
 	static struct outcome outcome;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-		dup2(end, STDIN_FILENO) < 0 || close_range(STDERR_FILENO + 1, ~0u, 0) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
+	child_keep_only(&end, 1);
 	outcome.found = search(what, config, &outcome.hosts, &outcome.e);
-	_exit(write(STDIN_FILENO, &outcome, sizeof(outcome)) != sizeof(outcome));
+	_exit(write(end, &outcome, sizeof(outcome)) != sizeof(outcome));
 }
 
 static bool is_word(const char *text, size_t size)

@@ -136,19 +136,45 @@ static void add_by_turns(
 	}
 }
 
+static enum mx_said ask_for(const char *host, uint16_t port, int family, struct addrinfo **found)
+{
+	const struct addrinfo wanted = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	char service[8];
+	snprintf(service, sizeof(service), "%u", port);
+	switch (getaddrinfo(host, service, &wanted, found)) {
+	case 0:
+		return MX_FOUND;
+	case EAI_NONAME:
+		return MX_NO_NAME;
+	case EAI_NODATA:
+		return MX_NOTHING;
+	default:
+		return MX_LATER;
+	}
+}
+
+/* Asked for both families at once, glibc takes "there is none" of the one for the whole
+ * answer, be it that of the other there was none. */
+static bool is_sure(const char *host, uint16_t port, int family)
+{
+	struct addrinfo *found = NULL;
+	enum mx_said said = ask_for(host, port, family, &found);
+	if (said == MX_FOUND)
+		freeaddrinfo(found);
+	return said == MX_NOTHING || said == MX_NO_NAME;
+}
+
 enum mx_said mx_lookup_addresses(
 	const char *host, uint16_t port, size_t most, struct mx_hosts *hosts)
 {
-	const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
-	char service[8];
-	snprintf(service, sizeof(service), "%u", port);
-	int failed = getaddrinfo(host, service, &wanted, &found);
-	if (failed)
-		return failed == EAI_NONAME   ? MX_NO_NAME
-		       : failed == EAI_NODATA ? MX_NOTHING
-					      : MX_LATER;
-	add_by_turns(found, host, most, hosts);
-	freeaddrinfo(found);
-	return MX_FOUND;
+	enum mx_said said = ask_for(host, port, AF_UNSPEC, &found);
+	if (said == MX_FOUND) {
+		add_by_turns(found, host, most, hosts);
+		freeaddrinfo(found);
+	} else if (said != MX_LATER &&
+		   !(is_sure(host, port, AF_INET) && is_sure(host, port, AF_INET6))) {
+		said = MX_LATER;
+	}
+	return said;
 }
