@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/outside")]
+
+from resolver import ANSWER, TRUNCATED, message, question, record  # noqa: E402
 
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt0\\])")
 BASE64 = re.compile(r"\$\{base64:([^}]*)\}")
@@ -120,6 +122,22 @@ HASHES = ("$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",
           "$5$rounds=1000$kantor$eAos37pDVGrspM8QXGRhf/.XdlcmyDMqWyAK.j2lD/4")
 
 
+def answers():
+    """What DNS says of the MX of luar.example."""
+    asked = question("luar.example", "MX")
+    hosts = [record("luar.example", "MX", (10 * (n % 3), f"mx{n}.luar.example")) for n in range(20)]
+    short = b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c"  # the owner is the name of the question
+    yield "hosts", message(1, ANSWER, asked, hosts)
+    yield "null", message(1, ANSWER, asked, [record("luar.example", "MX", (0, "."))])
+    yield "alias", message(1, ANSWER, asked, [record("luar.example", "CNAME", "lain.example"),
+                                              record("lain.example", "MX", (5, "mx.lain.example"))])
+    yield "address", message(1, ANSWER, asked, [record("luar.example", "MX", (5, "192.0.2.1"))])
+    yield "pointers", message(1, ANSWER, asked, [short + b"\0\7\0\5\2mx\xc0\x0c"])
+    yield "to-itself", message(1, ANSWER, asked, [short + b"\0\4\0\5\xc0\x2c"])
+    yield "cut", message(1, ANSWER | TRUNCATED, asked, hosts[:1])
+    yield "failed", message(1, ANSWER | 2, asked)
+
+
 def seeds(target):
     if target == "dot":
         for name, body in bodies():
@@ -154,6 +172,10 @@ def seeds(target):
         yield from headers()
     elif target == "bounce":
         yield from reports()
+    elif target == "mx":
+        for name, octets in answers():
+            yield name, b"\0" + octets
+            yield f"{name}-behind", bytes([octets[7]]) + octets[30:]
     elif target == "password":
         yield from enumerate(text.encode() for text in HASHES)
     else:
