@@ -5,6 +5,8 @@
  * it ends every loop, and since the aliases are finite, so is the walk. */
 #include "store/addresses.h"
 #include "store/folders.h"
+#include "store/forwards.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ struct walk {
 	struct address *steps;
 	size_t count, cap;
 	const struct address *by; /* an alias to look out for, or NULL */
+	const struct address *at; /* the step that is being visited */
 	bool passed;              /* `by` was followed */
 	bool met_again;           /* something led to a step already on the list */
 	bool to_postmaster;       /* a postmaster or abuse address was met */
@@ -41,6 +44,7 @@ int addresses_read_ours(
 void destinations_free(struct destinations *destinations)
 {
 	free(destinations->at);
+	free(destinations->forwards);
 	memset(destinations, 0, sizeof(*destinations));
 }
 
@@ -60,6 +64,31 @@ static void add_destination(struct destinations *list, const struct destination 
 	list->at[list->count++] = *one;
 }
 
+static void add_forward(struct destinations *list, const char *target, const char *alias)
+{
+	for (size_t i = 0; i < list->forward_count; i++)
+		if (strcmp(list->forwards[i].target, target) == 0)
+			return;
+	if (list->forward_count == list->forward_cap) {
+		list->forward_cap = list->forward_cap ? list->forward_cap * 2 : 4;
+		list->forwards =
+			must_realloc(list->forwards, list->forward_cap * sizeof(*list->forwards));
+	}
+	struct forward *forward = &list->forwards[list->forward_count++];
+	snprintf(forward->target, sizeof(forward->target), "%s", target);
+	snprintf(forward->alias, sizeof(forward->alias), "%s", alias);
+}
+
+static void add_all(struct destinations *list, const struct destinations *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		add_destination(list, &more->at[i]);
+	for (size_t i = 0; i < more->forward_count; i++)
+		add_forward(list, more->forwards[i].target, more->forwards[i].alias);
+	if (more->returned[0])
+		memcpy(list->returned, more->returned, sizeof(list->returned));
+}
+
 static void add_step(struct walk *walk, const struct address *step)
 {
 	for (size_t i = 0; i < walk->count; i++)
@@ -74,8 +103,7 @@ static void add_step(struct walk *walk, const struct address *step)
 	walk->steps[walk->count++] = *step;
 }
 
-/* A target of the alias being followed. One that has left our domains since it
- * was added leads nowhere. */
+/* A target of the alias being followed. Outside nobody knows what to do with our tags. */
 static void add_target(struct slice target, void *arg)
 {
 	struct walk *walk = arg;
@@ -90,6 +118,10 @@ static void add_target(struct slice target, void *arg)
 	}
 	if (address_read(&step, target, &malformed) < 0)
 		return;
+	if (!config_has_domain(walk->config, address_domain(&step))) {
+		add_forward(&walk->found, step.text, walk->at->text);
+		return;
+	}
 	if (walk->tag.len && !address_cut_tag(&step, &base, &own_tag)) {
 		buf_add_slice(&local, address_local(&step));
 		buf_add_char(&local, '+');
@@ -155,14 +187,18 @@ static int visit_domain(struct walk *walk, const struct address *address, struct
 		return -1;
 	if (!is_alias &&
 		(slice_equal(local, SLICE("postmaster")) || slice_equal(local, SLICE("abuse")))) {
+		struct slice postmaster = slice_of(walk->config->postmaster);
+		struct slice his = slice_from(postmaster, slice_find(postmaster, '@') + 1);
 		walk->to_postmaster = true;
-		add_target(slice_of(walk->config->postmaster), walk);
+		if (config_has_domain(walk->config, his))
+			add_target(postmaster, walk);
 		return 0;
 	}
 	walk->local = local;
 	return follow(walk, &domain, e) < 0 ? -1 : 0;
 }
 
+/* A domain that was an alias of one that is no longer ours leads nowhere. */
 static int visit(struct walk *walk, const struct address *address, struct err *e)
 {
 	struct address base;
@@ -170,9 +206,12 @@ static int visit(struct walk *walk, const struct address *address, struct err *e
 	int found;
 	if (!config_has_domain(walk->config, address_domain(address)))
 		return 0;
+	walk->at = address;
 	found = visit_exact(walk, address, none, e);
 	if (found == 0 && address_cut_tag(address, &base, &tag))
 		found = visit_exact(walk, &base, tag, e);
+	if (found == 0)
+		found = forwards_find(walk->store, address_local(address), walk->found.returned, e);
 	if (found == 0)
 		found = visit_domain(walk, address, e);
 	return found < 0 ? -1 : 0;
@@ -224,6 +263,7 @@ int addresses_resolve(struct store *store, const struct config *config, struct s
 {
 	struct walk walk = {.store = store, .config = config, .tag = none, .local = none};
 	struct address address;
+	bool found;
 	int result = -1;
 	if (read_recipient(&address, config, text, e) < 0)
 		return -1;
@@ -232,14 +272,14 @@ int addresses_resolve(struct store *store, const struct config *config, struct s
 			e, ERR_DENIED, "%s lies outside: its domain is none of ours", address.text);
 	if (walk_from(&walk, &address, e) < 0)
 		goto out;
-	if (walk.found.count == 0 && walk.met_again)
+	found = walk.found.count > 0 || walk.found.forward_count > 0 || walk.found.returned[0];
+	if (!found && walk.met_again)
 		err_set(e, ERR_LOOP, "%s is an alias that leads back to itself", address.text);
-	else if (walk.found.count == 0)
+	else if (!found)
 		err_set(e, ERR_MISSING, "there is no mailbox %s", address.text);
 	else
 		result = 0;
-	for (size_t i = 0; i < walk.found.count; i++)
-		add_destination(out, &walk.found.at[i]);
+	add_all(out, &walk.found);
 out:
 	walk_free(&walk);
 	return result;
@@ -260,9 +300,9 @@ int addresses_accept(struct store *store, const struct config *config, struct sl
 	uint64_t size, struct err *e)
 {
 	struct destinations all = {0};
-	bool room = false;
 	if (addresses_resolve(store, config, address, &all, e) < 0)
 		return -1;
+	bool room = all.count == 0; /* it leads outside, or back */
 	for (size_t i = 0; i < all.count && !room; i++) {
 		uint64_t left = users_room(&all.at[i].user, config);
 		room = left > 0 && left >= size;

@@ -82,7 +82,7 @@ static void count_target(struct slice target, void *arg)
 	counts[target.at[0] == '@']++;
 }
 
-/* A target as aliases_add() takes it: ours, and somebody is there. */
+/* A target as aliases_add() takes it: outside, or ours and somebody is there. */
 static int read_target(struct address *target, struct store *store, const struct config *config,
 	const struct address *alias, struct slice text, struct err *e)
 {
@@ -92,9 +92,12 @@ static int read_target(struct address *target, struct store *store, const struct
 	if (read_name(target, text, e) < 0)
 		return -1;
 	if (!config_has_domain(config, address_domain(target)))
-		return err_set(e, ERR_INPUT,
-			"%s lies outside: forwarding to other domains is not possible yet",
-			target->text);
+		return is_domain_name(target)
+			       ? err_set(e, ERR_INPUT,
+					 "%s is none of our domains: a whole domain can be the "
+					 "alias of one of ours alone",
+					 target->text)
+			       : addresses_check_outside(target, text, e);
 	if (address_equal(target, alias)) {
 		result = is_domain_name(alias) ? 0
 					       : users_find(store, slice_of(alias->text), &user, e);

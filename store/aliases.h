@@ -18,9 +18,9 @@ struct alias {
  * already are no error. At a user's address the user must be among the targets:
  * he always gets his mail, the others a copy. ERR_EXISTS a user has that
  * address and is no target, or a catch-all would become a domain alias; ERR_LOOP
- * it would lead back to itself; ERR_INPUT a target that leads to nobody, or lies
- * outside (forwarding is not built yet). Needs a transaction; roll back on an
- * error. */
+ * it would lead back to itself; ERR_INPUT a target of ours that leads to
+ * nobody; ERR_DENIED one outside for which no mail can leave. Needs a transaction; roll
+ * back on an error. */
 int aliases_add(struct store *store, const struct config *config, struct slice alias,
 	const struct slice *targets, size_t count, struct err *e);
 /* Without targets: all of it. ERR_MISSING. Roll back on an error. */

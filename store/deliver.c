@@ -3,7 +3,11 @@
 #include "store/deliver.h"
 #include "base/digest.h"
 #include "base/header.h"
+#include "base/log.h"
+#include "store/bounce.h"
 #include "store/db.h"
+#include "store/forwards.h"
+#include "store/notices.h"
 #include "store/outbox.h"
 #include "store/rules.h"
 #include <stdlib.h>
@@ -22,9 +26,9 @@ struct filing {
 	struct body_writer *body;
 	int64_t *users; /* who has got it: each mailbox once */
 	size_t count, cap;
-	/* Who is outside: each address once. */
-	const struct envelope_recipient **outside;
-	size_t outside_count;
+	/* Who is outside: each address once; these are ours to free. */
+	struct envelope_recipient *outside;
+	size_t outside_count, outside_cap;
 	bool settled; /* the body has its id */
 	bool first_held;
 	struct buf prefix;
@@ -130,6 +134,25 @@ static bool is_same_outside(struct slice a, struct slice b)
 	return slice_equal_nocase(a, b) && memcmp(a.at, b.at, local) == 0;
 }
 
+/* False: it is there already. */
+static bool add_outside(
+	struct filing *filing, struct slice address, const struct envelope_recipient *wishes)
+{
+	struct buf copy = {0};
+	for (size_t i = 0; i < filing->outside_count; i++)
+		if (is_same_outside(filing->outside[i].address, address))
+			return false;
+	if (filing->outside_count == filing->outside_cap) {
+		filing->outside_cap = filing->outside_cap ? filing->outside_cap * 2 : 8;
+		filing->outside = must_realloc(
+			filing->outside, filing->outside_cap * sizeof(*filing->outside));
+	}
+	buf_add_slice(&copy, address);
+	filing->outside[filing->outside_count++] = (struct envelope_recipient){
+		.address = buf_slice(&copy), .notify = wishes->notify, .orcpt = wishes->orcpt};
+	return true;
+}
+
 /* Nobody of ours: it goes out, if it can. */
 static enum err_kind take_outside(
 	struct filing *filing, const struct envelope_recipient *recipient, struct err *e)
@@ -139,11 +162,67 @@ static enum err_kind take_outside(
 		return ERR_DENIED;
 	if (addresses_check_outside(&address, recipient->address, e) < 0)
 		return e->kind;
-	for (size_t i = 0; i < filing->outside_count; i++)
-		if (is_same_outside(filing->outside[i]->address, recipient->address))
-			return ERR_NONE;
-	filing->outside[filing->outside_count++] = recipient;
+	add_outside(filing, recipient->address, recipient);
 	return ERR_NONE;
+}
+
+/* To whom an alias leads outside. What staff sent goes there as the rest of it does. */
+static int forward(struct filing *filing, const struct forward *to,
+	const struct envelope_recipient *recipient, struct err *e)
+{
+	const struct delivery *delivery = filing->delivery;
+	if (!add_outside(filing, slice_of(to->target), recipient) || delivery->way_out != OUT_NONE)
+		return 0;
+	if (settle(filing, e) < 0)
+		return -1;
+	log_event(LOG_INFO, "forwarded", log_text("id", delivery->queue_id),
+		log_text("alias", to->alias), log_text("to", to->target));
+	return outbox_forward(filing->store, delivery, filing->body, to, e);
+}
+
+/* What was forwarded has come back: that is for the postmaster, not for its sender, who
+ * knows nothing of the target. */
+static int take_returned(struct filing *filing, const char *target, struct err *e)
+{
+	const struct delivery *delivery = filing->delivery;
+	const struct bounce_recipient recipient = {.address = slice_of(target)};
+	const struct bounce bounce = {.now = store_now(filing->store),
+		.sender = delivery->sender,
+		.queue_id = delivery->queue_id,
+		.arrived = store_now(filing->store),
+		.recipients = &recipient,
+		.count = 1,
+		.original = buf_slice(&filing->body->header),
+		.original_is_whole = filing->body->size == filing->body->header.len};
+	struct buf notice = {0};
+	int tell = delivery->junk ? 0 : forwards_tell(filing->store, slice_of(target), e);
+	if (tell < 0)
+		return -1;
+	log_event(LOG_NOTICE, "forward-came-back", log_text("id", delivery->queue_id),
+		log_text("to", target), log_slice("from", delivery->sender),
+		log_text("told", tell ? "yes" : "no"));
+	if (!tell)
+		return 0;
+	bounce_forward_came_back(&notice, filing->config, &bounce);
+	int done = notices_file(
+		filing->store, filing->config, NOTICES_POSTMASTER, buf_slice(&notice), e);
+	buf_free(&notice);
+	return done;
+}
+
+/* Junk stays here: in the postmaster's Junk, where an alias leads outside alone. */
+static int find_destinations(
+	struct filing *filing, struct slice address, struct destinations *to, struct err *e)
+{
+	if (addresses_resolve(filing->store, filing->config, address, to, e) < 0)
+		return -1;
+	if (!filing->delivery->junk || to->forward_count == 0)
+		return 0;
+	if (to->count == 0 &&
+		addresses_resolve(filing->store, filing->config, NOTICES_POSTMASTER, to, e) < 0)
+		return -1;
+	to->forward_count = 0;
+	return 0;
 }
 
 /* A list is refused only when every member is full; else the full ones get
@@ -152,12 +231,12 @@ static int file_for(struct filing *filing, const struct envelope_recipient *reci
 	enum err_kind *result, struct err *e)
 {
 	struct destinations to = {0};
-	if (addresses_resolve(filing->store, filing->config, recipient->address, &to, e) < 0) {
+	if (find_destinations(filing, recipient->address, &to, e) < 0) {
 		destinations_free(&to);
 		*result = e->kind == ERR_DENIED ? take_outside(filing, recipient, e) : e->kind;
 		return *result == ERR_NONE || concerns_recipient(e->kind) ? 0 : -1;
 	}
-	bool room = false;
+	bool room = to.count == 0;
 	for (size_t i = 0; i < to.count && !room; i++)
 		room = has_it(filing, to.at[i].user.id) ||
 		       users_room(&to.at[i].user, filing->config) > 0;
@@ -165,6 +244,10 @@ static int file_for(struct filing *filing, const struct envelope_recipient *reci
 	int failed = 0;
 	for (size_t i = 0; room && i < to.count && !failed; i++)
 		failed = file_copy(filing, &to.at[i], e);
+	for (size_t i = 0; room && i < to.forward_count && !failed; i++)
+		failed = forward(filing, &to.forwards[i], recipient, e);
+	if (to.returned[0] && !failed)
+		failed = take_returned(filing, to.returned, e);
 	destinations_free(&to);
 	return failed ? -1 : 0;
 }
@@ -183,9 +266,10 @@ static void add_field(struct buf *out, struct slice header, const char *name, si
 	}
 }
 
+/* What staff send is one message for all outside. */
 static int file_outside(struct filing *filing, struct err *e)
 {
-	if (filing->outside_count == 0)
+	if (filing->outside_count == 0 || filing->delivery->way_out == OUT_NONE)
 		return 0;
 	if (settle(filing, e) < 0)
 		return -1;
@@ -193,6 +277,14 @@ static int file_outside(struct filing *filing, struct err *e)
 		filing->outside, filing->outside_count, e);
 	filing->first_held = added > 0;
 	return added < 0 ? -1 : 0;
+}
+
+/* Messages on their way out: one for all, or one a target. */
+static size_t count_outgoing(const struct filing *filing)
+{
+	if (filing->delivery->way_out == OUT_NONE)
+		return filing->outside_count;
+	return filing->outside_count > 0;
 }
 
 static int write_body(struct filing *filing, struct err *e)
@@ -214,7 +306,7 @@ static int write_body(struct filing *filing, struct err *e)
 		    " WHERE arriving = 1"));
 	db_bind_int(&q, filing->body->body_id);
 	db_bind_int(&q, (int64_t)filing->body->size);
-	db_bind_int(&q, (int64_t)filing->count + (filing->outside_count > 0));
+	db_bind_int(&q, (int64_t)(filing->count + count_outgoing(filing)));
 	db_bind_int(&q, store_now(filing->store));
 	db_bind_text(&q, slice_of(delivery->queue_id));
 	db_bind_text(&q, delivery->sender);
@@ -235,7 +327,6 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 	struct filing filing = {
 		.store = store, .config = config, .delivery = delivery, .body = body};
 	int failed = 0;
-	filing.outside = must_alloc((delivery->recipient_count + 1) * sizeof(*filing.outside));
 	for (size_t i = 0; i < delivery->recipient_count && !failed; i++)
 		failed = file_for(&filing, &delivery->recipients[i], &results[i], e);
 	if (!failed)
@@ -244,6 +335,8 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 		failed = filing.settled ? write_body(&filing, e) : body_abandon(store, body, e);
 	if (!failed)
 		body_writer_free(body);
+	for (size_t i = 0; i < filing.outside_count; i++)
+		free((char *)filing.outside[i].address.at);
 	free(filing.outside);
 	free(filing.users);
 	buf_free(&filing.prefix);

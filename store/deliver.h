@@ -1,5 +1,6 @@
-/* Filing a message: one body, one entry a mailbox, and one message on its way out for all
- * recipients outside; all in the caller's transaction. */
+/* Filing a message: one body, one entry a mailbox, and on its way out one message for all
+ * recipients outside of what staff send, one for each target outside of what aliases
+ * forward; all in the caller's transaction. */
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
 

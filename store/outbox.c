@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "store/db.h"
+#include "store/forwards.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,18 +82,20 @@ static int is_holding(struct store *store, const char *who, struct err *e)
 /* ---- what comes ---- */
 
 static int add_message(struct store *store, const struct delivery *delivery,
-	const struct body_writer *body, int64_t *outgoing_id, struct err *e)
+	const struct body_writer *body, const char *kind, struct slice sender, int64_t *outgoing_id,
+	struct err *e)
 {
 	struct slice prefix = delivery->received;
 	struct query q = db_query(store,
 		SQL("INSERT INTO outgoing (body_id, size, kind, user_id, who, sender, queue_id,"
 		    " envid, ret, queued, checksum, prefix)"
-		    " VALUES (?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+		    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
 	db_bind_int(&q, body->body_id);
 	db_bind_int(&q, (int64_t)(prefix.len + body->size));
+	db_bind_text(&q, slice_of(kind));
 	db_bind_int(&q, delivery->user_id);
 	db_bind_text(&q, slice_of(delivery->who));
-	db_bind_text(&q, delivery->sender);
+	db_bind_text(&q, sender);
 	db_bind_text(&q, slice_of(delivery->queue_id));
 	db_bind_text(&q, delivery->envid);
 	db_bind_int(&q, delivery->ret);
@@ -126,8 +129,8 @@ static int add_recipient(struct store *store, int64_t outgoing_id,
 }
 
 int outbox_add(struct store *store, const struct config *config, const struct delivery *delivery,
-	const struct body_writer *body, const struct envelope_recipient *const *recipients,
-	size_t count, struct err *e)
+	const struct body_writer *body, const struct envelope_recipient *recipients, size_t count,
+	struct err *e)
 {
 	int64_t outgoing_id;
 	uint64_t left;
@@ -137,14 +140,35 @@ int outbox_add(struct store *store, const struct config *config, const struct de
 	size_t leaving = count < left ? count : (size_t)left;
 	if (leaving < count)
 		holding = is_holding(store, delivery->who, e);
-	if (holding < 0 || add_message(store, delivery, body, &outgoing_id, e) < 0)
+	if (holding < 0 ||
+		add_message(store, delivery, body, "sent", delivery->sender, &outgoing_id, e) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (add_recipient(store, outgoing_id, recipients[i], i >= leaving, e) < 0)
+		if (add_recipient(store, outgoing_id, &recipients[i], i >= leaving, e) < 0)
 			return -1;
 	if (note_hour(store, delivery->who, leaving, e) < 0)
 		return -1;
 	return leaving < count && !holding;
+}
+
+int outbox_forward(struct store *store, const struct delivery *delivery,
+	const struct body_writer *body, const struct forward *forward, struct err *e)
+{
+	const struct envelope_recipient target = {.address = slice_of(forward->target)};
+	struct slice domain = slice_of(forward->alias);
+	char token[FORWARD_TOKEN_MAX];
+	struct buf sender = {0};
+	int64_t outgoing_id;
+	slice_cut(&domain, '@');
+	/* Also for the null sender: of what fails the postmaster is told by the target. */
+	if (forwards_token(store, target.address, token, e) < 0)
+		return -1;
+	if (delivery->sender.len > 0)
+		buf_printf(&sender, "%s@%.*s", token, (int)domain.len, domain.at);
+	int done = add_message(
+		store, delivery, body, "forwarded", buf_slice(&sender), &outgoing_id, e);
+	buf_free(&sender);
+	return done < 0 ? -1 : add_recipient(store, outgoing_id, &target, false, e);
 }
 
 /* ---- what goes ---- */

@@ -10,8 +10,12 @@
  * Recipients past [submission] per_hour are held. Returns 1 if these are the first of
  * delivery->who that are: the postmaster wants to know. */
 int outbox_add(struct store *store, const struct config *config, const struct delivery *delivery,
-	const struct body_writer *body, const struct envelope_recipient *const *recipients,
-	size_t count, struct err *e);
+	const struct body_writer *body, const struct envelope_recipient *recipients, size_t count,
+	struct err *e);
+/* The same for mail of the world that an alias sends to a target outside: it leaves under
+ * the target's token, at a domain of ours, or with the null sender if it came so. */
+int outbox_forward(struct store *store, const struct delivery *delivery,
+	const struct body_writer *body, const struct forward *forward, struct err *e);
 /* How many recipients outside `who` has sent to within the last hour. */
 int outbox_count_hour(struct store *store, const char *who, uint64_t *count, struct err *e);
 

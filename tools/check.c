@@ -200,7 +200,7 @@ static int note_alias(const struct alias *alias, void *arg)
 	return 0;
 }
 
-/* Does mail for `address` reach a mailbox? */
+/* Does mail for `address` reach a mailbox, or leave? */
 static int leads_somewhere(
 	struct store *store, const struct config *config, struct slice address, struct err *e)
 {
@@ -215,10 +215,12 @@ static void check_targets(struct store *store, struct people *people)
 	struct slice rest = buf_slice(&people->targets);
 	while (rest.len > 0) {
 		struct slice alias = slice_cut(&rest, '\0'), target = slice_cut(&rest, '\0');
+		struct address outside;
 		struct err e;
 		bool domain = target.len > 0 && target.at[0] == '@';
-		if (domain ? is_ours(people->config, target)
-			   : leads_somewhere(store, people->config, target, &e) == 0)
+		bool ours = is_ours(people->config, target);
+		if (ours ? domain || leads_somewhere(store, people->config, target, &e) == 0
+			 : !domain && addresses_check_outside(&outside, target, &e) == 0)
 			continue;
 		finding("alias %s leads to %s, where nobody is: add the user, or "
 			"`officemail alias remove %s %s`",

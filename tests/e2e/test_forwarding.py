@@ -1,0 +1,45 @@
+"""Aliases that lead outside: what leaves, under which name, and what comes back."""
+
+import contextlib
+import sqlite3
+
+from hostile import Smtp, answered
+from letters import letter
+
+PAK = "pak@luar.example"
+
+
+def outgoing(office):
+    """(kind, sender, recipient, queue id) of all that is on its way out."""
+    with contextlib.closing(sqlite3.connect(f"file:{office.data}/store.db?mode=ro", uri=True)) as store:
+        return store.execute("SELECT kind, sender, address, queue_id FROM outgoing JOIN recipients"
+                             " ON outgoing_id = outgoing.id ORDER BY recipients.id").fetchall()
+
+
+def test_mail_of_the_world_is_forwarded_and_what_comes_back_is_the_postmasters(served):
+    served.run("alias", "add", "toko@kantor.example", PAK)
+    served.deliver(letter(1), "toko@kantor.example", sender="bu@jauh.example")
+    served.wait_log("forwarded id=.* alias=toko@kantor.example to=pak@luar.example")
+    (kind, sender, recipient, queue_id), = outgoing(served)
+    assert (kind, recipient) == ("forwarded", PAK)
+    token, domain = sender.split("@")
+    assert domain == "kantor.example" and token not in ("bu", "toko")
+
+    report = b"From: MAILER-DAEMON@luar.example\r\nSubject: penuh\r\n\r\n" + queue_id.encode() + b"\r\n"
+    for back in (token.upper() + "@Kantor.Example", token + "@cabang.example"):
+        session = Smtp(served)
+        session.begin(back.encode(), sender=b"")
+        answered(session.data(report + b".\r\n"), "250")
+        session.leave()
+    served.wait_log("forward-came-back .* to=pak@luar.example .* told=yes")
+    served.wait_log("forward-came-back .* to=pak@luar.example .* told=no")
+    notice, = served.fetch("ani")
+    assert notice.startswith(b"Return-Path: <>\r\n") and PAK.encode() in notice and report in notice
+    assert served.fetch("budi") == [] and len(outgoing(served)) == 1
+
+
+def test_a_token_that_is_none_of_ours_is_nobody(served):
+    session = Smtp(served)
+    session.ask(b"MAIL FROM:<>")
+    answered(session.ask(b"RCPT TO:<fwd-000000000000000000000000@kantor.example>"), "550 5.1.1")
+    session.leave()
