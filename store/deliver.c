@@ -207,7 +207,7 @@ static int take_returned(struct filing *filing, const char *target, struct err *
 	int done = notices_file(
 		filing->store, filing->config, NOTICES_POSTMASTER, buf_slice(&notice), e);
 	buf_free(&notice);
-	return done;
+	return done < 0 ? -1 : 0;
 }
 
 /* Junk stays here: in the postmaster's Junk, where an alias leads outside alone. */
