@@ -57,8 +57,8 @@ const char *buf_text(struct buf *buf);
 
 /* Overwrites memory in a way that the compiler keeps. */
 void wipe(void *memory, size_t len);
-/* Overwrites what functions that have returned left on the stack, 32 kB of it: a
- * library's copies of a key or a password. */
+/* Overwrites what functions that have returned left on the stack, 32 kB of it, and in
+ * vector registers: a library's copies of a key or a password. */
 void wipe_stack(void);
 /* Equality in time that depends on len alone. */
 bool equal_constant_time(const void *a, const void *b, size_t len);
