@@ -194,8 +194,8 @@ int config_take_header(const struct config_row *row, void *field, struct slice v
 
 int config_take_label(const struct config_row *row, void *field, struct slice value, struct err *e)
 {
-	if (!syntax_is_hostname(value))
-		return is_none(e, value, "a selector: letters, digits and hyphens");
+	if (!syntax_is_label(value))
+		return is_none(e, value, "a selector: letters, digits and hyphens, 63 at most");
 	return keep(row, field, value, e);
 }
 

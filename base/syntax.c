@@ -20,7 +20,7 @@ bool syntax_is_atext(char octet)
 	       (octet != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", octet));
 }
 
-static bool is_label(struct slice label)
+bool syntax_is_label(struct slice label)
 {
 	if (label.len == 0 || label.len > 63 || label.at[0] == '-' ||
 		label.at[label.len - 1] == '-')
@@ -46,7 +46,7 @@ bool syntax_is_hostname(struct slice text)
 		return false;
 	while (rest.len > 0) {
 		label = slice_cut(&rest, '.');
-		if (!is_label(label))
+		if (!syntax_is_label(label))
 			return false;
 	}
 	return !is_digits(label);

@@ -11,6 +11,9 @@
 bool syntax_is_letter_or_digit(char octet);
 /* Stands in an address without quotes: atext (RFC 5322, 3.2.3). */
 bool syntax_is_atext(char octet);
+/* What stands between the dots of a domain: 1 to 63 letters, digits and hyphens, no
+ * hyphen at either end. */
+bool syntax_is_label(struct slice text);
 /* Letters, digits and hyphens in labels of 1 to 63, 253 octets in all, the
  * last label not of digits alone (RFC 1123, 2.1). */
 bool syntax_is_hostname(struct slice text);

@@ -93,11 +93,19 @@ static void a_listener_of_this_box_alone_is_loopback(void **state)
 		assert_false(syntax_is_loopback(slice_of(open[i])));
 }
 
+static void a_label_is_one_of_a_host_s_and_may_be_a_number(void **state)
+{
+	(void)state;
+	ASSERT_ALL(syntax_is_label, true, "a", "office", "202611", "a-b", LABEL_63);
+	ASSERT_ALL(syntax_is_label, false, "", "a.b", "-a", "a-", "a_b", "a/b", "..", LABEL_63 "a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener_of_this_box_alone_is_loopback),
 		cmocka_unit_test(hostnames_are_labels_of_letters_digits_and_hyphens),
+		cmocka_unit_test(a_label_is_one_of_a_host_s_and_may_be_a_number),
 		cmocka_unit_test(addresses_have_one_at_and_need_no_quotes),
 		cmocka_unit_test(networks_are_addresses_with_or_without_bits),
 		cmocka_unit_test(listeners_fall_into_host_and_port),
