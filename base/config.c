@@ -126,7 +126,7 @@ static const struct {
 	{"pop3d", ""},
 	{"store", "sizes: octets, or with K, M, G; 0: no limit. Durations: 30s, 10m, 12h, 14d"},
 	{"relay", "mail to the outside (checked, but not used by this version)"},
-	{"dkim", "(checked, but not used by this version)"},
+	{"dkim", ""},
 	{"filter", "(checked, but not used by this version)"},
 	{"limits", "0: no limit"},
 };

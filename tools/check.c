@@ -7,9 +7,11 @@
 #include "base/tls.h"
 #include "store/addresses.h"
 #include "store/mail.h"
+#include "store/requests.h"
 #include "store/room.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
+#include "tools/signing.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -130,6 +132,33 @@ static void check_certificate(const struct config *config)
 	}
 	if (chain)
 		tls_chain_free(chain);
+}
+
+/* ---- the key that signs mail ---- */
+
+static void check_signing_key(const struct config *config)
+{
+	char path[SIGNING_PATH_MAX];
+	struct tls_key *key = NULL;
+	struct stat what;
+	struct err e;
+	signing_path(path, config->data, config->dkim_selector);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		finding("%s: %s; where it is absent, `officemail dns` makes it", path,
+			strerror(errno));
+		return;
+	}
+	if (fstat(fd, &what) == 0 && what.st_mode & (S_IRWXG | S_IRWXO))
+		finding("%s is open to other accounts: `chmod 600 %s`", path, path);
+	if (tls_key_read(&key, fd, path, &e) < 0)
+		finding("%s", e.text);
+	else if (tls_key_rsa_bits(key) < DKIM_BITS_LEAST)
+		finding("%s cannot sign mail, which takes RSA and %d bits at least: take it away, "
+			"and `officemail dns` makes another to publish",
+			path, DKIM_BITS_LEAST);
+	tls_key_free(key);
+	close(fd);
 }
 
 /* ---- the data directory ---- */
@@ -322,8 +351,10 @@ int command_check(struct command_line *line, struct err *e)
 		finding("%s", e->text);
 	} else {
 		check_certificate(&config);
-		if (check_data(&config))
+		if (check_data(&config)) {
+			check_signing_key(&config);
 			result = check_store(&config, e);
+		}
 		account_resume();
 	}
 	if (result == 0 && findings > 0)

@@ -110,6 +110,7 @@ int command_mail_remove(struct command_line *line, struct err *e);
 int command_mail_move(struct command_line *line, struct err *e);
 int command_mail_restore(struct command_line *line, struct err *e);
 int command_mail_again(struct command_line *line, struct err *e);
+int command_dns(struct command_line *line, struct err *e);
 int command_client(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
 

@@ -11,6 +11,7 @@
 #include "tools/certificate.h"
 #include "tools/command.h"
 #include "tools/file.h"
+#include "tools/signing.h"
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,7 +257,9 @@ static void say(const struct setup *setup, const struct config *config, const ch
 		printf("account:  nobody, because there is no account \"officemail\": good for a "
 		       "trial;\n          for more, `adduser --system --group --no-create-home "
 		       "officemail` first\n");
-	printf("now:      officemail -c %s serve\n", setup->file);
+	printf("now:      officemail -c %s serve\n"
+	       "then:     officemail -c %s dns    (the records to publish)\n",
+		setup->file, setup->file);
 }
 
 static int make_office(struct command_line *line, struct setup *setup, struct office *office,
@@ -277,11 +280,14 @@ static int make_office(struct command_line *line, struct setup *setup, struct of
 	int made = certificate_make(&office->config, e);
 	if (made < 0)
 		return err_prefix(e, "certificate: ");
+	int key = signing_make(&office->config, e);
+	if (key < 0)
+		return -1;
 	if (store_open(&office->store, office->config.data, STORE_TOOL,
 		    (enum config_sync)office->config.sync, e) < 0 ||
 		add_first_user(office, setup->user, password, e) < 0)
 		return -1;
-	setup->made += (unsigned)made + (*password != '\0');
+	setup->made += (unsigned)(made + key) + (*password != '\0');
 	return 0;
 }
 

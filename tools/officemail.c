@@ -57,6 +57,7 @@ static const struct command commands[] = {
 		"brings back what was deleted, as long as it is kept", command_mail_restore},
 	{"mail again", "ADDRESS [ID... | --since DURATION]",
 		"offers messages once more, as if they were new", command_mail_again},
+	{"dns", "", "the records to publish, as lines of a zone file", command_dns},
 	{"client", "ADDRESS [--format FORMAT]", "what a mail program has to be told",
 		command_client},
 	{"backup", "FILE", "a verified copy of the store, also while the server runs",

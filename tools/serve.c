@@ -11,6 +11,7 @@
 #include "store/roles.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
+#include "tools/signing.h"
 #include "tools/submit.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -188,12 +189,15 @@ static void role_started(struct procs *procs, size_t role)
 		send_key(shown.chain, shown.key_fd, paths.key);
 	if (!shown.chain || shown.offered)
 		offer_pair(&paths);
+	signing_begin(procs, role);
 }
 
 static void role_says(struct procs *procs, size_t role, const struct frame *frame)
 {
-	(void)procs;
-	if (role == KEYS) {
+	if (role == KEYS &&
+		(frame->type == MASTER_DKIM_TAKEN || frame->type == MASTER_DKIM_REFUSED)) {
+		signing_answer(procs, frame);
+	} else if (role == KEYS) {
 		keys_say(frame);
 	} else if (role == DIRECTORY && frame->type == MASTER_KNOWN_ADDRESS) {
 		struct unpack in = {.rest = frame->body};
@@ -208,7 +212,7 @@ static void role_says(struct procs *procs, size_t role, const struct frame *fram
 
 static bool is_ready(void)
 {
-	return shown.chain != NULL;
+	return shown.chain && signing_is_ready();
 }
 
 static size_t sign_by_keys(
@@ -300,9 +304,13 @@ static void reload(struct procs *procs)
 			log_event(LOG_WARNING, "reload-in-part",
 				log_text("reason", "other listeners, user or data are taken at the "
 						   "next start"));
+		char selector[CONFIG_NAME_MAX];
+		memcpy(selector, fresh.dkim_selector, sizeof(selector));
+		memcpy(fresh.dkim_selector, procs->config->dkim_selector, sizeof(selector));
 		*procs->config = fresh;
 		choose_words(procs->config);
 		procs_send_config();
+		signing_offer(procs, KEYS, selector);
 		log_event(LOG_INFO, "reloaded", log_text("file", fresh.file));
 		watch_certificate(procs);
 	}
@@ -312,7 +320,7 @@ static void reload(struct procs *procs)
 
 /* ---- beginning ---- */
 
-/* Under the office's account: the lock, the certificate where there is none, DATA/run. */
+/* Under the office's account: the lock, certificate and key where there are none, DATA/run. */
 static int prepare_data(struct procs *procs, struct err *e)
 {
 	const struct config *config = procs->config;
@@ -322,7 +330,7 @@ static int prepare_data(struct procs *procs, struct err *e)
 	/* First of all: a second server must not touch what the first has bound. */
 	if (store_check_files(config->data, e) < 0 ||
 		store_lock(&procs->lock, config->data, getpid(), e) < 0 ||
-		certificate_make(config, e) < 0)
+		certificate_make(config, e) < 0 || signing_make(config, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/run", config->data);
 	if (mkdir(path, 0700) < 0 && access(path, F_OK) < 0)

@@ -1,11 +1,17 @@
 """Signatures, verified by an implementation that is not ours: dkimpy. `sign.c` signs as a
-delivery does."""
+delivery does. And the life of the key that signs."""
 
+import os
+import re
+import signal
 import subprocess
 from pathlib import Path
 
 import dkim
 import pytest
+
+from channels import Channel, TYPES, frame, text
+from office import serving_account, wait_until
 
 SIGN = Path("build/tests/e2e/sign").resolve()
 KEY = Path(__file__).resolve().parents[1] / "unit/data/rsa.key"
@@ -129,3 +135,109 @@ def test_lines_of_the_field_are_short():
         field, _, _ = sign(shape).partition(b"\r\n" + shape)
         assert field.startswith(b"DKIM-Signature: ")
         assert all(len(line) < 78 for line in field.split(b"\r\n"))
+
+
+# ---- the key
+
+
+def key_file(office, selector="office"):
+    return office.data / f"dkim/{selector}.pem"
+
+
+def key_of(office, selector="office"):
+    """The public half, in hex, of the key that signs for a delivery; None: nothing signs."""
+    digest = os.urandom(32)
+    channel = Channel(office, "keys", "SERVICE_DELIVERY")
+    channel.send(frame("REQUEST_SIGN_DKIM", text(selector) + digest))
+    kind, signature = channel.answer()
+    channel.close()
+    if kind != TYPES["ANSWER_OK"]:
+        return None
+    for path in (office.data / "dkim").iterdir():
+        if path.read_bytes() and is_signature(path, digest, signature):
+            return path.stem
+    return "unknown"
+
+
+def is_signature(key, digest, signature):
+    files = key.parents[2] / "digest", key.parents[2] / "signature"
+    for path, octets in zip(files, (digest, signature)):
+        path.write_bytes(octets)
+    return subprocess.run(["openssl", "pkeyutl", "-verify", "-inkey", key, "-in", files[0], "-sigfile", files[1],
+                           "-pkeyopt", "digest:sha256"], capture_output=True).returncode == 0
+
+
+def test_the_key_is_made_at_the_first_start_for_the_account_alone(office):
+    key_file(office).unlink()
+    key_file(office).parent.rmdir()
+    office.start()
+    assert key_file(office).stat().st_mode & 0o777 == 0o600
+    assert key_file(office).parent.stat().st_mode & 0o777 == 0o700
+    assert not serving_account() or {key_file(office).owner(), key_file(office).parent.owner()} == {serving_account()}
+    made = key_file(office).read_bytes()
+    assert key_of(office) == "office"
+    office.restart()
+    assert key_file(office).read_bytes() == made
+    assert office.run("check").endswith("nothing is wrong\n")
+
+
+def test_a_keys_role_that_has_died_signs_with_the_same_key(served):
+    served.allow("died|has gone")
+    [pid] = served.named("keys")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: served.named("keys") not in ([pid], []), "another one")
+    assert key_of(served) == "office"
+
+
+def test_a_new_selector_signs_from_sighup_on_if_its_key_is_there(served):
+    served.allow("signing-key-refused")
+    served.set("dkim", "selector", "baru")
+    served.hang_up()
+    served.wait_log("signing-key-refused .*baru.pem .*`officemail dns` makes it")
+    assert (key_of(served), key_of(served, "baru")) == ("office", None)
+
+    served.run("dns")
+    since = len(served.lines)
+    served.hang_up()
+    served.wait_log("signing-key selector=baru", since)
+    assert (key_of(served), key_of(served, "baru")) == ("office", "baru")
+    served.stop()
+    served.start()
+    assert (key_of(served), key_of(served, "baru")) == (None, "baru")
+
+
+def test_a_key_that_was_replaced_signs_from_sighup_on(served):
+    served.run("dns")
+    before = key_file(served).read_bytes()
+    key_file(served).unlink()
+    served.run("dns")
+    assert key_file(served).read_bytes() != before
+    assert key_of(served) == "unknown"
+    served.hang_up()
+    wait_until(lambda: key_of(served) == "office", "the new key signs")
+
+
+BROKEN = {
+    "open to others": (lambda key: key.chmod(0o640), "office.pem is open to other accounts: .*chmod 0?600"),
+    "none": (lambda key: key.write_text("nothing\n"), "office.pem: no private key in it"),
+    "of another kind": (lambda key: key.write_bytes((KEY.parent / "ec256.key").read_bytes()), "RSA"),
+    "a link": (lambda key: key.rename(key.with_suffix(".x")).rename(key.with_suffix(".y")) and key.symlink_to(KEY),
+               "office.pem.*Too many levels"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_it_does_not_start_on_a_key_that_cannot_sign_and_check_says_so(office, what):
+    spoil, words = BROKEN[what]
+    spoil(key_file(office))
+    status, said = office.fails_to_start()
+    assert status == 1
+    assert re.search(words, said), said
+    result = office.command("check")
+    assert result.returncode == 1
+    assert re.search(words, result.stdout.decode()), result.stdout
+
+
+def test_check_misses_a_key(office):
+    key_file(office).unlink()
+    assert b"office.pem: No such file" in office.command("check").stdout

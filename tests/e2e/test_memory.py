@@ -74,6 +74,19 @@ def test_the_keys_role_holds_the_private_key_and_nobody_else(plain, pair):
     half.close()
 
 
+@pytest.mark.parametrize("made", ["made at the start", "there already"])
+def test_the_keys_role_holds_the_key_that_signs_mail_and_nobody_else(plain, made):
+    path = plain.data / "dkim/office.pem"
+    if made == "made at the start":
+        path.unlink()
+    plain.start()
+    wires = [plain.connect("pop3s"), plain.connect("smtp")]
+    for wire in wires:
+        wire.line()
+    found = holders(plain, forms_of_key(path))
+    assert [name.split()[0] for name in found] == ["keys"], found
+
+
 def test_a_renewed_key_leaves_nothing_in_the_master(plain):
     given_pair(plain, "ec")
     plain.start()
