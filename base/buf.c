@@ -167,7 +167,8 @@ const char *buf_text(struct buf *buf)
 
 void wipe(void *memory, size_t len)
 {
-	explicit_bzero(memory, len);
+	if (len > 0) /* else there may be no memory */
+		explicit_bzero(memory, len);
 }
 
 /* memcpy() leaves what it moved last in the vector registers, up to eight of 16, 32 or 64
