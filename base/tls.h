@@ -79,9 +79,9 @@ typedef size_t (*tls_sign_fn)(
 struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg);
 /* Begins a client connection to `name`, a host name (told to the server) or an IP
  * address. With `trust`, which must outlive it, the server's chain must lead to
- * one of these, be valid now and name `name`; TLS 1.2, RSA from 2048 bits, no
- * SHA-1. NULL: whoever it is, with every suite BearSSL has, TLS 1.0 to 1.2 (RFC
- * 3207's opportunistic use). */
+ * one of these, be valid now and name `name`; TLS 1.2, in the chain RSA from 2048
+ * bits and no SHA-1. NULL: whoever it is, with every suite BearSSL has, TLS 1.0
+ * to 1.2 (RFC 3207's opportunistic use). */
 struct tls *tls_client_new(const struct tls_trust *trust, const char *name);
 void tls_free(struct tls *tls); /* wipes */
 

@@ -519,7 +519,8 @@ static void words_before_tls_are_refused(void **state)
 	int other = connect_to_nobody(line);
 	assert_int_equal(send(other, "220 go\r\n250 injected\r\n", 22, 0), 22);
 	assert_int_equal(conn_read_line(&line->conn, 512, &text), CONN_LINE);
-	assert_refused(line, start_tls(line, NAME), ERR_GONE, "it said more before TLS began");
+	int outcome = conn_start_tls_client(&line->conn, NULL, NAME, 100, &line->e);
+	assert_refused(line, outcome, ERR_GONE, "it said more before TLS began");
 	close(other);
 }
 
