@@ -89,6 +89,15 @@ def headers():
     yield "words", b"Subject: =?UTF-8?Q?caf=C3=A9?=\r\n =?iso-8859-1?B?Y2Fm6Q==?=\r\nX-Spam: yes\r\n"
 
 
+def letters():
+    """Messages of somebody whose mail is signed, behind the span in which they come."""
+    for name, body in bodies():
+        yield name, b"\x40" + re.sub(rb"(?im)^From:.*", b"From: ani@kantor.example\r", body)
+    yield "blanks", (b"\0subject :\t a\r\n \r\n\tb \r\nFROM:\r\n =?utf-8?q?Ani?=\r\n <ani@cabang.example>\r\n\r\n"
+                     b"\r\n \t\r\n c \t d\t\r\n\r\n \r\n")
+    yield "many", b"\x07From: ani@kantor.example\r\n" + b"To: a\r\n" * 6 + b"List-Id: l\r\nSender:\r\n\r\n.\r\n"
+
+
 def frames(target):
     """Right steps: see the target."""
     if target == "writer":
@@ -170,6 +179,8 @@ def seeds(target):
         yield from credentials()
     elif target == "header":
         yield from headers()
+    elif target == "dkim":
+        yield from letters()
     elif target == "bounce":
         yield from reports()
     elif target == "mx":
