@@ -5,6 +5,7 @@
  * and for all: the connection is cut, every later step returns at once, and
  * client->end keeps the first reason. */
 #include "smtpd/client.h"
+#include "base/config.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,13 +13,29 @@
 
 /* How long is waited, in milliseconds (RFC 5321, 4.5.3.2). The first counts from the
  * greeting to the login, however often the server moves within its times. */
-#define BEGIN_MS   (15 * 60 * 1000)
-#define ANSWER_MS  (5 * 60 * 1000)
-#define BLOCK_MS   (3 * 60 * 1000)
-#define GOODBYE_MS (10 * 1000)
+#define BEGIN_MS     (15 * 60 * 1000)
+#define ANSWER_MS    (5 * 60 * 1000)
+#define BLOCK_MS     (3 * 60 * 1000)
+#define HANDSHAKE_MS (2 * 60 * 1000)
+#define GOODBYE_MS   (10 * 1000)
 
 /* Octets of a command without its end (RFC 5321, 4.5.3.1.4). */
 #define COMMAND_MOST 510
+
+enum client_tls client_tls_to_smarthost(int relay_tls, uint16_t port)
+{
+	switch ((enum config_relay_tls)relay_tls) {
+	case RELAY_TLS_AUTO:
+		return port == 465 ? CLIENT_TLS_IMPLICIT : CLIENT_TLS_OFFERED;
+	case RELAY_TLS_STARTTLS:
+		return CLIENT_TLS_REQUIRED;
+	case RELAY_TLS_IMPLICIT:
+		return CLIENT_TLS_IMPLICIT;
+	case RELAY_TLS_NONE:
+		break;
+	}
+	return CLIENT_TLS_NEVER;
+}
 
 /* ---- the end ---- */
 
@@ -125,6 +142,7 @@ static unsigned hear(struct client *client, int64_t timeout_ms, const char *what
 	timeout_ms = bear(client, timeout_ms);
 	conn_set_timeouts(conn, timeout_ms, bear(client, BLOCK_MS));
 	conn_set_deadline(conn, sooner(text_monotonic_ms() + timeout_ms, client->deadline));
+	conn_flush(conn); /* an answer that is there already does not answer what is not out */
 	while (taken == ANSWER_GOES_ON) {
 		struct slice line = {0};
 		enum conn_line got = conn_read_line(conn, ANSWER_LINE_MOST, &line);
@@ -205,8 +223,13 @@ static int say_hello(struct client *client)
 
 static int start_tls(struct client *client)
 {
+	const struct client_terms *terms = client->terms;
+	struct err e;
+	if (conn_start_tls_client(
+		    client->conn, terms->trust, terms->server, bear(client, HANDSHAKE_MS), &e) == 0)
+		return 0;
 	client->tls_broken = true;
-	client_break_off(client, "4.7.5", "TLS cannot be begun with a server yet");
+	client_break_off(client, "4.7.5", "%s", e.text);
 	return -1;
 }
 

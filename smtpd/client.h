@@ -21,6 +21,11 @@ enum client_tls {
 	CLIENT_TLS_IMPLICIT, /* from the first octet on */
 };
 
+/* What [relay] tls (enum config_relay_tls) means for a smarthost at `port`. `auto` is
+ * TLS at once at 465, elsewhere STARTTLS where it is offered; where it is not, mail
+ * goes in the clear, but no password does. All but `none` want a `trust`. */
+enum client_tls client_tls_to_smarthost(int relay_tls, uint16_t port);
+
 struct client_terms {
 	const char *hostname; /* ours, for EHLO */
 	const char *server;   /* its name: for SNI, and the one its certificate must have */
@@ -97,7 +102,7 @@ struct client_message {
 	enum dsn_return ret;
 	const struct envelope_recipient *recipients;
 	size_t recipient_count; /* at least one */
-	uint64_t size;          /* octets of `front` and of all that `next` gives */
+	uint64_t size;          /* octets of `front` and of all that `next` gives; 0: not known */
 	struct slice front;     /* whole fields that come before the source's octets, or empty */
 	client_source_fn next;  /* NULL: asks for the recipients, and sends nothing */
 	void *source;

@@ -62,7 +62,7 @@ static void say_mail(struct client *client, const struct client_message *message
 	struct buf line = {0};
 	add_word(&line, "MAIL FROM:<", message->sender);
 	buf_add_text(&line, ">");
-	if (client->offers & CLIENT_SIZE)
+	if (client->offers & CLIENT_SIZE && message->size > 0)
 		buf_printf(&line, " SIZE=%llu", (unsigned long long)message->size);
 	if (client->offers & CLIENT_8BITMIME)
 		buf_add_text(&line, " BODY=8BITMIME");

@@ -127,6 +127,25 @@ def reports():
     yield "long", b"\x20" + b"\xfe".join([b"x" * 600, *fields[1:6], b"y " * 400, b"z" * 1200])
 
 
+def servers():
+    """What a server says to a client: an octet of flags, one for the length of packets."""
+    hello = b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250-DSN\r\n250-SIZE %s\r\n250 8BITMIME\r\n"
+    taken = b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n550 5.1.1 who?\r\n452 4.2.2 full\r\n354 go\r\n250 2.0.0 taken\r\n"
+    refused = b"250 ok\r\n550-5.1.1 who\r\n550 5.1.1 is that?\r\n" * 2 + b"450 4.2.0 later\r\n354 go\r\n554 nobody\r\n"
+    bye = b"221 bye\r\n"
+    yield "sends", b"\0\377" + hello % b"1000" + taken * 2 + bye
+    yield "refuses", b"\0\377" + hello % b"" + refused + taken + bye
+    yield "small", b"\0\377" + hello % b"1" + bye
+    yield "breaks", b"\2\377" + hello % b"" + taken
+    yield "plain", b"\1\377220 mx\r\n250-mx\r\n250 AUTH PLAIN LOGIN\r\n235 2.7.0 welcome\r\n" + b"250 ok\r\n" * 4 + b"354 go\r\n421 bye\r\n"
+    yield "login", b"\1\377220 mx\r\n250-mx\r\n250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n535 5.7.8 no\r\n"
+    yield "helo", b"\0\377220 mx\r\n500 what?\r\n250 mx\r\n" + b"250 ok\r\n" * 4 + b"354 go\r\n250 ok\r\n550 not you\r\n250 reset\r\n"
+    for tls in (4, 8, 12):
+        yield f"tls-{tls}", bytes([tls]) + b"\377220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\r\n\26\3\3\0\2\2\50"
+        yield f"injects-{tls}", bytes([tls]) + b"\377220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\n250 x\r\n"
+    yield "refuses-tls", b"\4\377220 mx\r\n250-mx\r\n250 STARTTLS\r\n454 4.7.0 no\r\n" + taken
+
+
 HASHES = ("$y$j75$kantorexample.an$dhr6WWbNOZTxEToGPFbYOQzEZtl3JKg04Fwhl03VYS6",
           "$5$rounds=1000$kantor$eAos37pDVGrspM8QXGRhf/.XdlcmyDMqWyAK.j2lD/4")
 
@@ -175,6 +194,8 @@ def seeds(target):
     elif target == "pop3_session":
         for n, (name, octets) in enumerate(dialogues("pop3")):
             yield name, bytes([n & 2, 7 * n & 255, n & 63, n & 15]) + octets
+    elif target == "client":
+        yield from servers()
     elif target == "credentials":
         yield from credentials()
     elif target == "header":

@@ -6,7 +6,8 @@
  *     <<TEXT  the server says TEXT as it is
  *     >TEXT   the client says exactly TEXT; before the server speaks again it has
  *             said nothing more
- *     tls     handshake as server (`chain`, `key`)
+ *     tls     handshake as server, with its chain and key
+ *     no tls  the same, and it fails
  *     cut     closes
  * Behind the last line the client says nothing and closes. */
 #ifndef TESTS_UNIT_SCRIPTED_H
@@ -24,11 +25,18 @@
 struct scripted {
 	struct conn conn;
 	const char *const *script;
-	struct tls_chain *chain;
+	const struct tls_chain *chain; /* of tls; the caller's, as the key */
 	struct tls_key *key;
 	char wrong[1000]; /* empty: all went as written */
 	pthread_t thread;
 };
+
+static inline void scripted_too_much(struct scripted *server, struct slice more)
+{
+	if (more.len > 0)
+		snprintf(server->wrong, sizeof(server->wrong), "too much: '%.*s'",
+			more.len < 400 ? (int)more.len : 400, more.at);
+}
 
 static inline void scripted_expect(struct scripted *server, const char *expected)
 {
@@ -52,12 +60,12 @@ static inline void scripted_step(struct scripted *server, const char *step)
 		return;
 	}
 	if (conn_buffered(conn) > 0)
-		snprintf(server->wrong, sizeof(server->wrong), "too early: '%s'",
-			conn_peek(conn).at);
-	if (strcmp(step, "tls") == 0) {
-		if (conn_start_tls(conn, server->chain, tls_client_sign, server->key,
-			    SCRIPTED_PATIENCE_MS) < 0)
-			snprintf(server->wrong, sizeof(server->wrong), "no handshake");
+		scripted_too_much(server, conn_peek(conn));
+	if (step[0] != '<') {
+		bool failed = conn_start_tls(conn, server->chain, tls_client_sign, server->key,
+				      SCRIPTED_PATIENCE_MS) < 0;
+		if (failed != (strcmp(step, "no tls") == 0))
+			snprintf(server->wrong, sizeof(server->wrong), "a wrong end of '%s'", step);
 		return;
 	}
 	conn_write_text(conn, step + (step[1] == '<' ? 2 : 1));
@@ -72,10 +80,8 @@ static inline void *scripted_run(void *arg)
 	conn_set_timeouts(&server->conn, SCRIPTED_PATIENCE_MS, SCRIPTED_PATIENCE_MS);
 	while (*step && strcmp(*step, "cut") != 0 && server->wrong[0] == '\0')
 		scripted_step(server, *step++);
-	struct slice more = *step || server->wrong[0] ? SLICE("") : conn_peek(&server->conn);
-	if (more.len > 0)
-		snprintf(server->wrong, sizeof(server->wrong), "too much: '%.*s'",
-			more.len < 400 ? (int)more.len : 400, more.at);
+	if (!*step && server->wrong[0] == '\0')
+		scripted_too_much(server, conn_peek(&server->conn));
 	conn_close(&server->conn);
 	return NULL;
 }
@@ -96,8 +102,6 @@ static inline void scripted_end(struct scripted *server)
 {
 	assert_int_equal(pthread_join(server->thread, NULL), 0);
 	assert_string_equal(server->wrong, "");
-	tls_chain_free(server->chain);
-	tls_key_free(server->key);
 }
 
 #endif
