@@ -55,6 +55,15 @@ bool header_next(struct slice *header, struct header_field *field)
 	return false;
 }
 
+size_t header_length(struct slice text)
+{
+	struct slice rest = text, line;
+	for (struct slice next = text; field_name(line = cut_line(&next)).len > 0; rest = next)
+		while (begins_with_blank(next))
+			cut_line(&next);
+	return text.len - rest.len;
+}
+
 bool header_find(struct slice header, const char *name, struct header_field *field)
 {
 	struct header_field next;
@@ -109,6 +118,7 @@ struct mailbox {
 	struct buf angled;
 	bool has_angles, inside;
 	bool like_address; /* what is outside holds an "@" that is not quoted */
+	bool named;        /* and is a name all the same, where angles follow */
 };
 
 /* Takes the next octet; false: this is no list of mailboxes. */
@@ -149,7 +159,7 @@ static bool cut_mailbox(struct slice *list, struct slice *address, struct mailbo
 		char c = list->at[0];
 		struct buf *to = mailbox->inside ? &mailbox->angled : &mailbox->words;
 		ended = !mailbox->inside && (c == ',' || c == ';');
-		if (c == '<' && mailbox->like_address)
+		if (c == '<' && mailbox->like_address && !mailbox->named)
 			break;
 		if (c == '(') {
 			good = step_over_comment(list);
@@ -196,6 +206,23 @@ bool header_authors(struct slice header, struct buf *authors)
 		if (slice_equal_nocase(field.name, SLICE("From")) && ++found == 1)
 			good = add_mailboxes(field.body, authors);
 	return good && found == 1;
+}
+
+bool header_add_addresses(struct buf *out, struct slice list)
+{
+	bool good = true;
+	while (good && list.len > 0) {
+		struct mailbox mailbox = {.named = true};
+		struct slice address;
+		good = cut_mailbox(&list, &address, &mailbox);
+		if (good && address.len > 0) {
+			buf_add_slice(out, address);
+			buf_add_char(out, '\n');
+		}
+		buf_free(&mailbox.words);
+		buf_free(&mailbox.angled);
+	}
+	return good;
 }
 
 static bool is_bare(struct slice address)

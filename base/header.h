@@ -13,6 +13,9 @@ struct header_field {
 /* Cuts the next field off *header, stepping over lines that are none; false
  * at the blank line or at the end of what is there. */
 bool header_next(struct slice *header, struct header_field *field);
+/* Octets of the fields that `text` begins with: up to the blank line, or to the first
+ * line that is none. */
+size_t header_length(struct slice text);
 /* First field of that name (ASCII case-blind). */
 bool header_find(struct slice header, const char *name, struct header_field *field);
 /* Adds the field's body unfolded, outer blanks trimmed, encoded words in
@@ -27,6 +30,10 @@ void header_add_decoded(struct buf *out, struct slice body);
  * there are more than HEADER_AUTHORS_MOST; *authors may then hold some. */
 #define HEADER_AUTHORS_MOST 16
 bool header_authors(struct slice header, struct buf *authors);
+
+/* Adds the addresses of a list (of To, of an argument) to *out, each with an LF behind
+ * it; here a name is only a name. False if it cannot be read; *out may then hold some. */
+bool header_add_addresses(struct buf *out, struct slice list);
 
 /* Adds the header to *out, where each author without a domain ("root", "Cron <root>")
  * gets this one. False if there is none such, or the From field cannot be read; *out may

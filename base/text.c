@@ -183,6 +183,17 @@ refuse:
 	return false;
 }
 
+void text_add_xtext(struct buf *out, struct slice octets)
+{
+	for (size_t i = 0; i < octets.len; i++) {
+		char c = octets.at[i];
+		if (c > ' ' && c <= '~' && c != '+' && c != '=')
+			buf_add_char(out, c);
+		else
+			buf_printf(out, "+%02X", (unsigned char)c);
+	}
+}
+
 static const char hex_digits[17] = "0123456789abcdef";
 
 void text_add_hex(struct buf *out, const void *octets, size_t len)

@@ -34,6 +34,7 @@ void text_add_base64(struct buf *out, const void *octets, size_t len);
 /* Decodes xtext (RFC 3461, 4) to the end of *out: any octet may come of it; false
  * adds nothing. */
 bool text_from_xtext(struct slice text, struct buf *out);
+void text_add_xtext(struct buf *out, struct slice octets);
 void text_add_hex(struct buf *out, const void *octets, size_t len);
 
 /* Length of the well-formed UTF-8 character that `text`, which is not empty,

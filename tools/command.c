@@ -179,7 +179,11 @@ int command_parse(
 	struct command_line *line, const char *const *words, const char **arguments, struct err *e)
 {
 	bool options = true;
+	bool foreign = line->command->usage[0] == '[' && line->command->usage[1] == '-' &&
+		       line->command->usage[2] != '-';
 	line->arguments = arguments;
+	while (foreign && *words)
+		arguments[line->count++] = *words++;
 	while (*words) {
 		const char *word = *words++;
 		if (options && strcmp(word, "--") == 0)
@@ -190,7 +194,7 @@ int command_parse(
 			return -1;
 	}
 	arguments[line->count] = NULL;
-	return check_counts(line, e);
+	return foreign ? 0 : check_counts(line, e);
 }
 
 /* ---- the office ---- */

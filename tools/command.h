@@ -18,7 +18,8 @@ struct command {
 	/* What may follow, for people and for the parser alike: ARGUMENT,
 	 * [ARGUMENT], ARGUMENT..., [ARGUMENT...], --option, --option VALUE, and
 	 * [--option | --option VALUE] and [ARGUMENT... | --option VALUE], of which one
-	 * can be given. */
+	 * can be given. One that begins with [-t] has another program's options: the
+	 * command reads its words itself. */
 	const char *usage;
 	const char *help; /* one line */
 	command_fn run;
@@ -38,6 +39,7 @@ struct command_line {
 	} options[COMMAND_OPTIONS_MAX];
 	size_t option_count;
 	bool misused;
+	int status; /* to exit with after a failure; 0: 1, or 2 where it is misused */
 };
 
 /* The value of "--name", "" for one without; NULL if it was not given. */
@@ -112,6 +114,7 @@ int command_mail_restore(struct command_line *line, struct err *e);
 int command_mail_again(struct command_line *line, struct err *e);
 int command_dns(struct command_line *line, struct err *e);
 int command_client(struct command_line *line, struct err *e);
+int command_sendmail(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
 
 #endif

@@ -60,6 +60,8 @@ static const struct command commands[] = {
 	{"dns", "", "the records to publish, as lines of a zone file", command_dns},
 	{"client", "ADDRESS [--format FORMAT]", "what a mail program has to be told",
 		command_client},
+	{"sendmail", "[-t] [-i] [-f FROM] [-F NAME] [RECIPIENT...]",
+		"submits a message on standard input, as sendmail(8) does", command_sendmail},
 	{"backup", "FILE", "a verified copy of the store, also while the server runs",
 		command_backup},
 	{"restore", "FILE", "puts a backup in the place of the store, which is kept aside",
@@ -178,10 +180,9 @@ static int run(struct command_line *line, const char *const *words, const char *
 	fflush(stdout); /* what was found comes before what it comes to */
 	if (*e.text)
 		fprintf(stderr, "officemail: %s\n", e.text);
-	if (!line->misused)
-		return 1;
-	print_usage(stderr, line->command);
-	return 2;
+	if (line->misused)
+		print_usage(stderr, line->command);
+	return line->status ? line->status : line->misused ? 2 : 1;
 }
 
 /* A file or connection that came to be descriptor 2 would get the log. */
@@ -195,37 +196,59 @@ static void hold_standard_descriptors(void)
 		close(fd);
 }
 
-int main(int argc, char **argv)
+/* Programs know how to call one of that name, whatever it is. */
+static bool is_called_sendmail(const char *name)
 {
-	struct command_line line = {0};
-	const char *const *words = (const char *const *)argv + (argc > 0);
-	umask(077);
-	hold_standard_descriptors();
-	if (*words && strncmp(*words, "-c", 2) == 0) {
-		line.config_path = (*words)[2] ? *words + 2 : words[1];
-		if (!line.config_path) {
+	const char *slash = name ? strrchr(name, '/') : NULL;
+	return name && strcmp(slash ? slash + 1 : name, "sendmail") == 0;
+}
+
+/* The command, and what stands in front of it; words goes on behind. -1: it is to be
+ * run; else the status to exit with. */
+static int read_command(struct command_line *line, const char *const **words)
+{
+	if (**words && strncmp(**words, "-c", 2) == 0) {
+		line->config_path = (**words)[2] ? **words + 2 : (*words)[1];
+		if (!line->config_path) {
 			fputs("officemail: -c lacks its FILE\n"
 			      "usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n",
 				stderr);
 			return 2;
 		}
-		words += (*words)[2] ? 1 : 2;
+		*words += (**words)[2] ? 1 : 2;
 	}
-	if (*words && strcmp(*words, "--version") == 0) {
+	if (**words && strcmp(**words, "--version") == 0) {
 		puts("officemail " OFFICEMAIL_VERSION BUILD_NOTE);
 		return 0;
 	}
-	if (*words && (strcmp(*words, "--help") == 0 || strcmp(*words, "-h") == 0)) {
+	if (**words && (strcmp(**words, "--help") == 0 || strcmp(**words, "-h") == 0)) {
 		print_commands(stdout);
 		return 0;
 	}
-	line.command = find(&words);
-	if (!line.command) {
-		print_nearest(words);
-		return 2;
-	}
+	line->command = find(words);
+	if (line->command)
+		return -1;
+	print_nearest(*words);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const sendmail[] = {"sendmail", NULL};
+	const char *const *name = sendmail;
+	struct command_line line = {0};
+	const char *const *words = (const char *const *)argv + (argc > 0);
+	int status = -1;
+	umask(077);
+	hold_standard_descriptors();
+	if (is_called_sendmail(argv[0]))
+		line.command = find(&name);
+	else
+		status = read_command(&line, &words);
+	if (status >= 0)
+		return status;
 	const char **arguments = must_alloc(((size_t)argc + 1) * sizeof(*arguments));
-	int status = run(&line, words, arguments);
+	status = run(&line, words, arguments);
 	free(arguments);
 	return status;
 }

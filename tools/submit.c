@@ -49,7 +49,11 @@ int submit_listen(const char *office_ini, struct err *e)
 	struct stat there;
 	submit_directory(office_ini, path);
 	if (make_directory(path) < 0)
-		return err_set_errno(e, "%s", path);
+		return err_set_errno(e,
+			"programs of this box cannot send: cannot make %s, which belongs to who "
+			"starts "
+			"the server (as root: install -d -m 755 -o ACCOUNT %s)",
+			path, path);
 	int directory = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0 || fstat(directory, &there) < 0) {
 		err_set_errno(e, "%s", path);

@@ -23,7 +23,7 @@ def plain(lines):
             words.append("[" + plain(["." + line[4:]]) + "]")
             continue
         text = re.sub(r"^\.|\b(Ic|Ar) ", "", line)
-        words.append(re.sub(r"\bFl (?=-)", "-", text))
+        words.append(re.sub(r"\bFl ", "-", text))
     return " ".join(words).replace(" ...", "...")
 
 

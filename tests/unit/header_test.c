@@ -187,6 +187,58 @@ static void what_two_readers_could_take_for_different_authors_is_unreadable(void
 	assert_authors("From: a@x\r\nfrom: a@x\r\n", NULL);
 }
 
+static void a_header_is_as_long_as_its_fields(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length;
+	} vectors[] = {
+		{"A: b\r\n\r\nC: d\r\n", 6},
+		{"A: b\r\n c\r\n\td\r\nE:\r\n\r\n", 18},
+		{"A: b\r\nhalo\r\n", 6},
+		{"A : b\r\n", 7},
+		{"halo\r\nA: b\r\n", 0},
+		{"halo dunia: x\r\n", 0},
+		{" A: b\r\n", 0},
+		{"From ani Mon Nov 23 2026\r\n", 0},
+		{"", 0},
+		{"\r\n", 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		assert_int_equal(header_length(slice_of(vectors[i].text)), vectors[i].length);
+}
+
+static void assert_addresses(const char *list, const char *wanted)
+{
+	struct buf out = {0};
+	bool readable = header_add_addresses(&out, slice_of(list));
+	assert_int_equal(readable, wanted != NULL);
+	if (wanted)
+		assert_string_equal(buf_text(&out), wanted);
+	buf_free(&out);
+}
+
+static void a_list_of_recipients_holds_addresses_and_names_are_names(void **state)
+{
+	(void)state;
+	assert_addresses("ani@x", "ani@x\n");
+	assert_addresses("root", "root\n");
+	assert_addresses(
+		" ani@x,\r\n Budi <budi@y> (di kantor), \"C, D\" <c@z>", "ani@x\nbudi@y\nc@z\n");
+	assert_addresses("lama@x <baru@y>", "baru@y\n");
+	assert_addresses("undisclosed-recipients:;", "");
+	assert_addresses("Kami: a@x, b@x;, c@x", "a@x\nb@x\nc@x\n");
+	assert_addresses("", "");
+	assert_addresses(",,a@x,", "a@x\n");
+	assert_addresses("\"a b\"@x", "\"a b\"@x\n");
+	assert_addresses("<a@x> b@x", NULL);
+	assert_addresses("<a@x", NULL);
+	assert_addresses("a@x (", NULL);
+	assert_addresses("\"a", NULL);
+	assert_addresses("a\n\\@x", NULL);
+}
+
 /* The From field's body with the domain; NULL: it stays as it is. */
 static void assert_qualified(const char *from, const char *wanted)
 {
@@ -237,6 +289,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_good_encoded_word_stays_as_it_is),
 		cmocka_unit_test(authors_are_the_addresses_of_the_from_field),
 		cmocka_unit_test(a_message_has_a_few_authors),
+		cmocka_unit_test(a_header_is_as_long_as_its_fields),
+		cmocka_unit_test(a_list_of_recipients_holds_addresses_and_names_are_names),
 		cmocka_unit_test(authors_without_a_domain_get_one_and_nothing_else_changes),
 		cmocka_unit_test(what_two_readers_could_take_for_different_authors_is_unreadable),
 	};

@@ -188,6 +188,19 @@ static void every_octet_survives_base64(void **state)
 	}
 }
 
+static void xtext_is_written_so_that_it_reads_the_same(void **state)
+{
+	static const char octets[] = "a+b=c d\n~\x7f\xff";
+	struct buf out = {0}, back = {0};
+	(void)state;
+	text_add_xtext(&out, SLICE(octets));
+	assert_string_equal(buf_text(&out), "a+2Bb+3Dc+20d+0A~+7F+FF");
+	assert_true(text_from_xtext(buf_slice(&out), &back));
+	assert_string_equal(buf_text(&back), octets);
+	buf_free(&out);
+	buf_free(&back);
+}
+
 static void xtext_is_read_as_in_rfc_3461(void **state)
 {
 	(void)state;
@@ -299,6 +312,7 @@ int main(void)
 		cmocka_unit_test(base64_that_is_not_canonical_is_refused_and_adds_nothing),
 		cmocka_unit_test(every_octet_survives_base64),
 		cmocka_unit_test(xtext_is_read_as_in_rfc_3461),
+		cmocka_unit_test(xtext_is_written_so_that_it_reads_the_same),
 		cmocka_unit_test(whatever_is_not_printable_is_escaped),
 		cmocka_unit_test(folding_touches_ascii_letters_alone),
 		cmocka_unit_test(hex_is_lower_case),
