@@ -162,31 +162,31 @@ static int take_dkim_key(const struct frame *frame, char selector[CONFIG_NAME_MA
 	return 0;
 }
 
-static void hear_master(struct frame *frame)
+/* Adds why not, empty for taken, and sends the answer. */
+static void answer_master(unsigned type, struct buf *answer, const char *why)
 {
 	struct err e;
-	struct buf answer = {0};
-	unsigned char key_id[TLS_KEY_ID_SIZE];
-	char selector[CONFIG_NAME_MAX] = "";
-	int done;
-	unsigned taken, refused;
-	if (frame->fd_count != 1)
-		return;
-	if (frame->type == MASTER_KEY_FILE) {
-		taken = MASTER_KEY_TAKEN, refused = MASTER_KEY_REFUSED;
-		done = take_key(frame, key_id, &e);
-		pack_fixed(&answer, key_id, sizeof(key_id));
-	} else if (frame->type == MASTER_DKIM_KEY) {
-		taken = MASTER_DKIM_TAKEN, refused = MASTER_DKIM_REFUSED;
-		done = take_dkim_key(frame, selector, &e);
-		pack_text(&answer, selector);
-	} else {
-		return;
-	}
-	pack_text(&answer, done < 0 ? e.text : "");
+	pack_text(answer, why);
 	/* If the master has gone, the loop ends. */
-	channel_send_buf(&keys.birth->master, done < 0 ? refused : taken, &answer, &e);
-	buf_free(&answer);
+	channel_send_buf(&keys.birth->master, type, answer, &e);
+	buf_free(answer);
+}
+
+static void hear_master(struct frame *frame)
+{
+	struct buf answer = {0};
+	struct err e = {.text = ""};
+	if (frame->type == MASTER_KEY_FILE && frame->fd_count == 1) {
+		unsigned char key_id[TLS_KEY_ID_SIZE];
+		int done = take_key(frame, key_id, &e);
+		pack_fixed(&answer, key_id, sizeof(key_id));
+		answer_master(done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &answer, e.text);
+	} else if (frame->type == MASTER_DKIM_KEY && frame->fd_count == 1) {
+		char selector[CONFIG_NAME_MAX];
+		int done = take_dkim_key(frame, selector, &e);
+		pack_text(&answer, selector);
+		answer_master(done < 0 ? MASTER_DKIM_REFUSED : MASTER_DKIM_TAKEN, &answer, e.text);
+	}
 }
 
 int keys_run(struct role_birth *birth, struct err *e)
