@@ -4,8 +4,9 @@
     tests/outside/enter.py COMMAND...
 
 There are a loopback and no other interface; every port from 1 on may be bound; resolver.py
-answers at 127.0.0.53:53, and resolv.conf and hosts lead nowhere else. $OUTSIDE names the
-directory that the resolver reads (world.py writes there).
+answers at 127.0.0.53:53, and resolv.conf and hosts lead nowhere else. One authority is believed
+in, which signs what world.py wants it to. $OUTSIDE names the directory that the resolver reads
+(world.py writes there), and where the authority's key is.
 
 Root stays root; an ordinary user stays the same user, too, in a user namespace within the one
 in which he may do all that. So an office runs inside as it does outside."""
@@ -25,7 +26,9 @@ NAMESERVER = "127.0.0.53"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 # No longer than a test likes to wait for a resolver that is silent.
 RESOLV_CONF = f"nameserver {NAMESERVER}\noptions timeout:1 attempts:1\nsearch cari.example\n"
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+ADDRESSES_6 = [f"fd00::{n:x}" for n in range(1, 65)]  # beside ::1
+SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 1
 
 
 def enter(command):
@@ -37,6 +40,21 @@ def enter(command):
 def raise_loopback():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+
+def add_addresses():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        for address in ADDRESSES_6:
+            fcntl.ioctl(sock, SIOCSIFADDR,
+                        struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, address), 128, socket.if_nametoindex("lo")))
+
+
+def found_authority(place):
+    """Its certificate; the key is what tests sign with."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=authority",
+                    "-keyout", place / "authority.key", "-out", place / "authority.pem"],
+                   check=True, capture_output=True)
+    return (place / "authority.pem").read_text()
 
 
 def lay_over(place, text, at):
@@ -53,10 +71,22 @@ def name_services():
 
 def furnish(place):
     raise_loopback()
+    add_addresses()
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
     lay_over(place, RESOLV_CONF, Path("/etc/resolv.conf"))
     lay_over(place, HOSTS, Path("/etc/hosts"))
     lay_over(place, name_services(), Path("/etc/nsswitch.conf"))
+    lay_over(place, found_authority(place), AUTHORITIES)
+
+
+def go_inside_for(config, folder):
+    """Begins this run of pytest again, inside, if it is about tests of this folder alone."""
+    paths = [Path(argument.split("::")[0]).resolve() for argument in config.args]
+    if "OUTSIDE" in os.environ or not all(path.exists() and folder in (path, *path.parents) for path in paths):
+        return
+    config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+    os.execv(sys.executable, [sys.executable, "-B", __file__, sys.executable, "-B", "-m", "pytest",
+                              *map(str, config.invocation_params.args)])
 
 
 def inside(uid, gid, command):

@@ -3,10 +3,59 @@ inside of enter.py."""
 
 import json
 import os
+import random
 import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
 from pathlib import Path
 
+import pytest
+
+from enter import ADDRESSES_6
 from office import Claim
+
+
+class Claim6:
+    """The same as a Claim, of the few addresses there are of IPv6."""
+
+    def __init__(self):
+        for self.address in random.sample(ADDRESSES_6, len(ADDRESSES_6)):
+            self.sock = socket.socket(socket.AF_INET6)
+            try:
+                self.sock.bind((self.address, 2000))
+                return
+            except OSError:
+                self.sock.close()
+        raise AssertionError("all addresses of IPv6 are taken")
+
+    def release(self):
+        self.sock.close()
+
+
+class Certificate:
+    """cert.pem and key.pem in a folder: for these names, signed by the authority inside, or (`own`)
+    by itself; `days` below 0: it has expired."""
+
+    def __init__(self, folder, names, authority, days=30, own=False):
+        self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
+        request, extension = folder / "request.pem", folder / "extension"
+        extension.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names) + "\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", self.key, "-out", request)
+        signer = ["-signkey", self.key] if own else ["-CA", authority / "authority.pem", "-CAkey",
+                                                     authority / "authority.key", "-set_serial", secrets.randbits(60)]
+        openssl("x509", "-req", "-in", request, "-out", self.certificate, "-extfile", extension, "-days", days, *signer)
+
+    def context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
 class World:
@@ -16,6 +65,7 @@ class World:
         self.mark = secrets.token_hex(4)
         self.claims = []
         self.names = []
+        self.folders = []
 
     def domain(self, name="luar"):
         """A name under which nobody else has any."""
@@ -25,6 +75,20 @@ class World:
         """An address of 127.0.0.0/8, with all its ports, that nobody else uses."""
         self.claims.append(Claim())
         return self.claims[-1].address
+
+    def address6(self):
+        self.claims.append(Claim6())
+        return self.claims[-1].address
+
+    def host(self, name, **records):
+        """A host of that name with an address of its own: (name, address)."""
+        address = self.address()
+        self.records(name, A=address, **records)
+        return name, address
+
+    def certificate(self, *names, **how):
+        self.folders.append(Path(tempfile.mkdtemp(prefix="om-certificate-", dir="/tmp")))
+        return Certificate(self.folders[-1], names, self.place, **how)
 
     def records(self, name, moods=None, **records):
         """From now on DNS says this of the name: MX=[(10, "mx.luar.example")], A=["127.1.2.3"],
@@ -49,3 +113,12 @@ class World:
             claim.release()
         for name in set(self.names):
             (self.place / f"{name}.zone").unlink(missing_ok=True)
+        for folder in self.folders:
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def outside():
+    world = World()
+    yield world
+    world.close()
