@@ -64,9 +64,14 @@ struct log_value log_number(const char *key, int64_t number)
 	return (struct log_value){.key = key, .type = LOG_NUMBER, .number = number};
 }
 
+struct log_value log_sentence(const char *key, const char *sentence)
+{
+	return (struct log_value){.key = key, .type = LOG_SENTENCE, .text = sentence};
+}
+
 struct log_value log_reason(const char *sentence)
 {
-	return (struct log_value){.key = "reason", .type = LOG_SENTENCE, .text = sentence};
+	return log_sentence("reason", sentence);
 }
 
 /* Escapes what text_add_escaped() escapes, the backslash, the quote, and

@@ -29,7 +29,8 @@ struct log_value {
 struct log_value log_text(const char *key, const char *text);
 struct log_value log_slice(const char *key, struct slice text);
 struct log_value log_number(const char *key, int64_t number);
-struct log_value log_reason(const char *sentence); /* a sentence, in quotes */
+struct log_value log_reason(const char *sentence);                    /* a sentence, in quotes */
+struct log_value log_sentence(const char *key, const char *sentence); /* the same */
 
 void log_values(
 	enum log_level level, const char *event, const struct log_value *values, size_t count);

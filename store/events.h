@@ -18,6 +18,12 @@ int events_add(struct store *store, const char *kind, int64_t user_id, int64_t e
 #define EVENT_RESTORED "restored"
 #define EVENT_AGAIN    "again"
 
+/* What became of a recipient outside: detail `id=QUEUEID to=ADDRESS host=HOST
+ * message=MESSAGE-ID reply=...`, which is the last word and may hold blanks. */
+#define EVENT_RELAYED       "relayed"
+#define EVENT_DEFERRED      "deferred"
+#define EVENT_UNDELIVERABLE "undeliverable"
+
 struct event_totals {
 	int64_t delivered[24], delivered_size[24]; /* by hour, the last is the current one */
 	int64_t logins_day;

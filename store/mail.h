@@ -48,6 +48,10 @@ int mail_again(struct store *store, int64_t user_id, int64_t id, bool deleted, s
 int mail_purge_step(
 	struct store *store, int64_t keep_deleted, bool disk_full, uint64_t octets, struct err *e);
 
+/* May what is old be judged by this clock? 1 yes; 0: it is behind the latest time seen, or
+ * a day ahead, and has not run steadily for an hour. In a transaction. */
+int mail_trust_clock(struct store *store, int64_t now, struct err *e);
+
 /* One finding of mail_check(): a sentence with user, folder, message, mend. */
 typedef void (*mail_finding_fn)(const char *sentence, void *arg);
 /* Integrity of the file, checksums of every piece, counters counted again,

@@ -27,9 +27,9 @@ int notices_file(struct store *store, const struct config *config, struct slice 
 		body_writer_free(&body);
 		return -1;
 	}
-	if (result != ERR_NONE)
-		log_event(LOG_WARNING, "notice-not-filed", log_slice("to", recipient),
-			log_text("why",
-				result == ERR_QUOTA ? "the mailbox is full" : "nobody is there"));
+	if (result == ERR_NONE)
+		return 1;
+	log_event(LOG_WARNING, "notice-not-filed", log_slice("to", recipient),
+		log_reason(result == ERR_QUOTA ? "the mailbox is full" : "nobody is there"));
 	return 0;
 }

@@ -32,9 +32,14 @@ int outbox_due(
 int outbox_take(struct store *store, const char *destination, struct job *job, struct err *e);
 /* Takes the results of recipients of one message whose attempt had begun; others are
  * left alone. Files the reports and notices that their sender and the postmaster are
- * to get, and logs. */
+ * to get, and logs. Who fails for now waits, two minutes at first and then ever longer,
+ * up to four hours; past [relay] max_age he has failed. */
 int outbox_settle(struct store *store, const struct config *config, int64_t outgoing_id,
 	const struct job_result *results, size_t count, struct err *e);
+/* Nobody could be reached at a destination: takes what is due there, a hundred jobs at
+ * most, with this result for everybody. 1: there is more. */
+int outbox_unreachable(struct store *store, const struct config *config, const char *destination,
+	const struct job_result *result, struct err *e);
 
 /* ---- for people ---- */
 

@@ -26,8 +26,7 @@ static int64_t steady_seconds(struct store *store, int64_t now)
 	return (ms - store->steady_since_ms) / 1000;
 }
 
-/* 1 if the clock may be believed. */
-static int trust_clock(struct store *store, int64_t now, struct err *e)
+int mail_trust_clock(struct store *store, int64_t now, struct err *e)
 {
 	int64_t latest = 0;
 	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e) <
@@ -106,7 +105,7 @@ int mail_purge_step(
 	int more = body_free_step(store, octets, e);
 	if (more)
 		return more;
-	int trusted = trust_clock(store, now, e);
+	int trusted = mail_trust_clock(store, now, e);
 	if (trusted < 0)
 		return -1;
 	if (!trusted && !disk_full)

@@ -33,6 +33,8 @@ CREATE TABLE recipients (
 	state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'trying', 'held')),
 	attempts INTEGER NOT NULL DEFAULT 0,
 	next_try INTEGER NOT NULL,
+	last_host TEXT NOT NULL DEFAULT '', -- who said it
+	last_status TEXT NOT NULL DEFAULT '',
 	last_reply TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX recipients_outgoing ON recipients (outgoing_id);

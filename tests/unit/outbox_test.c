@@ -7,44 +7,10 @@
 
 #include <cmocka.h>
 
-#include "store/outbox.h"
-#include "tests/unit/letters.h"
+#include "tests/unit/letters_out.h"
 #include "tests/unit/office.h"
 
-#define NOW    INT64_C(1800000000)
-#define MINUTE 60
-#define HOUR   3600
-#define FAR    "tamu@far.example"
-#define OTHER  "tamu@other.example"
-
-#define ALL_OUTGOING   SQL("SELECT count(*) FROM outgoing /* scans outgoing */")
-#define ALL_RECIPIENTS SQL("SELECT count(*) FROM recipients /* scans recipients */")
-#define ALL_BODIES     SQL("SELECT count(*) FROM bodies /* scans bodies */")
-
-/* One of user 5's to these; where the last is NULL there are fewer. */
-static struct letter letter_out(const char *a, const char *b, const char *c)
-{
-	const char *const to[] = {a, b, c};
-	struct letter letter = letter_to(NULL);
-	letter.delivery.recipient_count = 0;
-	for (size_t i = 0; i < 3 && to[i]; i++)
-		letter.recipients[letter.delivery.recipient_count++].address = slice_of(to[i]);
-	letter.delivery.sender = SLICE("ani@kantor.example");
-	letter.delivery.way_out = OUT_USER;
-	letter.delivery.user_id = 5;
-	strcpy(letter.delivery.who, "user 5");
-	return letter;
-}
-
-static int send_out(struct test_office *office, const char *a, const char *b, const char *c)
-{
-	struct letter letter = letter_out(a, b, c);
-	int done = post_letter(office, &letter, SLICE(LETTER));
-	for (size_t i = 0; i < letter.delivery.recipient_count; i++)
-		assert_int_equal(letter.results[i], ERR_NONE);
-	return done;
-}
-
+#define NOW INT64_C(1800000000)
 /* Recipients of the next job, "a@b c@d "; "" where there is none. */
 static const char *take(struct test_office *office, const char *destination)
 {
@@ -70,11 +36,6 @@ static const char *due(struct test_office *office)
 	for (size_t i = 0; i < due.count; i++)
 		buf_printf(&names, "%s ", due.destinations[i]);
 	return buf_text(&names);
-}
-
-static void pass(struct test_office *office, int64_t seconds)
-{
-	store_set_clock(office->store, store_now(office->store) + seconds);
 }
 
 /* ---- what goes in ---- */

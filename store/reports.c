@@ -1,0 +1,122 @@
+/* Who hears of mail that leaves, or does not. Whoever wrote to us from outside never
+ * does: he would be another one's victim as often as the sender. */
+#include "store/reports.h"
+#include "base/log.h"
+#include "store/db.h"
+#include "store/notices.h"
+#include "store/outbox.h"
+
+#define NOTICE_EACH 3600 /* seconds, of one target */
+
+/* ---- filing ---- */
+
+/* 1: it has been filed; 0: it could not be, and nothing of it is left. */
+static int try_to_file(struct store *store, const struct config *config, struct slice to,
+	const struct buf *text, struct err *e)
+{
+	if (store_savepoint(store, e) < 0)
+		return -1;
+	int filed = notices_file(store, config, to, buf_slice(text), e);
+	if (filed >= 0 && store_release(store, e) == 0)
+		return filed;
+	store_undo(store);
+	if (!store_in_transaction(store))
+		return -1;
+	log_failure(LOG_WARNING, "report-not-filed", e);
+	return 0;
+}
+
+static int file_at_postmaster(struct store *store, const struct config *config,
+	const struct buf *text, const char *about, struct err *e)
+{
+	int filed = try_to_file(store, config, NOTICES_POSTMASTER, text, e);
+	if (filed == 0)
+		log_event(LOG_ERROR, "report-lost", log_text("id", about),
+			log_reason("neither its recipient nor the postmaster can have it"));
+	return filed < 0 ? -1 : 0;
+}
+
+/* ---- to whom ---- */
+
+/* The address for reports; empty: there is none but the postmaster's. */
+static int find_reader(struct store *store, const struct config *config, struct slice sender,
+	int64_t user_id, struct user *user, struct slice *reader, struct err *e)
+{
+	struct address address;
+	struct err malformed;
+	*reader = SLICE("");
+	if (address_read(&address, sender, &malformed) == 0 &&
+		config_has_domain(config, address_domain(&address))) {
+		*reader = sender;
+		return 0;
+	}
+	int found = user_id ? users_find_id(store, user_id, user, e) : 0;
+	if (found == 1)
+		*reader = slice_of(user->address);
+	return found < 0 ? -1 : 0;
+}
+
+int reports_tell_sender(struct store *store, const struct config *config, enum bounce_kind kind,
+	const struct bounce *bounce, int64_t user_id, struct err *e)
+{
+	struct user user;
+	struct slice reader;
+	struct buf text = {0};
+	if (bounce->sender.len == 0)
+		return 0;
+	if (find_reader(store, config, bounce->sender, user_id, &user, &reader, e) < 0)
+		return -1;
+	bounce_report(&text, config, kind, bounce);
+	int filed = reader.len > 0 ? try_to_file(store, config, reader, &text, e) : 0;
+	if (filed == 0)
+		filed = file_at_postmaster(store, config, &text, bounce->queue_id, e);
+	buf_free(&text);
+	return filed < 0 ? -1 : 0;
+}
+
+int reports_tell_held(struct store *store, const struct config *config, const struct delivery *held,
+	struct err *e)
+{
+	struct user user;
+	struct buf text = {0};
+	uint64_t count = 0;
+	/* "peer 192.0.2.1", "login www-data"; a user has a better name. */
+	struct slice who = slice_of(held->who);
+	slice_cut(&who, ' ');
+	int found = held->user_id ? users_find_id(store, held->user_id, &user, e) : 0;
+	if (found < 0 || outbox_count_hour(store, held->who, &count, e) < 0)
+		return -1;
+	if (found == 1)
+		who = slice_of(user.address);
+	log_event(LOG_WARNING, "mail-held", log_slice("who", who),
+		log_number("recipients", (int64_t)count));
+	bounce_held(&text, config, store_now(store), who, count);
+	int done = file_at_postmaster(store, config, &text, held->queue_id, e);
+	buf_free(&text);
+	return done;
+}
+
+/* 1: he has not heard of this target for an hour; he will have now. */
+static int note_told(struct store *store, struct slice sender, struct err *e)
+{
+	struct slice token = slice_cut(&sender, '@');
+	struct query q = db_query(store, SQL("UPDATE forwards SET told = ?1 WHERE token = ?2"
+					     " AND (told <= ?1 - ?3 OR told > ?1)"));
+	db_bind_int(&q, store_now(store));
+	db_bind_text(&q, token);
+	db_bind_int(&q, NOTICE_EACH);
+	return db_run(&q, e) < 0 ? -1 : db_changes(store) > 0;
+}
+
+int reports_tell_forward_failed(struct store *store, const struct config *config,
+	const struct bounce *bounce, struct err *e)
+{
+	struct buf text = {0};
+	int wanted = note_told(store, bounce->sender, e);
+	if (wanted <= 0)
+		return wanted;
+	bounce_forward_failed(&text, config, bounce);
+	int done = file_at_postmaster(store, config, &text, bounce->queue_id, e);
+	buf_free(&text);
+	return done;
+}
