@@ -162,7 +162,7 @@ static enum reply judge_recipient(
 	if (request_resolve(&session->visitor->directory, slice_of(address), session->declared_size,
 		    &e) < 0)
 		return e.kind == ERR_DENIED && session_is_submission(session)
-			       ? REPLY_NO_WAY_OUT
+			       ? REPLY_NO_DOMAIN
 			       : reply_to_error(e.kind);
 	return REPLY_RECIPIENT_OK;
 }

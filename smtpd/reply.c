@@ -65,7 +65,7 @@ static const struct row {
 		"So many at once; send to the rest afterwards"},
 	[REPLY_NO_SUCH_USER] = {550, "5.1.1", "Nobody here has this address"},
 	[REPLY_NOT_OURS] = {550, "5.7.1", "Relaying denied: this domain is not ours"},
-	[REPLY_NO_WAY_OUT] = {550, "5.7.1", "This office sends no mail to the outside"},
+	[REPLY_NO_DOMAIN] = {550, "5.1.2", "No mail leaves for that domain: it has no dot"},
 	[REPLY_ALIAS_LOOP] = {550, "5.4.6", "This address leads in circles"},
 	[REPLY_MAILBOX_FULL] = {452, "4.2.2", "The mailbox is full"},
 	[REPLY_TOO_BIG] = {552, "5.3.4", "The message is too big for this server"},

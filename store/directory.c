@@ -134,12 +134,29 @@ static int accept_size(uint64_t size, struct err *e)
 	return room ? 0 : room_refuse(directory.birth->config, e);
 }
 
-/* As a RCPT is judged: by the address first, whose refusal may be final. */
-static int accept_recipient(struct slice address, uint64_t size, struct err *e)
+/* May it send to the outside? */
+static bool has_way_out(const struct asker *asker)
 {
-	if (addresses_accept(directory.store, directory.birth->config, address, size, e) < 0)
+	return service_submits(asker->hello.service) &&
+	       (asker->logged_in || asker->hello.service != SERVICE_SUBMISSION);
+}
+
+static int accept_address(
+	const struct asker *asker, struct slice text, uint64_t size, struct err *e)
+{
+	struct address address;
+	if (addresses_accept(directory.store, directory.birth->config, text, size, e) == 0)
+		return 0;
+	if (e->kind != ERR_DENIED || !has_way_out(asker))
 		return -1;
-	return accept_size(size, e);
+	return addresses_check_outside(&address, text, e);
+}
+
+/* As a RCPT is judged: by the address first, whose refusal may be final. */
+static int accept_recipient(
+	const struct asker *asker, struct slice address, uint64_t size, struct err *e)
+{
+	return accept_address(asker, address, size, e) < 0 ? -1 : accept_size(size, e);
 }
 
 static void resolve(struct role_channel *from, const struct frame *frame)
@@ -153,7 +170,7 @@ static void resolve(struct role_channel *from, const struct frame *frame)
 		role_refuse(from, e.text);
 	} else if (asker->wrong_addresses > WRONG_ADDRESSES_MAX) {
 		role_refuse(from, "guesses at addresses");
-	} else if (accept_recipient(address, size, &e) < 0) {
+	} else if (accept_recipient(asker, address, size, &e) < 0) {
 		asker->wrong_addresses += e.kind == ERR_MISSING;
 		role_answer_error(from, &e);
 	} else {
@@ -397,7 +414,8 @@ static void hand_files(struct role_channel *from, const struct frame *frame)
 	(void)frame;
 	/* Descriptors under way are counted for the account: who does not take them
 	 * would leave none for others. */
-	if (!asker->logged_in || asker->has_files)
+	bool may = asker->logged_in || asker->hello.service == SERVICE_DELIVERY;
+	if (!may || asker->has_files)
 		role_refuse(from, "asks for the store before a login, or again");
 	else
 		role_answer_fds(from, ANSWER_OK, directory.files, 3);
@@ -454,7 +472,7 @@ static const struct right {
 	{REQUEST_RESOLVE, OF_SENDERS, resolve},
 	{REQUEST_LOGIN, OF_STAFF | BIT(SERVICE_POP3), log_in},
 	{REQUEST_MAY_SEND, OF_SUBMITTERS, judge_sender},
-	{REQUEST_STORE_FILES, BIT(SERVICE_POP3), hand_files},
+	{REQUEST_STORE_FILES, BIT(SERVICE_POP3) | BIT(SERVICE_DELIVERY), hand_files},
 	{REQUEST_TELL_DAMAGE, BIT(SERVICE_POP3), hear_damage},
 };
 

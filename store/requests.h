@@ -24,7 +24,7 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_RESOLVE,     /* who sends: would this recipient be taken? */
 	REQUEST_LOGIN,       /* pop3, submission, trusted: user, password */
 	REQUEST_MAY_SEND,    /* submission after a login, trusted, local: as this address? */
-	REQUEST_STORE_FILES, /* pop3, once after a login: the three descriptors */
+	REQUEST_STORE_FILES, /* pop3, once after a login; delivery, once: the three descriptors */
 	REQUEST_TELL_DAMAGE, /* pop3, after a login: an entry, why; no answer */
 
 	/* to the writer */
@@ -111,7 +111,8 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
  * said, or ERR_GONE when it has died: the session then ends. */
 
 /* Would mail for `address` be taken, `size` octets of it (0: not said)?
- * ERR_INPUT, ERR_DENIED (not ours), ERR_MISSING, ERR_LOOP, ERR_QUOTA, ERR_SPACE. */
+ * ERR_INPUT, ERR_DENIED (not ours; for who may send to the outside: no mail can leave for
+ * it), ERR_MISSING, ERR_LOOP, ERR_QUOTA, ERR_SPACE. */
 #define WRONG_ADDRESSES_MAX 20 /* a session may ask for; the next such one is its last */
 int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e);
 
@@ -133,8 +134,8 @@ int request_may_send(struct channel *directory, struct slice address, struct err
  * rest. */
 #define LIST_FRAME (32 * 1024) /* what a session needs to read its list */
 void request_login_answer(struct role_channel *to, const struct login *login);
-/* After a login: store.db, -wal and -shm, for store_open_handed(). ERR_GONE: no
- * login. */
+/* After a login, or for a delivery: store.db, -wal and -shm, for store_open_handed().
+ * ERR_GONE: no login. */
 int request_store_files(struct channel *directory, int fds[3], struct err *e);
 
 /* One way: this entry cannot be read, for this reason. */

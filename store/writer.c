@@ -10,11 +10,12 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "store/dispatch.h"
 #include "store/housekeeping.h"
+#include "store/intake.h"
 #include "store/requests.h"
 #include "store/roles.h"
 #include "store/room.h"
-#include "store/senders.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,13 +34,15 @@ struct asker {
 	bool asked;                /* in this round */
 	bool told;                 /* what it did */
 	struct buf ids;            /* entries of the delete to come */
-	struct ticket ticket;      /* of the delete or the submission in this round */
+	struct ticket ticket;      /* of the delete in this round */
+	struct errand *errand;     /* of a delivery */
 };
 
 /* An answer that waits for the commit. */
 struct pending {
 	struct role_channel *to;
 	bool deletes;     /* may be tried again when the ballast has been dropped */
+	bool settles;     /* so may this, by who asks */
 	struct err error; /* kind ERR_NONE: done */
 	struct buf body;
 };
@@ -61,70 +64,28 @@ static struct {
 
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
 
-static int append(struct asker *asker, struct slice octets, struct err *e)
+static struct intake intake_of(struct asker *asker)
 {
-	if (octets.len > BODY_PIECE)
-		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
-	uint64_t most = writer.birth->config->max_message;
-	if (most > 0 && service_submits(asker->hello.service))
-		most += MENDED_MOST;
-	if (most > 0 && asker->body.size + octets.len > most)
-		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
-			(unsigned long long)most);
-	return octets.len == 0 ? 0 : body_append(writer.store, &asker->body, octets, e);
+	return (struct intake){.store = writer.store,
+		.config = writer.birth->config,
+		.hello = &asker->hello,
+		.ticket_key = writer.ticket_key,
+		.body = &asker->body};
 }
 
 static int take_piece(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
+	const struct intake intake = intake_of(asker);
 	(void)answer;
-	if (frame->body.len != BODY_PIECE)
-		return err_set(e, ERR_INPUT, "a piece of %zu octets is none", frame->body.len);
-	return append(asker, frame->body, e);
-}
-
-/* Mail of the world needs no more than a recipient; a user's needs the user, and
- * that of those whom the office trusts its domains. */
-static int check_sender(const struct asker *asker, const struct frame *frame,
-	const struct delivery *delivery, struct err *e)
-{
-	const struct ticket *ticket = &asker->ticket;
-	const struct submitter who = {.user_id = ticket->user_id,
-		.trusted = frame->type == REQUEST_DELIVER,
-		.account = peer_account(asker->hello.peer)};
-	if (!service_submits(asker->hello.service))
-		return 0;
-	if (!who.trusted &&
-		ticket_check(ticket, writer.ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
-		return -1;
-	if (!senders_is_trace(delivery->received))
-		return err_set(e, ERR_DENIED, "a submission with more than its trace");
-	return senders_check(writer.store, writer.birth->config, &who, delivery->sender,
-		buf_slice(&asker->body.header), e);
+	return intake_piece(&intake, frame, e);
 }
 
 static int take_delivery(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
-	struct delivery delivery;
-	struct envelope_recipient *recipients;
-	struct slice rest;
-	if (request_deliver_read(frame, &asker->ticket, &delivery, &recipients, &rest, e) < 0)
-		return -1;
-	/* Who it was is not the session's to say. */
-	memcpy(delivery.peer, asker->hello.peer, sizeof(delivery.peer));
-	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
-	int done = append(asker, rest, e);
-	if (done == 0)
-		done = check_sender(asker, frame, &delivery, e);
-	if (done == 0)
-		done = deliver(
-			writer.store, writer.birth->config, &delivery, &asker->body, results, e);
-	for (size_t i = 0; done >= 0 && i < delivery.recipient_count; i++)
-		pack_number(answer, results[i]);
-	free(results);
-	free(recipients);
-	return done < 0 ? -1 : 0;
+	const struct intake intake = intake_of(asker);
+	return intake_deliver(&intake, frame, answer, e);
 }
 
 static int delete_entries(const struct asker *asker, struct err *e)
@@ -142,6 +103,19 @@ static int take_delete(
 	if (request_delete_read(frame, &asker->ticket, &asker->ids, e) < 0)
 		return -1;
 	return delete_entries(asker, e);
+}
+
+static int take_results(
+	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	return dispatch_next(writer.store, writer.birth->config, &asker->errand, frame, answer, e);
+}
+
+static int take_unreachable(
+	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	(void)asker;
+	return dispatch_unreachable(writer.store, writer.birth->config, frame, answer, e);
 }
 
 /* ---- what needs no transaction now ---- */
@@ -214,6 +188,12 @@ static void give_ticket_key(struct role_channel *from, const struct frame *frame
 		(struct slice){(const char *)writer.ticket_key, sizeof(writer.ticket_key)});
 }
 
+static void tell_due(struct role_channel *from, const struct frame *frame)
+{
+	(void)frame;
+	dispatch_due(writer.store, writer.birth->config, from);
+}
+
 /* ---- rights ---- */
 
 #define BIT(service) (1u << (service))
@@ -225,6 +205,8 @@ enum {
 	OF_SENDERS = OF_SMTP | OF_SUBMISSION | OF_TRUSTED | OF_LOCAL,
 	OF_POP3 = BIT(SERVICE_POP3),
 	OF_DIRECTORY = BIT(SERVICE_DIRECTORY),
+	OF_RELAY = BIT(SERVICE_RELAY),
+	OF_DELIVERY = BIT(SERVICE_DELIVERY),
 };
 
 static const struct right {
@@ -241,6 +223,9 @@ static const struct right {
 	{REQUEST_DELETE, OF_POP3, false, take_delete, NULL},
 	{REQUEST_DELETE_MORE, OF_POP3, false, NULL, keep_ids},
 	{REQUEST_EVENT, OF_POP3, false, NULL, keep_event},
+	{REQUEST_DUE, OF_RELAY, false, NULL, tell_due},
+	{REQUEST_UNREACHABLE, OF_RELAY | OF_DELIVERY, false, take_unreachable, NULL},
+	{REQUEST_NEXT, OF_DELIVERY, false, take_results, NULL},
 	{REQUEST_TICKET_KEY, OF_DIRECTORY, false, NULL, give_ticket_key},
 	{REQUEST_LOGGED_IN, OF_DIRECTORY, false, NULL, keep_unpromised},
 	{REQUEST_NEW_HASH, OF_DIRECTORY, false, NULL, keep_unpromised},
@@ -328,7 +313,9 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 		look_for_room();
 	struct pending *pending = &writer.pending[writer.pending_count++];
 	struct err *e = &pending->error;
-	*pending = (struct pending){.to = from, .deletes = right->type == REQUEST_DELETE};
+	*pending = (struct pending){.to = from,
+		.deletes = right->type == REQUEST_DELETE,
+		.settles = right->type == REQUEST_NEXT || right->type == REQUEST_UNREACHABLE};
 	asker->asked = true;
 	asker->before = asker->body;
 	asker->before.header = (struct buf){0};
@@ -406,6 +393,7 @@ static void take_unpromised(void)
 		if (store_in_transaction(writer.store) && body_abandon(writer.store, &body, &e) < 0)
 			log_failure(LOG_WARNING, "pieces-not-freed", &e);
 	}
+	dispatch_give_up(writer.store, writer.birth->config);
 }
 
 static int commit(struct err *e)
@@ -417,12 +405,13 @@ static int commit(struct err *e)
 		return -1;
 	buf_clear(&writer.unpromised);
 	buf_clear(&writer.abandoned);
+	dispatch_committed();
 	return 0;
 }
 
 static bool lacked_space(const struct pending *pending)
 {
-	return pending->deletes && pending->error.kind == ERR_SPACE;
+	return (pending->deletes || pending->settles) && pending->error.kind == ERR_SPACE;
 }
 
 static bool delete_step(const struct pending *pending)
@@ -436,7 +425,8 @@ static bool delete_step(const struct pending *pending)
 	return false;
 }
 
-/* Deleting must work on a full disk: the ballast makes room for its log. */
+/* Deleting must work on a full disk, and what has left must be known: the ballast makes
+ * room for the log of it. */
 static void delete_again(void)
 {
 	struct err e;
@@ -451,7 +441,8 @@ static void delete_again(void)
 		return;
 	role_idle_within(SOON_MS); /* takes it back */
 	for (size_t i = 0; i < writer.pending_count; i++)
-		deleted[i] = lacked_space(&writer.pending[i]) && delete_step(&writer.pending[i]);
+		deleted[i] = writer.pending[i].deletes && lacked_space(&writer.pending[i]) &&
+			     delete_step(&writer.pending[i]);
 	if (!store_in_transaction(writer.store) || store_commit(writer.store, &e) < 0) {
 		store_rollback(writer.store);
 		return;
@@ -473,6 +464,7 @@ static void answer(struct pending *pending)
 	buf_free(&pending->body);
 	if (pending->deletes)
 		buf_free(&asker->ids);
+	dispatch_stepped(asker->errand, pending->error.kind == ERR_NONE);
 	asker->asked = false;
 }
 
@@ -489,7 +481,7 @@ static int commit_unpromised(struct err *e)
 static void flush_unpromised(void)
 {
 	struct err e;
-	bool frees = writer.abandoned.len > 0;
+	bool frees = writer.abandoned.len > 0 || dispatch_has_lost();
 	bool due =
 		frees || (writer.unpromised.len > 0 &&
 				 text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
@@ -543,6 +535,9 @@ static void closed(struct role_channel *channel)
 	if (!asker)
 		return;
 	drop_message(asker);
+	dispatch_closed(channel, asker->errand);
+	if (dispatch_has_lost())
+		role_idle_within(SOON_MS);
 	buf_free(&asker->ids);
 	free(asker);
 }
@@ -556,7 +551,7 @@ static void configured(const struct config *config)
 static int abandon_all(struct err *e)
 {
 	if (store_begin(writer.store, e) == 0 && body_abandon_all(writer.store, e) == 0 &&
-		store_commit(writer.store, e) == 0)
+		dispatch_begin(writer.store, e) == 0 && store_commit(writer.store, e) == 0)
 		return 0;
 	store_rollback(writer.store);
 	return -1;

@@ -123,7 +123,8 @@ static void ask_for_files(size_t c)
 {
 	struct err e;
 	int fds[3];
-	bool may = services[c] == SERVICE_POP3 && logged_in[c] >= 0 && !has_files[c];
+	bool pop3 = services[c] == SERVICE_POP3 && logged_in[c] >= 0;
+	bool may = (pop3 || services[c] == SERVICE_DELIVERY) && !has_files[c];
 	if (request_store_files(&channels[c], fds, &e) == 0) {
 		assert(may || unknown_sent[c]);
 		has_files[c] = true;
@@ -202,17 +203,30 @@ static bool is_ours(struct slice text)
 	return false;
 }
 
+/* Where mail can leave for: what is none of ours, under a whole name. */
+static bool is_outside(struct slice text)
+{
+	struct address address;
+	struct err e;
+	return address_read(&address, text, &e) == 0 &&
+	       !config_has_domain(&office.config, address_domain(&address)) &&
+	       strchr(address.text + address.at, '.') && text.len < ADDRESS_MAX;
+}
+
 static void resolve(size_t c, struct slice address)
 {
 	struct err e;
-	bool may = (services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP ||
-			   service_submits((enum service_kind)services[c])) &&
+	bool submits = service_submits((enum service_kind)services[c]);
+	bool good = is_ours(address);
+	if (submits && (logged_in[c] >= 0 || services[c] != SERVICE_SUBMISSION))
+		good = good || is_outside(address);
+	bool may = (services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP || submits) &&
 		   wrong[c] <= WRONG_ADDRESSES_MAX;
 	if (request_resolve(&channels[c], address, 0, &e) == 0) {
-		assert((may && is_ours(address)) || unknown_sent[c]);
+		assert((may && good) || unknown_sent[c]);
 		return;
 	}
-	assert(unknown_sent[c] || (e.kind == ERR_GONE ? !may : may && !is_ours(address)));
+	assert(unknown_sent[c] || (e.kind == ERR_GONE ? !may : may && !good));
 	wrong[c] += e.kind == ERR_MISSING;
 	if (e.kind == ERR_GONE)
 		channel_close(&channels[c]);
