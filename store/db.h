@@ -105,6 +105,7 @@ struct store {
 	char data[CONFIG_PATH_MAX]; /* the directory; empty where there is none */
 	char file[STORE_PATH_MAX];  /* the database, as sentences name it */
 	int64_t highest_body;       /* handed out, be it in what was rolled back */
+	int64_t queued;             /* messages put into the outbox, rolled back or not */
 	int wal_pages;              /* in the log after the last commit */
 	int wal_tried;              /* in the log when it was last tried */
 	bool moved_in_vain;         /* the log counts frames as moved that may be lost */

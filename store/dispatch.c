@@ -84,17 +84,12 @@ static int tell_delivered(struct store *store, const struct config *config,
 	return done;
 }
 
-static void note_added(const struct config *config, const struct delivery *delivery)
-{
-	for (size_t i = 0; i < delivery->recipient_count && delivery->way_out != OUT_NONE; i++)
-		dispatch.added |= !is_ours(config, delivery->recipients[i].address);
-}
-
 int dispatch_deliver(struct store *store, const struct config *config,
 	const struct delivery *delivery, struct body_writer *body, enum err_kind *results,
 	struct err *e)
 {
 	struct buf header = {0}; /* deliver() lets go of it */
+	int64_t before = outbox_added(store);
 	bool report = wants_report(config, delivery);
 	if (report)
 		buf_add_slice(&header, buf_slice(&body->header));
@@ -103,7 +98,7 @@ int dispatch_deliver(struct store *store, const struct config *config,
 		done = reports_tell_held(store, config, delivery, e);
 	if (done == 0 && report)
 		done = tell_delivered(store, config, delivery, buf_slice(&header), results, e);
-	note_added(config, delivery);
+	dispatch.added |= outbox_added(store) != before;
 	buf_free(&header);
 	return done;
 }

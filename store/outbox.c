@@ -105,6 +105,7 @@ static int add_message(struct store *store, const struct delivery *delivery,
 	if (db_run(&q, e) < 0)
 		return -1;
 	*outgoing_id = db_last_id(store);
+	store->queued++;
 	return 0;
 }
 
@@ -172,6 +173,11 @@ int outbox_forward(struct store *store, const struct delivery *delivery,
 }
 
 /* ---- what goes ---- */
+
+int64_t outbox_added(const struct store *store)
+{
+	return store->queued;
+}
 
 int outbox_begin(struct store *store, struct err *e)
 {

@@ -21,6 +21,9 @@ int outbox_count_hour(struct store *store, const char *who, uint64_t *count, str
 
 /* ---- for the writer ---- */
 
+/* How many messages were put in on this handle. */
+int64_t outbox_added(const struct store *store);
+
 /* At its start: what was being tried when it ended is due at once. */
 int outbox_begin(struct store *store, struct err *e);
 /* What is due. Needs no transaction. */

@@ -2,11 +2,9 @@
  * does: he would be another one's victim as often as the sender. */
 #include "store/reports.h"
 #include "base/log.h"
-#include "store/db.h"
+#include "store/forwards.h"
 #include "store/notices.h"
 #include "store/outbox.h"
-
-#define NOTICE_EACH 3600 /* seconds, of one target */
 
 /* ---- filing ---- */
 
@@ -96,23 +94,14 @@ int reports_tell_held(struct store *store, const struct config *config, const st
 	return done;
 }
 
-/* 1: he has not heard of this target for an hour; he will have now. */
-static int note_told(struct store *store, struct slice sender, struct err *e)
-{
-	struct slice token = slice_cut(&sender, '@');
-	struct query q = db_query(store, SQL("UPDATE forwards SET told = ?1 WHERE token = ?2"
-					     " AND (told <= ?1 - ?3 OR told > ?1)"));
-	db_bind_int(&q, store_now(store));
-	db_bind_text(&q, token);
-	db_bind_int(&q, NOTICE_EACH);
-	return db_run(&q, e) < 0 ? -1 : db_changes(store) > 0;
-}
-
 int reports_tell_forward_failed(struct store *store, const struct config *config,
 	const struct bounce *bounce, struct err *e)
 {
+	struct address target;
 	struct buf text = {0};
-	int wanted = note_told(store, bounce->sender, e);
+	if (address_read(&target, bounce->recipients[0].address, e) < 0)
+		return -1;
+	int wanted = forwards_tell(store, slice_of(target.text), e);
 	if (wanted <= 0)
 		return wanted;
 	bounce_forward_failed(&text, config, bounce);

@@ -15,8 +15,8 @@ int reports_tell_sender(struct store *store, const struct config *config, enum b
 /* Mail of `who` begins to be held: to the postmaster. */
 int reports_tell_held(struct store *store, const struct config *config, const struct delivery *held,
 	struct err *e);
-/* What was forwarded cannot be delivered: to the postmaster, once an hour for a target.
- * bounce->sender is what it left under, token@domain. */
+/* What was forwarded cannot be delivered to its one recipient: to the postmaster, once an
+ * hour for a target. */
 int reports_tell_forward_failed(struct store *store, const struct config *config,
 	const struct bounce *bounce, struct err *e);
 

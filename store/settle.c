@@ -28,7 +28,7 @@ struct leaving {
 	int64_t id, user_id, queued, now;
 	uint64_t size;
 	bool forwarded, delay_told;
-	char sender[ADDRESS_MAX];
+	char sender[ADDRESS_MAX]; /* who sent it to us */
 	char queue_id[QUEUE_ID_LENGTH + 1];
 	char envid[ENVID_MAX];
 	enum dsn_return ret;
@@ -49,10 +49,11 @@ struct fate {
 static int read_message(struct leaving *leaving, struct err *e)
 {
 	struct query q = db_query(leaving->store,
-		SQL("SELECT user_id, queued, size, kind = 'forwarded', delay_told, sender, "
-		    "queue_id,"
-		    " envid, ret, (SELECT message_id FROM bodies WHERE id = body_id)"
-		    " FROM outgoing WHERE id = ?"));
+		SQL("SELECT user_id, queued, o.size, kind = 'forwarded', delay_told,"
+		    " CASE kind WHEN 'forwarded' THEN b.sender ELSE o.sender END, o.queue_id, "
+		    "envid,"
+		    " ret, b.message_id FROM outgoing o LEFT JOIN bodies b ON b.id = o.body_id"
+		    " WHERE o.id = ?"));
 	db_bind_int(&q, leaving->id);
 	int found = db_next(&q, e);
 	if (found != 1)

@@ -357,7 +357,7 @@ static void make_forwarded(struct test_office *office)
 {
 	assert_int_equal(
 		db_script(office->store,
-			"UPDATE outgoing SET kind = 'forwarded', sender = 'token@kantor.example';"
+			"UPDATE outgoing SET kind = 'forwarded', sender = 'fwd-1@kantor.example';"
 			"INSERT OR IGNORE INTO forwards (token, target) VALUES ('token', '" FAR
 			"')",
 			&office->e),
