@@ -123,6 +123,7 @@ test-more:
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/e2e tests/fuzz
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/outside
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 2 tests/peers
 
 # The figures of tests/README.md; what make test runs is the short form of each.
 crash faults soak:

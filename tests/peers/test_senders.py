@@ -8,7 +8,9 @@ import pytest
 from hostile import open_house, take
 from letters import stored_form
 from office import wait_until
-from peers import IS_ROOT, Exim, Postfix
+from senders import Exim, PostfixSender
+from unpacked import IS_ROOT
+
 
 @pytest.fixture(scope="module")
 def office(workshop):
@@ -22,9 +24,9 @@ PEERS = {
 }
 if IS_ROOT:
     PEERS |= {
-        "Postfix over SMTP with STARTTLS": lambda office: Postfix(office, over_smtp(office), "encrypt"),
-        "Postfix over SMTP in the clear": lambda office: Postfix(office, over_smtp(office), "none"),
-        "Postfix over LMTP on a socket": lambda office: Postfix(office, f"lmtp:unix:{office.lmtp}"),
+        "Postfix over SMTP with STARTTLS": lambda office: PostfixSender(office, over_smtp(office), "encrypt"),
+        "Postfix over SMTP in the clear": lambda office: PostfixSender(office, over_smtp(office), "none"),
+        "Postfix over LMTP on a socket": lambda office: PostfixSender(office, f"lmtp:unix:{office.lmtp}"),
     }
 
 
