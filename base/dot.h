@@ -5,7 +5,7 @@
  * bare CR becomes a space, a missing last CRLF is added. Only CRLF.CRLF, as
  * octets on the wire, ends a dotted body (CRLF.CRLF counts from the first
  * octet: the CRLF behind DATA is one). Out: a stored message becomes the
- * dotted form of RETR and TOP (RFC 1939, 3). */
+ * dotted form of RETR and TOP (RFC 1939, 3), and of DATA to another server. */
 #ifndef BASE_DOT_H
 #define BASE_DOT_H
 

@@ -249,6 +249,10 @@ static void talk_message(struct transaction *transaction)
 		return;
 	client_tell(client, true, SLICE("."));
 	conn_write(client->conn, SLICE(".\r\n"));
+	if (conn_flush(client->conn) < 0) {
+		hear_too_early(transaction);
+		return;
+	}
 	client->deadline = text_monotonic_ms() + FINAL_MS;
 	client_hear(client, wanted ? FINAL_MS : DATA_MS,
 		"answered the end of the message, which may come twice now");
