@@ -87,7 +87,7 @@ static const struct {
 } rows[] = {
 	{"SIZE", PARAMS_MAIL, false, take_size, PARAMS_SIZE_WORD},
 	{"BODY", PARAMS_MAIL, false, take_body, "8BITMIME"},
-	{"RET", PARAMS_MAIL, true, take_ret, NULL},
+	{"RET", PARAMS_MAIL, true, take_ret, "DSN"},
 	{"ENVID", PARAMS_MAIL, true, take_envid, NULL},
 	{"NOTIFY", PARAMS_RCPT, true, take_notify, NULL},
 	{"ORCPT", PARAMS_RCPT, true, take_orcpt, NULL},

@@ -181,14 +181,15 @@ static void wishes_are_as_long_as_their_rfc_has_them(void **state)
 	refuse_staffs(orcpt, PARAMS_RCPT, PARAMS_MALFORMED);
 }
 
-static void size_and_8bitmime_are_announced(void **state)
+static void each_extension_is_announced_once_and_dsn_to_staff(void **state)
 {
 	(void)state;
 	for (int staff = 0; staff < 2; staff++) {
 		assert_string_equal(params_announced(0, staff), PARAMS_SIZE_WORD);
 		assert_string_equal(params_announced(1, staff), "8BITMIME");
-		assert_null(params_announced(2, staff));
+		assert_null(params_announced(2 + (size_t)staff, staff));
 	}
+	assert_string_equal(params_announced(2, true), "DSN");
 }
 
 int main(void)
@@ -203,7 +204,7 @@ int main(void)
 		cmocka_unit_test(staff_say_when_they_want_to_hear_of_whom),
 		cmocka_unit_test(a_wish_that_makes_no_sense_is_malformed),
 		cmocka_unit_test(wishes_are_as_long_as_their_rfc_has_them),
-		cmocka_unit_test(size_and_8bitmime_are_announced),
+		cmocka_unit_test(each_extension_is_announced_once_and_dsn_to_staff),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
