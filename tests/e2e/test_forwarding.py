@@ -6,7 +6,7 @@ import sqlite3
 from hostile import Smtp, answered
 from letters import letter
 
-PAK = "pak@luar.example"
+ANI, BUDI, PAK = "ani@kantor.example", "budi@kantor.example", "pak@luar.example"
 
 
 def outgoing(office):
@@ -43,3 +43,13 @@ def test_a_token_that_is_none_of_ours_is_nobody(served):
     session.ask(b"MAIL FROM:<>")
     answered(session.ask(b"RCPT TO:<fwd-000000000000000000000000@kantor.example>"), "550 5.1.1")
     session.leave()
+
+
+def test_what_staff_send_to_such_an_alias_stays_theirs(served):
+    served.run("alias", "add", "toko@kantor.example", PAK, BUDI)
+    session = Smtp(served, "submissions")
+    session.begin(b"toko@kantor.example")
+    answered(session.data(b"From: ani@kantor.example\r\n\r\nisi\r\n.\r\n"), "250")
+    session.leave()
+    assert [row[:3] for row in outgoing(served)] == [("sent", ANI, PAK)]
+    assert len(served.fetch("budi")) == 1
