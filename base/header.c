@@ -237,22 +237,27 @@ static bool is_bare(struct slice address)
  * behind "<" or the name of a group. text.len: nowhere. */
 static size_t find_bare(struct slice text, bool has_angles, struct slice address)
 {
-	bool grouped = slice_find(text, ':') < text.len;
 	char opener = has_angles ? '<' : ':';
-	bool opened = !has_angles && !grouped;
-	struct slice rest = text;
-	while (rest.len > 0) {
-		if (opened && slice_has_prefix(rest, address))
-			break;
-		opened |= rest.at[0] == opener;
-		if (rest.at[0] == '"')
-			rest = slice_from(rest, quoted_length(rest));
-		else if (rest.at[0] == '(')
+	bool opened = !has_angles; /* a group's name may come, and may look like it */
+	size_t at = text.len;
+	for (struct slice rest = text; rest.len > 0;) {
+		if (rest.at[0] == opener) {
+			opened = true;
+			at = text.len;
+		}
+		size_t len = 1;
+		if (opened && at == text.len && slice_has_prefix(rest, address)) {
+			at = (size_t)(rest.at - text.at);
+			len = address.len;
+		} else if (rest.at[0] == '"') {
+			len = quoted_length(rest);
+		} else if (rest.at[0] == '(') {
 			step_over_comment(&rest);
-		else
-			rest = slice_from(rest, 1);
+			len = 0;
+		}
+		rest = slice_from(rest, len);
 	}
-	return text.len - rest.len;
+	return at;
 }
 
 /* False: it cannot be read. */

@@ -12,6 +12,7 @@
 #include "tools/certificate.h"
 #include "tools/command.h"
 #include "tools/signing.h"
+#include "tools/submit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -57,6 +58,19 @@ static void check_listeners(const struct config *config, bool served)
 				close(fds[--count]);
 		}
 	}
+}
+
+/* Why it is not there the server says when it starts, in its log alone. */
+static void check_submit(const struct config *config)
+{
+	struct err e;
+	int fd = submit_connect(config->file, &e);
+	if (fd >= 0)
+		close(fd);
+	else
+		finding("%s: programs of this box cannot send; why the server's log says "
+			"(no-sendmail)",
+			e.text);
 }
 
 /* ---- certificate ---- */
@@ -347,6 +361,8 @@ int command_check(struct command_line *line, struct err *e)
 		finding("%s", e->text);
 	}
 	check_listeners(&config, server != 0);
+	if (server != 0)
+		check_submit(&config);
 	if (account_assume(config.user, e) < 0) {
 		finding("%s", e->text);
 	} else {

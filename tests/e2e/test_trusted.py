@@ -78,6 +78,8 @@ def test_where_others_may_write_there_is_no_socket_and_all_else_is_served(office
     office.wait_log(r"no-sendmail .*others may write in .*/run: chmod 755 ")
     assert not (office.dir / "run" / "submit").exists()
     assert greeted(office.connect("smtp"))
+    checked = office.command("check")
+    assert checked.returncode == 1 and b"programs of this box cannot send" in checked.stdout
 
 
 def test_what_is_no_directory_is_no_place_for_the_socket(office):

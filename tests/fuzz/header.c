@@ -1,10 +1,12 @@
 /* The header of a message, its encoded words, and the rules that look at it:
  * fields lie in the header, one behind the other; a body without encoded words
- * unfolds as a model unfolds it; and the rule that files a message is the first
- * of the user's that any field fits.
+ * unfolds as a model unfolds it; authors without a domain get one, and are else as
+ * they were; and the rule that files a message is the first of the user's that any
+ * field fits.
  *
  * Input: a header. */
 #include "base/header.h"
+#include "base/syntax.h"
 #include "base/text.h"
 #include "store/rules.h"
 #include "tests/fuzz/office.h"
@@ -101,12 +103,61 @@ static size_t walk(struct slice header, bool *has_nul)
 	return first;
 }
 
+static bool is_bare(struct slice author)
+{
+	for (size_t i = 0; i < author.len; i++)
+		if (!syntax_is_atext(author.at[i]) && author.at[i] != '.')
+			return false;
+	return true;
+}
+
+static void look_at_authors(struct slice header)
+{
+	struct buf before = {0}, whole = {0}, after = {0}, wanted = {0};
+	bool bare = false;
+	bool readable = header_authors(header, &before);
+	bool done = header_qualify_authors(&whole, header, SLICE("x.example"));
+	for (struct slice rest = buf_slice(&before); readable && rest.len > 0;) {
+		struct slice author = slice_cut(&rest, '\n');
+		bare |= is_bare(author);
+		buf_add_slice(&wanted, author);
+		buf_add_text(&wanted, is_bare(author) ? "@x.example\n" : "\n");
+	}
+	assert(!readable || done == bare);
+	if (readable && done)
+		assert(header_authors(buf_slice(&whole), &after) &&
+			slice_equal(buf_slice(&after), buf_slice(&wanted)));
+	buf_free(&before);
+	buf_free(&whole);
+	buf_free(&after);
+	buf_free(&wanted);
+}
+
+/* What it begins with are fields, and as a list of addresses it is read or not. */
+static void look_at_beginning(struct slice text)
+{
+	struct buf addresses = {0};
+	struct header_field field;
+	size_t length = header_length(text);
+	assert(length <= text.len);
+	struct slice fields = {text.at, length}, first = text;
+	assert(header_next(&fields, &field) == (length > 0));
+	if (length > 0)
+		assert(field.name.at < text.at + length && header_next(&first, &field) &&
+			field.name.at < text.at + length);
+	header_add_addresses(&addresses, text);
+	assert(addresses.len <= 2 * text.len + 1);
+	buf_free(&addresses);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice header = fuzz_input(data, size);
 	bool has_nul = false;
 	int64_t folder = 0;
 	size_t first = walk(header, &has_nul);
+	look_at_authors(header);
+	look_at_beginning(header);
 	int found = rules_match(office.store, ani, header, &folder, &office.e);
 	assert(found >= 0);
 	if (!has_nul) /* the model looks no further than one */

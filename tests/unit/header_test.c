@@ -260,6 +260,8 @@ static void authors_without_a_domain_get_one_and_nothing_else_changes(void **sta
 	(void)state;
 	assert_qualified(" root", " root@kantor.example");
 	assert_qualified("root (root)", "root@kantor.example (root)");
+	assert_qualified(" root (a: b)", " root@kantor.example (a: b)");
+	assert_qualified(" \"a: root\": root, b@x;", " \"a: root\": root@kantor.example, b@x;");
 	assert_qualified(" (root) root", " (root) root@kantor.example");
 	assert_qualified(" root <root>", " root <root@kantor.example>");
 	assert_qualified(
