@@ -41,6 +41,16 @@ static bool is_ours(const struct config *config, struct slice recipient)
 	       config_has_domain(config, address_domain(&address));
 }
 
+/* Does it lead to a mailbox, and not to the outside alone? */
+static bool has_reader(struct store *store, const struct config *config, struct slice recipient)
+{
+	struct destinations to = {0};
+	struct err e;
+	bool found = addresses_resolve(store, config, recipient, &to, &e) == 0 && to.count > 0;
+	destinations_free(&to);
+	return found;
+}
+
 /* Who wants to hear that a colleague has it? */
 static bool is_wanted(const struct config *config, const struct envelope_recipient *recipient)
 {
@@ -69,7 +79,8 @@ static int tell_delivered(struct store *store, const struct config *config,
 		.original = header};
 	for (size_t i = 0; i < delivery->recipient_count; i++) {
 		const struct envelope_recipient *recipient = &delivery->recipients[i];
-		if (results[i] == ERR_NONE && is_wanted(config, recipient))
+		if (results[i] == ERR_NONE && is_wanted(config, recipient) &&
+			has_reader(store, config, recipient->address))
 			told[bounce.count++] =
 				(struct bounce_recipient){.address = recipient->address,
 					.orcpt = recipient->orcpt,

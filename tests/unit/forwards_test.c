@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "store/forwards.h"
+#include "store/outbox.h"
 #include "tests/unit/letters.h"
 
 #define ANI  "ani@kantor.example"
@@ -204,7 +205,63 @@ static void a_big_message_is_forwarded_whole(void **state)
 	buf_free(&octets);
 }
 
-/* ---- coming back ---- */
+/* ---- not arriving, coming back ---- */
+
+/* Whatever is due is refused by its server. */
+static void refuse(struct test_office *office)
+{
+	struct job job;
+	struct job_result result = {.outcome = JOB_FAILED,
+		.host = "mx.luar.example",
+		.reply = "550 5.1.1 No such user",
+		.status = "5.1.1"};
+	assert_int_equal(WRITE(office, outbox_take(office->store, "", &job, &office->e)), 1);
+	assert_int_equal(job.count, 1);
+	assert_false(job.sign);
+	result.recipient_id = job.recipients[0].id;
+	assert_int_equal(WRITE(office, outbox_settle(office->store, &office->config,
+					       job.outgoing_id, &result, 1, &office->e)),
+		0);
+	job_free(&job);
+}
+
+static void of_what_does_not_arrive_the_postmaster_hears_once_an_hour(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("info@kantor.example");
+	struct buf notice = {0};
+	post(office, "info@kantor.example", LETTER);
+	refuse(office);
+	read_nth(office, ANI, "Inbox", 0, &notice);
+	assert_non_null(strstr(buf_text(&notice), PAK));
+	assert_non_null(strstr(buf_text(&notice), "550 5.1.1 No such user"));
+	assert_non_null(strstr(buf_text(&notice), "budi@far.example")); /* who sent it */
+	assert_non_null(strstr(buf_text(&notice), LETTER));
+	post(office, "info@kantor.example", LETTER);
+	refuse(office);
+	assert_int_equal(count(office, ANI, "Inbox"), 1);
+	store_set_clock(office->store, store_now(office->store) + 3600);
+	letter.delivery.sender = (struct slice){0};
+	assert_int_equal(post_letter(office, &letter, SLICE(LETTER)), 0);
+	refuse(office);
+	assert_int_equal(count(office, ANI, "Inbox"), 2);
+	expect_outgoing(office, "");
+	buf_free(&notice);
+}
+
+/* Nor goes it in circles where he forwards everything himself. */
+static void a_postmaster_who_cannot_be_reached_outside_hears_here(void **state)
+{
+	struct test_office *office = *state;
+	alias(office, ANI, ANI " " PAK);
+	post(office, "info@kantor.example", LETTER);
+	refuse(office);
+	assert_int_equal(count(office, ANI, "Inbox"), 1);
+	expect_outgoing(office, "forwarded >" PAK ";");
+	refuse(office);
+	assert_int_equal(count(office, ANI, "Inbox"), 1);
+	expect_outgoing(office, "");
+}
 
 static enum err_kind post_back(struct test_office *office, const char *text)
 {
@@ -302,6 +359,8 @@ int main(void)
 		FORWARD_TEST(junk_stays_here),
 		FORWARD_TEST(what_staff_send_stays_theirs),
 		FORWARD_TEST(a_big_message_is_forwarded_whole),
+		FORWARD_TEST(of_what_does_not_arrive_the_postmaster_hears_once_an_hour),
+		FORWARD_TEST(a_postmaster_who_cannot_be_reached_outside_hears_here),
 		FORWARD_TEST(what_comes_back_is_a_notice_to_the_postmaster_once_an_hour),
 		FORWARD_TEST(of_what_is_big_the_notice_has_the_header),
 		FORWARD_TEST(junk_that_comes_back_is_no_news),

@@ -351,35 +351,6 @@ static void where_nobody_is_reached_all_that_is_due_there_gets_that_result(void 
 	assert_sound(office);
 }
 
-/* ---- forwarded ---- */
-
-static void make_forwarded(struct test_office *office)
-{
-	assert_int_equal(
-		db_script(office->store,
-			"UPDATE outgoing SET kind = 'forwarded', sender = 'fwd-1@kantor.example';"
-			"INSERT OR IGNORE INTO forwards (token, target) VALUES ('token', '" FAR
-			"')",
-			&office->e),
-		0);
-}
-
-static void of_forwarded_mail_the_postmaster_hears_and_once_an_hour(void **state)
-{
-	struct test_office *office = *state;
-	for (int i = 0; i < 3; i++) {
-		if (i == 2)
-			pass(office, HOUR);
-		send_out(office, FAR, NULL, NULL);
-		make_forwarded(office);
-		attempt(office, refused);
-		assert_int_equal(mail_of(office, "budi@kantor.example"), i == 2 ? 2 : 1);
-	}
-	assert_true(says(office, "budi@kantor.example", 0, "Good day."));
-	assert_int_equal(mail_of(office, ANI), 0);
-	assert_int_equal(number(office, ALL_OUTGOING), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,7 +370,6 @@ int main(void)
 		SETTLE_TEST(who_is_refused_for_now_too_long_has_failed),
 		SETTLE_TEST(a_clock_that_jumps_gives_nothing_up),
 		SETTLE_TEST(where_nobody_is_reached_all_that_is_due_there_gets_that_result),
-		SETTLE_TEST(of_forwarded_mail_the_postmaster_hears_and_once_an_hour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
