@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sqlite3
 import subprocess
 import sys
 
@@ -148,6 +149,18 @@ def test_mail_for_accounts_of_the_box_goes_to_who_looks_after_it(served, sendmai
     served.run("alias", "add", "root@kantor.example", "budi@kantor.example")
     assert sendmail("root") == (0, "")
     assert [len(served.fetch(name)) for name in ("ani", "budi")] == [0, 1]
+
+
+def test_mail_for_the_world_leaves_with_what_was_asked_for(served, sendmail):
+    assert sendmail("-t", "-N", "success,failure", "-R", "hdrs", "-V", "a b+c", "-f", "toko@kantor.example",
+                    message=b"To: Pak <pak@luar.example>\nBcc: bu@luar.example\nSubject: x\n\nx\n") == (0, "")
+    status, told = sendmail("pak@luar")
+    assert status == NOUSER and told.startswith("officemail: pak@luar: 550 5.1.2 ")
+    with sqlite3.connect(f"file:{served.data}/store.db?mode=ro", uri=True) as store:
+        assert store.execute("SELECT address, notify, sender, who, envid, ret FROM recipients"
+                             " JOIN outgoing ON outgoing.id = outgoing_id ORDER BY recipients.id").fetchall() == [
+            (address, 2 | 4, "toko@kantor.example", f"login {ACCOUNT}", "a+20b+2Bc", 1)
+            for address in ("pak@luar.example", "bu@luar.example")]
 
 
 def test_server_down_is_75(office):

@@ -1,8 +1,11 @@
 """Those who submit without a login: addresses that [smtpd] trusted names, and programs of
 this box, on run/submit."""
 
+import base64
 import os
+import pwd
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -10,6 +13,7 @@ import pytest
 
 from office import wait_until
 
+ACCOUNT = pwd.getpwuid(os.geteuid()).pw_name
 LETTER = b"From: mesin@kantor.example\r\nSubject: pindaian\r\n\r\nx\r\n"
 
 
@@ -159,3 +163,71 @@ def test_trace_and_log_name_who_it_was(served):
     wire.close()
     line = served.wait_log("message id=.* service=local ", since)
     assert re.search(r" peer=unix:\w+", line)
+
+
+# ---- what leaves the office
+
+
+def outgoing(office):
+    """(who is counted, recipient, state) of what waits."""
+    with sqlite3.connect(f"file:{office.data}/store.db?mode=ro", uri=True) as store:
+        return store.execute("SELECT who, address, state FROM recipients"
+                             " JOIN outgoing ON outgoing.id = outgoing_id ORDER BY recipients.id").fetchall()
+
+
+def send(wire, *recipients):
+    for line, code in (("MAIL FROM:<mesin@kantor.example>", 250), *((f"RCPT TO:<{to}>", 250) for to in recipients), ("DATA", 354)):
+        assert said(wire, line) == code
+    wire.send(LETTER + b".\r\n")
+    assert wire.reply()[0] == 250
+
+
+@pytest.mark.parametrize("service, who", [("smtp", "peer 127.0.0.1"), ("submission", "peer 127.0.0.1"), ("local", f"login {ACCOUNT}")])
+def test_mail_for_the_outside_is_taken_and_counted(office, service, who):
+    """Beyond per_hour it is held, and the postmaster told once; colleagues are no matter of it."""
+    office.set("smtpd", "trusted", "127.0.0.1")
+    office.set("submission", "per_hour", "2")
+    office.start()
+    wire = greeted(office.connect(service))
+    send(wire, "pak@luar.example", "bu@luar.example", "budi@kantor.example")
+    assert outgoing(office) == [(who, "pak@luar.example", "waiting"), (who, "bu@luar.example", "waiting")]
+    send(wire, "lagi@luar.example")
+    send(wire, "lain@luar.example", "citra@kantor.example")
+    assert outgoing(office)[2:] == [(who, "lagi@luar.example", "held"), (who, "lain@luar.example", "held")]
+    wire.close()
+    assert [len(office.fetch(name)) for name in ("ani", "budi", "citra")] == [1, 1, 1]
+
+
+def test_each_address_and_account_has_its_own_hour(office):
+    office.set("smtpd", "trusted", "127.0.0.0/24")
+    office.set("submission", "per_hour", "1")
+    office.start()
+    for wire in (office.connect("smtp", "127.0.0.7"), office.connect("smtp", "127.0.0.8"), office.connect("local")):
+        send(greeted(wire), "pak@luar.example")
+        wire.close()
+    assert outgoing(office) == [(who, "pak@luar.example", "waiting")
+                                for who in ("peer 127.0.0.7", "peer 127.0.0.8", f"login {ACCOUNT}")]
+
+
+def test_a_user_of_a_trusted_address_is_counted_himself(office):
+    office.set("smtpd", "trusted", "127.0.0.1")
+    office.set("submission", "require_tls", "no")
+    office.start()
+    wire = greeted(office.connect("submission"))
+    word = base64.b64encode(b"\0ani@kantor.example\0rahasia-ani").decode()
+    assert said(wire, f"AUTH PLAIN {word}") == 235
+    for line, code in (("MAIL FROM:<ani@kantor.example>", 250), ("RCPT TO:<pak@luar.example>", 250), ("DATA", 354)):
+        assert said(wire, line) == code
+    wire.send(b"From: ani@kantor.example\r\n\r\nx\r\n.\r\n")
+    assert wire.reply()[0] == 250
+    ((who, _, _),) = outgoing(office)
+    assert who.startswith("user ")
+
+
+def test_lmtp_from_a_trusted_address_leads_nowhere_outside(office):
+    office.set("smtpd", "trusted", "127.0.0.1")
+    office.start()
+    wire = office.connect("lmtp")
+    wire.reply()
+    for line, code in (("LHLO here", 250), ("MAIL FROM:<ani@kantor.example>", 250), ("RCPT TO:<pak@luar.example>", 550)):
+        assert said(wire, line) == code
