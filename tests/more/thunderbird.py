@@ -88,10 +88,11 @@ PREFERENCES = {
 
 
 class Account:
-    """A POP3 account that leaves mail on the server; `security` is tls or starttls."""
-    def __init__(self, address, password, host, port, security):
+    """A POP3 account that leaves mail on the server; `security` is tls or starttls.
+    It sends through port `outgoing` of the same host, secured the same way."""
+    def __init__(self, address, password, host, port, security, outgoing=None):
         self.address, self.password = address, password
-        self.host, self.port, self.security = host, port, security
+        self.host, self.port, self.security, self.outgoing = host, port, security, outgoing
 
 
 def account_preferences(number, account):
@@ -116,6 +117,19 @@ def account_preferences(number, account):
         f"mail.server.{server}.login_at_startup": False,
         f"mail.server.{server}.check_new_mail": False,
         f"mail.server.{server}.directory-rel": f"[ProfD]Mail/pop{number}",
+    } | (outgoing_preferences(number, account) if account.outgoing else {})
+
+
+def outgoing_preferences(number, account):
+    server = f"smtp{number}"
+    return {
+        f"mail.identity.id{number}.smtpServer": server,
+        f"mail.smtpserver.{server}.type": "smtp",
+        f"mail.smtpserver.{server}.hostname": account.host,
+        f"mail.smtpserver.{server}.port": account.outgoing,
+        f"mail.smtpserver.{server}.username": account.address,
+        f"mail.smtpserver.{server}.try_ssl": SOCKET_TYPE[account.security],
+        f"mail.smtpserver.{server}.authMethod": 3,  # normal password
     }
 
 
@@ -168,6 +182,7 @@ class Thunderbird:
         names = ",".join(f"account{number}" for number, _ in numbered)
         preferences["mail.accountmanager.accounts"] = names + ",account1"
         preferences["mail.accountmanager.defaultaccount"] = "account2"
+        preferences["mail.smtpservers"] = ",".join(f"smtp{number}" for number, account in numbered if account.outgoing)
         with open(self.profile / "user.js", "w", encoding="utf-8") as file:
             file.writelines(preference_line(*item) for item in preferences.items())
 
@@ -192,9 +207,13 @@ class Thunderbird:
                                   stderr=log)
         self.marionette = Marionette(self._marionette_port(program), START_TIMEOUT)
         self._await_window()
-        self._remember_passwords()
         for account in self.accounts:
-            self._trust(account, certificate_of(account))
+            self._remember_password(account, "mailbox")
+            certificate = certificate_of(account)
+            self._trust(account.host, account.port, certificate)
+            if account.outgoing:
+                self._remember_password(account, "smtp")
+                self._trust(account.host, account.outgoing, certificate)
 
     def _spawn(self, command, **options):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
@@ -230,30 +249,23 @@ class Thunderbird:
     def _await_window(self):
         """Until the three panes stand and the accounts are known."""
         self.run("""
-            const deadline = Date.now() + 30000;
-            const ready = () => {
+            await wait("no main window", () => {
               const main = Services.wm.getMostRecentWindow("mail:3pane");
               return main?.document.readyState == "complete" &&
                 main.document.getElementById("tabmail")?.currentAbout3Pane?.folderTree?.rowCount > 0;
-            };
-            while (!ready()) {
-              if (Date.now() > deadline) throw new Error("no main window");
-              await new Promise(resolve => Services.tm.dispatchToMainThread(() =>
-                Services.wm.getMostRecentWindow(null).setTimeout(resolve, 50)));
-            }
+            });
             """)
 
-    def _remember_passwords(self):
-        for account in self.accounts:
-            self.run(
-                """
-                const [origin, user, password] = args;
-                const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-                login.init(origin, null, origin, user, password, "", "");
-                await Services.logins.addLoginAsync(login);
-                """, f"mailbox://{account.host}", account.address, account.password)
+    def _remember_password(self, account, scheme):
+        self.run(
+            """
+            const [origin, user, password] = args;
+            const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+            login.init(origin, null, origin, user, password, "", "");
+            await Services.logins.addLoginAsync(login);
+            """, f"{scheme}://{account.host}", account.address, account.password)
 
-    def _trust(self, account, der):
+    def _trust(self, host, port, der):
         """What a person does with "Confirm Security Exception"."""
         self.run(
             """
@@ -263,7 +275,7 @@ class Thunderbird:
               .getService(Ci.nsICertOverrideService);
             overrides.rememberValidityOverride(
               host, port, {}, db.constructX509FromBase64(der), false);
-            """, account.host, account.port,
+            """, host, port,
             base64.b64encode(der).decode())
 
     def __exit__(self, *_):
@@ -287,9 +299,20 @@ class Thunderbird:
         prelude = """
             const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
             const { NetUtil } = ChromeUtils.importESModule("resource://gre/modules/NetUtil.sys.mjs");
+            const { setTimeout } = ChromeUtils.importESModule("resource://gre/modules/Timer.sys.mjs");
             const serverOf = user =>
               MailServices.accounts.accounts.map(account => account.incomingServer).find(server => server.username == user);
+            const wait = async (complaint, holds) => {
+              const deadline = Date.now() + 25000;
+              while (!holds()) {
+                if (Date.now() > deadline) throw new Error(complaint);
+                await new Promise(resolve => setTimeout(resolve, 50));
+              }
+            };
             const inboxOf = user => serverOf(user).rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox);
+            const dialogs = () => [...Services.wm.getEnumerator(null)].filter(window =>
+              window.location.href.endsWith("/commonDialog.xhtml") && window.document.readyState == "complete");
+            const textOf = dialog => dialog.document.getElementById("infoBody").textContent;
             """
         return self.marionette.run(prelude + script, *arguments)
 
@@ -335,13 +358,6 @@ class Thunderbird:
             const main = Services.wm.getMostRecentWindow("mail:3pane");
             const pane = main.document.getElementById("tabmail").currentAbout3Pane;
             const inbox = inboxOf(user);
-            const wait = async (complaint, holds) => {
-              const deadline = Date.now() + 20000;
-              while (!holds()) {
-                if (Date.now() > deadline) throw new Error(complaint);
-                await new Promise(resolve => main.setTimeout(resolve, 50));
-              }
-            };
             pane.displayFolder(inbox.URI);
             await wait("the list is not shown", () =>
               pane.gFolder == inbox && pane.gDBView?.rowCount == inbox.getTotalMessages(false));
@@ -352,6 +368,91 @@ class Thunderbird:
               pane.messageBrowser.contentWindow.msgLoaded &&
               pane.messageBrowser.contentDocument.getElementById("expandedsubjectBox")?.textContent.includes(subject));
             """, account.address, subject)
+
+    def write(self, account, subject, html, to, bcc=None, attachment=None):
+        """A new message, filled in as a person does; `attachment` is a path."""
+        self.run(
+            """
+            const [user, subject, html, to, bcc, attachment] = args;
+            const create = (name, type) => Cc[`@mozilla.org/messengercompose/${name};1`].createInstance(type);
+            const params = create("composeparams", Ci.nsIMsgComposeParams);
+            params.type = Ci.nsIMsgCompType.New;
+            params.format = Ci.nsIMsgCompFormat.HTML;
+            params.identity = MailServices.accounts.allIdentities.find(identity => identity.email == user);
+            params.composeFields = create("composefields", Ci.nsIMsgCompFields);
+            MailServices.compose.OpenComposeWindowWithParams(null, params);
+            let window;
+            await wait("no window to write in", () => {
+              window = Services.wm.getMostRecentWindow("msgcompose");
+              return window?.gMsgCompose?.editor && window.getBrowser().contentDocument.querySelector("body > p");
+            });
+            const type = (id, text) => {
+              const input = window.document.getElementById(id);
+              input.focus();
+              input.value = text;
+              input.dispatchEvent(new window.Event("input", { bubbles: true }));
+            };
+            type("toAddrInput", to);
+            if (bcc) {
+              window.showAndFocusAddressRow("addressRowBcc");
+              type("bccAddrInput", bcc);
+            }
+            type("msgSubject", subject);
+            window.focusMsgBody();
+            window.GetCurrentEditor().QueryInterface(Ci.nsIHTMLEditor).insertHTML(html);
+            if (attachment) {
+              const file = create("attachment", Ci.nsIMsgAttachment);
+              file.url = PathUtils.toFileURI(attachment);
+              file.name = PathUtils.filename(attachment);
+              await window.AddAttachments([file]);
+            }
+            """, account.address, subject, html, to, bcc,
+            str(attachment) if attachment else None)
+
+    def press_send(self):
+        self.run("""
+            const window = Services.wm.getMostRecentWindow("msgcompose");
+            const button = window.document.getElementById("button-send");
+            await wait("Send is grey", () => !button.disabled);
+            button.click();
+            """)
+
+    def await_sent(self):
+        """The window in which it was written closes once it is sent."""
+        self.run("""
+            try {
+              await wait("", () => !Services.wm.getMostRecentWindow("msgcompose"));
+            } catch (error) {
+              throw new Error("not sent: " + dialogs().map(textOf).join());
+            }
+            """)
+
+    def throw_away(self):
+        """Closes the window without the question whether to keep what is in it."""
+        self.run("""
+            const window = Services.wm.getMostRecentWindow("msgcompose");
+            window.SetContentAndBodyAsUnmodified();
+            window.close();
+            await wait("the window stays", () => window.closed);
+            """)
+
+    def await_dialog(self):
+        """What the dialog that comes says."""
+        return self.run("""
+            await wait("no dialog", () => dialogs().length);
+            return textOf(dialogs()[0]);
+            """)
+
+    def answer(self, button, text=None):
+        """Presses a button of the dialog: accept, cancel or extra1, with `text` as the password."""
+        self.run(
+            """
+            const [button, text] = args;
+            const [dialog] = dialogs();
+            if (text) dialog.document.getElementById("password1Textbox").value = text;
+            dialog.document.querySelector("dialog").getButton(button).click();
+            await wait("the dialog stays", () => dialog.closed);
+            """, button, text)
 
     def screenshot(self):
         return self.marionette.screenshot()
