@@ -125,7 +125,7 @@ static const struct {
 	{"submission", "mail from staff: AUTH required"},
 	{"pop3d", ""},
 	{"store", "sizes: octets, or with K, M, G; 0: no limit. Durations: 30s, 10m, 12h, 14d"},
-	{"relay", "mail to the outside (checked, but not used by this version)"},
+	{"relay", "mail to the outside"},
 	{"dkim", ""},
 	{"filter", "(checked, but not used by this version)"},
 	{"limits", "0: no limit"},

@@ -59,6 +59,7 @@ struct mx_tried {
 	struct sockaddr_storage at[MX_HOSTS_MOST];
 };
 void mx_tried_add(struct mx_tried *tried, const struct mx_host *host);
+bool mx_tried_has(const struct mx_tried *tried, const struct mx_host *host); /* NULL: none */
 
 /* In milliseconds. */
 struct mx_patience {

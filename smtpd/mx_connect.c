@@ -28,7 +28,7 @@ struct attempts {
 	const struct mx_patience *patience;
 };
 
-static bool is_tried(const struct mx_tried *tried, const struct mx_host *host)
+bool mx_tried_has(const struct mx_tried *tried, const struct mx_host *host)
 {
 	for (size_t i = 0; tried && i < tried->count && i < MX_HOSTS_MOST; i++)
 		if (mx_same_place((const struct sockaddr *)&tried->at[i],
@@ -40,7 +40,7 @@ static bool is_tried(const struct mx_tried *tried, const struct mx_host *host)
 void mx_tried_add(struct mx_tried *tried, const struct mx_host *host)
 {
 	unsigned count = tried->count;
-	if (count >= MX_HOSTS_MOST || is_tried(tried, host))
+	if (count >= MX_HOSTS_MOST || mx_tried_has(tried, host))
 		return;
 	tried->at[count] = host->address;
 	tried->count = count + 1;
@@ -154,7 +154,7 @@ int mx_connect(const struct mx_hosts *hosts, const struct mx_tried *tried,
 {
 	struct attempts all = {.patience = patience};
 	for (size_t i = 0; i < hosts->count; i++)
-		if (!is_tried(tried, &hosts->at[i]))
+		if (!mx_tried_has(tried, &hosts->at[i]))
 			all.at[all.count++] = (struct attempt){.host = &hosts->at[i], .fd = -1};
 	if (all.count == 0)
 		return err_set(e, ERR_MISSING, "no other host is left to try");

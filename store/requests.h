@@ -57,6 +57,8 @@ enum request {                          /* types of frames, beside those of base
 	MASTER_DKIM_TAKEN,    /* from keys: that selector, and no text */
 	MASTER_DKIM_REFUSED,  /* from keys: that selector, and why */
 	MASTER_KNOWN_ADDRESS, /* from the directory: somebody logged in from there */
+	MASTER_PASSWORD_FILE, /* to the relay: [relay] password_file, opened; without a
+			       * descriptor: there is none, or none to be used */
 };
 
 enum service_kind {

@@ -6,6 +6,7 @@
 #include "base/peers.h"
 #include "base/procs.h"
 #include "pop3d/pop3d.h"
+#include "smtpd/relay.h"
 #include "smtpd/smtpd.h"
 #include "store/requests.h"
 #include "store/roles.h"
@@ -36,11 +37,12 @@ static struct procs_service services[SERVICES] = {
 	[POP3S] = {.name = "pop3", .run = pop3d_serve, .tls_first = true},
 };
 
-enum { WRITER, DIRECTORY, KEYS, ROLES };
+enum { WRITER, DIRECTORY, KEYS, RELAY, ROLES };
 static const struct procs_role roles[ROLES] = {
 	[WRITER] = {"writer", writer_run},
 	[DIRECTORY] = {"directory", directory_run},
 	[KEYS] = {"keys", keys_run},
+	[RELAY] = {"relay", relay_run},
 };
 
 /* ---- the certificate ---- */
@@ -62,15 +64,21 @@ static void drop_offer(void)
 	shown.offered_key_fd = -1;
 }
 
-static int open_pem(const char *path, struct err *e)
+/* `mend`: what to do where it is not there. */
+static int open_secret(const char *path, const char *mend, struct err *e)
 {
 	/* Whatever it is, the master does not wait for it. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		err_set_errno(e, "%s (%s)", path,
 			errno == EACCES ? "start as root, or let the account that starts read it"
-					: "put back the pair that belongs together");
+					: mend);
 	return fd;
+}
+
+static int open_pem(const char *path, struct err *e)
+{
+	return open_secret(path, "put back the pair that belongs together", e);
 }
 
 /* Reads the chain, and opens the key, which no eye but the keys role's sees. */
@@ -177,11 +185,50 @@ static void watch_certificate(struct procs *procs)
 	offer_pair(&paths);
 }
 
+/* ---- the password for the smarthost ---- */
+
+static struct stat password_seen;
+
+static int open_password(const char *path, struct err *e)
+{
+	int fd = open_secret(path, "write the smarthost's password to its first line", e);
+	if (fd >= 0 && fstat(fd, &password_seen) == 0 && (password_seen.st_mode & 077) == 0)
+		return fd;
+	if (fd >= 0) {
+		err_set(e, ERR_DENIED, "%s can be read by others: chmod 0600 %s", path, path);
+		close(fd);
+	}
+	return -1;
+}
+
+/* Opened here, so that it can be root's; the relay's deliveries read it. */
+static void send_password(const struct config *config)
+{
+	struct err e;
+	const char *path = config->relay_password_file;
+	int fd = path[0] ? open_password(path, &e) : -1;
+	if (path[0] && fd < 0)
+		log_failure(LOG_ERROR, "password-refused", &e);
+	procs_tell(RELAY, MASTER_PASSWORD_FILE, SLICE(""), fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void watch_password(const struct config *config)
+{
+	struct stat now;
+	const char *path = config->relay_password_file;
+	if (path[0] && stat(path, &now) == 0 && !is_same_file(&now, &password_seen))
+		send_password(config);
+}
+
 /* ---- the master's hooks ---- */
 
 static void role_started(struct procs *procs, size_t role)
 {
 	struct certificate_paths paths;
+	if (role == RELAY)
+		send_password(procs->config);
 	if (role != KEYS)
 		return;
 	certificate_find(procs->config, &paths);
@@ -208,6 +255,12 @@ static void role_says(struct procs *procs, size_t role, const struct frame *fram
 		if (!in.failed && peer_parse(&peer, address))
 			peers_learn(&peer, when_ms);
 	}
+}
+
+static void look_at_files(struct procs *procs)
+{
+	watch_certificate(procs);
+	watch_password(procs->config);
 }
 
 static bool is_ready(void)
@@ -313,6 +366,7 @@ static void reload(struct procs *procs)
 		signing_offer(procs, KEYS, selector);
 		log_event(LOG_INFO, "reloaded", log_text("file", fresh.file));
 		watch_certificate(procs);
+		send_password(procs->config);
 	}
 	buf_free(&faults);
 	notify_manager("READY=1");
@@ -398,7 +452,7 @@ int command_serve(struct command_line *line, struct err *e)
 		.role_says = role_says,
 		.is_ready = is_ready,
 		.prepare = prepare,
-		.each_minute = watch_certificate,
+		.each_minute = look_at_files,
 		.reload = reload};
 	log_open();
 	if (office_read(line, &config, e) < 0 || find_account(&config, &procs.account, e) < 0 ||

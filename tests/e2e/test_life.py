@@ -17,7 +17,7 @@ from letters import letter, without_trace
 from office import dotted, wait_until
 from wire import PATIENCE, WireError
 
-ROLES = ("directory", "writer", "keys")
+ROLES = ("directory", "writer", "keys", "relay")
 
 
 def ehlo(office):

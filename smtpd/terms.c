@@ -1,0 +1,81 @@
+/* A server that is told a password, or all of the office's mail, must be the one it
+ * should be; one that only a domain's DNS names may be anybody. */
+#include "smtpd/terms.h"
+#include "base/syntax.h"
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* Debian's ca-certificates */
+
+static uint16_t port_of(const char *smarthost)
+{
+	struct slice host;
+	uint16_t port;
+	return syntax_split_listener(slice_of(smarthost), &host, &port) ? port : 0;
+}
+
+static int read_authorities(struct terms *terms, struct err *e)
+{
+	int fd = open(AUTHORITIES, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(e, AUTHORITIES " (apt-get install ca-certificates)");
+	int done = tls_trust_read(&terms->trust, fd, AUTHORITIES, e);
+	close(fd);
+	return done;
+}
+
+static int read_password(
+	struct terms *terms, const struct config *config, int password_fd, struct err *e)
+{
+	ssize_t len = -1;
+	if (password_fd >= 0)
+		len = pread(password_fd, terms->password, sizeof(terms->password) - 1, 0);
+	terms->password[len < 0 ? 0 : len] = '\0';
+	terms->password[strcspn(terms->password, "\r\n")] = '\0';
+	if (terms->password[0])
+		return 0;
+	if (!config->relay_password_file[0])
+		return err_set(e, ERR_INPUT,
+			"[relay] user without password_file in %s: a login needs both",
+			config->file);
+	return err_set(e, ERR_INPUT,
+		"%s cannot be read or its first line is empty: it holds the password of %s",
+		config->relay_password_file, config->relay_user);
+}
+
+int terms_of_smarthost(
+	struct terms *terms, const struct config *config, int password_fd, struct err *e)
+{
+	terms_of_mx(terms, config);
+	terms->client.tls = client_tls_to_smarthost(config->relay_tls, port_of(config->smarthost));
+	if (terms->client.tls != CLIENT_TLS_NEVER && read_authorities(terms, e) < 0)
+		return -1;
+	terms->client.trust = terms->trust;
+	if (!config->relay_user[0])
+		return 0;
+	if (read_password(terms, config, password_fd, e) < 0)
+		return -1;
+	terms->client.user = config->relay_user;
+	terms->client.password = slice_of(terms->password);
+	return 0;
+}
+
+void terms_of_mx(struct terms *terms, const struct config *config)
+{
+	memset(terms, 0, sizeof(*terms));
+	terms->client.hostname = config->hostname;
+	terms->client.tls = CLIENT_TLS_OFFERED;
+}
+
+void terms_forget(struct terms *terms)
+{
+	wipe(terms->password, sizeof(terms->password));
+	terms->client.password = SLICE("");
+}
+
+void terms_free(struct terms *terms)
+{
+	terms_forget(terms);
+	tls_trust_free(terms->trust);
+}
