@@ -113,6 +113,7 @@ int command_mail_move(struct command_line *line, struct err *e);
 int command_mail_restore(struct command_line *line, struct err *e);
 int command_mail_again(struct command_line *line, struct err *e);
 int command_dns(struct command_line *line, struct err *e);
+int command_relay_test(struct command_line *line, struct err *e);
 int command_client(struct command_line *line, struct err *e);
 int command_sendmail(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
