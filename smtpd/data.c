@@ -277,7 +277,7 @@ static int finish(struct session *session)
 	size_t count = session->recipient_count, filed = 0;
 	bool lmtp = session_is_lmtp(session);
 	char queue_id[QUEUE_ID_LENGTH + 1];
-	digest_random_text(queue_id, QUEUE_ID_LENGTH);
+	deliver_make_queue_id(queue_id);
 	enum err_kind *results = must_alloc(count * sizeof(*results));
 	if (message->verdict == REPLY_NONE && !message->scan.header_ended) {
 		size_t from = message->octets.len;

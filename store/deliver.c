@@ -13,6 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+void deliver_make_queue_id(char queue_id[QUEUE_ID_LENGTH + 1])
+{
+	digest_random_text(queue_id, QUEUE_ID_LENGTH);
+	for (size_t i = 0; i < QUEUE_ID_LENGTH; i++)
+		if (queue_id[i] == '-' || queue_id[i] == '_')
+			queue_id[i] = '0';
+}
+
 static void make_uidl(char uidl[UIDL_NEW_LENGTH + 1])
 {
 	digest_random_text(uidl, UIDL_NEW_LENGTH);

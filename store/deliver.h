@@ -37,6 +37,9 @@ struct delivery {
 	char who[WHO_MAX]; /* whose recipients of the hour these are */
 };
 
+/* A new one, of letters and digits: people type it. */
+void deliver_make_queue_id(char queue_id[QUEUE_ID_LENGTH + 1]);
+
 /* Files what `body` holds (its last octets appended before) for every
  * recipient. The recipients are resolved here again. results[i] says what
  * became of recipient i: ERR_NONE filed, or on its way out, or the kind. A recipient that

@@ -21,7 +21,7 @@ int notices_file(struct store *store, const struct config *config, struct slice 
 	struct delivery delivery = {.recipients = &to, .recipient_count = 1};
 	struct body_writer body = {0};
 	enum err_kind result;
-	digest_random_text(delivery.queue_id, QUEUE_ID_LENGTH);
+	deliver_make_queue_id(delivery.queue_id);
 	if (append(store, &body, message, e) < 0 ||
 		deliver(store, config, &delivery, &body, &result, e) < 0) {
 		body_writer_free(&body);

@@ -47,13 +47,14 @@ int outbox_unreachable(struct store *store, const struct config *config, const c
 /* ---- for people ---- */
 
 struct outbox_item { /* a recipient; text is valid during the call */
-	struct slice queue_id, sender, recipient, who, header_from;
+	struct slice queue_id, sender, recipient, header_from;
+	struct slice who; /* submitted it: a user's address, a device's, a local account */
 	uint64_t size;
 	int64_t queued;
 	int64_t attempts;
 	int64_t next_try; /* 0: it is being tried, or held */
 	bool held;
-	struct slice last_reply; /* empty: there was none */
+	struct slice last_host, last_reply; /* who said what; empty: there was none */
 };
 /* Calls `each` for all recipients, those of a message in a row (queue_id empty: of every
  * message), the oldest message first, until it returns non-zero. */

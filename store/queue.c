@@ -6,9 +6,11 @@ int outbox_each(struct store *store, struct slice queue_id,
 	int (*each)(const struct outbox_item *item, void *arg), void *arg, struct err *e)
 {
 	struct query q = db_query(
-		store, SQL("SELECT o.queue_id, o.sender, r.address, o.who, b.header_from, o.size,"
+		store, SQL("SELECT o.queue_id, o.sender, r.address, b.header_from,"
+			   " coalesce((SELECT address FROM users WHERE id = o.user_id),"
+			   " substr(o.who, 1 + instr(o.who, ' '))), o.size,"
 			   " o.queued, r.attempts, CASE r.state WHEN 'waiting' THEN r.next_try END,"
-			   " r.state = 'held', r.last_reply"
+			   " r.state = 'held', r.last_host, r.last_reply"
 			   " FROM outgoing o JOIN recipients r ON r.outgoing_id = o.id"
 			   " LEFT JOIN bodies b ON b.id = o.body_id"
 			   " WHERE ?1 IN ('', o.queue_id) ORDER BY o.id, r.id /* scans o */"));
@@ -18,14 +20,15 @@ int outbox_each(struct store *store, struct slice queue_id,
 		const struct outbox_item item = {.queue_id = db_text(&q, 0),
 			.sender = db_text(&q, 1),
 			.recipient = db_text(&q, 2),
-			.who = db_text(&q, 3),
-			.header_from = db_text(&q, 4),
+			.header_from = db_text(&q, 3),
+			.who = db_text(&q, 4),
 			.size = (uint64_t)db_int(&q, 5),
 			.queued = db_int(&q, 6),
 			.attempts = db_int(&q, 7),
 			.next_try = db_int(&q, 8),
 			.held = db_int(&q, 9) != 0,
-			.last_reply = db_text(&q, 10)};
+			.last_host = db_text(&q, 10),
+			.last_reply = db_text(&q, 11)};
 		if (each(&item, arg))
 			break;
 	}

@@ -198,7 +198,7 @@ static int deliver_welcome(
 	enum err_kind result = ERR_NONE;
 	struct delivery delivery = {.recipients = &recipient, .recipient_count = 1, .peer = "init"};
 
-	digest_random_text(delivery.queue_id, QUEUE_ID_LENGTH);
+	deliver_make_queue_id(delivery.queue_id);
 	buf_printf(&received, "Received: by %s (officemail init) id %s;\r\n\t%s\r\n",
 		config->hostname, delivery.queue_id, text_of_mail_date(date, time(NULL)));
 	delivery.received = buf_slice(&received);

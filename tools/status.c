@@ -4,6 +4,7 @@
 #include "base/tls.h"
 #include "store/backup.h"
 #include "store/events.h"
+#include "store/outbox.h"
 #include "store/users.h"
 #include "tools/certificate.h"
 #include "tools/command.h"
@@ -165,6 +166,16 @@ static void add_deliveries(struct rows *rows, const struct event_totals *events)
 	rows_number(rows, events->logins_day);
 }
 
+static void add_queue(struct rows *rows, const struct outbox_totals *queue)
+{
+	rows_number(rows, queue->recipients);
+	rows_number(rows, queue->held);
+	if (queue->oldest)
+		rows_time(rows, queue->oldest);
+	else
+		rows_null(rows, "-");
+}
+
 static void add_number(struct rows *rows, int64_t number)
 {
 	if (number == UNKNOWN)
@@ -177,14 +188,17 @@ static int print_status(struct office *office, bool json, struct err *e)
 {
 	static const char *const columns[] = {"users", "enabled", "messages", "size", "store_size",
 		"disk_free", "delivered_day", "delivered_size_day", "delivered_by_hour",
-		"logins_day", "server_pid", "sessions", "certificate_expires", "last_backup", NULL};
+		"logins_day", "queue", "queue_held", "queue_oldest", "server_pid", "sessions",
+		"certificate_expires", "last_backup", NULL};
 	struct totals totals = {0};
 	struct event_totals events = {0};
+	struct outbox_totals queue = {0};
 	struct rows rows;
 	uint64_t disk_free;
 	int64_t server;
 	if (users_each(office->store, count_user, &totals, e) < 0 ||
 		events_totals(office->store, &events, e) < 0 ||
+		outbox_count(office->store, &queue, e) < 0 ||
 		store_free_space(office->store, &disk_free, e) < 0 ||
 		store_server(office->config.data, &server, e) < 0)
 		return -1;
@@ -198,6 +212,7 @@ static int print_status(struct office *office, bool json, struct err *e)
 	rows_size(&rows, file_size(&office->config));
 	rows_size(&rows, disk_free);
 	add_deliveries(&rows, &events);
+	add_queue(&rows, &queue);
 	if (server > 0)
 		rows_number(&rows, server);
 	else

@@ -111,7 +111,8 @@ def test_cut_off_its_power_it_is_old_or_new(old, chance, full):
 
 @pytest.mark.parametrize("dump", OLD_STORES, ids=[path.stem for path in OLD_STORES])
 def test_a_store_of_every_version_there_was_comes_forward(office, chance, full, dump):
-    """Letters 0 to 3 are ani's, number 2 is deleted; in the server, with the power cut."""
+    """Letters 0 to 3 are ani's, number 2 is deleted, and from version 2 on one to the outside
+    is held; in the server, with the power cut."""
     for path in office.data.glob("store.db*"):
         path.unlink()
     with closing(sqlite3.connect(office.data / "store.db")) as database:
@@ -129,6 +130,8 @@ def test_a_store_of_every_version_there_was_comes_forward(office, chance, full, 
         assert [number_of(octets) for octets in letters] == [0, 1, 3]
         for octets in letters:
             assert without_trace(octets) == stored_form(letter(number_of(octets), 1000))
+        waiting = [(row["recipient"], row["next_try"]) for row in office.json("queue", "list")]
+        assert waiting == ([] if dump.stem.endswith("-1") else [("bu@luar.example", None)])
         office.run("check")
 
     every = range(len(recorder.records) + 1)

@@ -102,3 +102,66 @@ def log_in(office, name="ani", service="SERVICE_POP3"):
             at += 24 + struct.unpack_from("=Q", body, at + 16)[0]
     assert kind == TYPES["ANSWER_OK"], body
     return channel, body[:64], ids
+
+
+# ---- mail on its way out: the relay and a delivery
+
+
+class Reader:
+    """The fields of a frame."""
+    def __init__(self, body):
+        self.rest = body
+
+    def number(self):
+        value, self.rest = struct.unpack("=Q", self.rest[:8])[0], self.rest[8:]
+        return value
+
+    def text(self):
+        length = self.number()
+        value, self.rest = self.rest[:length], self.rest[length:]
+        return value.decode()
+
+
+class Delivery(Channel):
+    """One that has connected to a server; with a smarthost the destination is empty."""
+    def __init__(self, office, destination=""):
+        super().__init__(office, "writer", "SERVICE_DELIVERY")
+        self.destination = destination
+        self.held = []
+
+    def next(self, outcome=None, reply="", host="mx.luar.example", status="", wanted=True):
+        """The next job's sender and recipients, None if there is none; `outcome` is 0 for what
+        the server has taken, 1 for later, 2 for never."""
+        results = b"".join(number(recipient) + number(outcome) + number(0) + text(host) + text(reply) + text(status)
+                           for recipient in self.held)
+        self.send(frame("REQUEST_NEXT", text(self.destination) + number(wanted) + number(len(self.held)) + results))
+        kind, body = self.answer()
+        assert kind == TYPES["ANSWER_OK"], body
+        self.held = []
+        if not body:
+            return None
+        job = Reader(body)
+        job.number(), job.number()
+        sender = job.text()
+        job.text(), job.text(), job.number(), job.number()
+        recipients = []
+        for _ in range(job.number()):
+            self.held.append(job.number())
+            recipients.append(job.text())
+            job.number(), job.text()
+        assert job.rest == b""
+        return sender, recipients
+
+
+class Relay(Channel):
+    def __init__(self, office):
+        super().__init__(office, "writer", "SERVICE_RELAY")
+
+    def due(self):
+        self.send(frame("REQUEST_DUE"))
+        kind, body = self.answer()
+        while kind == TYPES["ANSWER_DUE_ANEW"]:
+            kind, body = self.answer()
+        due = Reader(body)
+        assert due.number() <= 10000
+        return [due.text() for _ in range(due.number())]

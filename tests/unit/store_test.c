@@ -23,6 +23,7 @@
 #endif
 
 #include "base/channel.h"
+#include "store/dispatch.h"
 #include "store/events.h"
 #include "store/outbox.h"
 #include "tests/unit/letters.h"
@@ -800,7 +801,8 @@ static void an_index_that_is_being_written_is_waited_for(void **state)
 /* So that the statements of every module are linked and looked at. */
 static const void *const modules[] = {users_add, folders_add, rules_add, aliases_add,
 	addresses_resolve, body_append, deliver, maildrop_delete, mail_each, mail_purge_step,
-	mail_check, events_add, store_shrink_step, outbox_add, outbox_each};
+	mail_check, events_add, store_shrink_step, outbox_add, outbox_each, outbox_settle,
+	dispatch_deliver};
 
 /* Does the SQL admit, in its comment, a scan of this table? */
 static bool admits(const char *sql, const char *table)
