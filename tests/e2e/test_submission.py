@@ -3,6 +3,7 @@
 import os
 import signal
 import smtplib
+from urllib.parse import quote
 
 import pytest
 
@@ -27,17 +28,22 @@ def budis(office):
 # ---- programs
 
 
-def test_curl_submits_over_tls(served):
+WAYS = {"starttls": "submission", "tls": "submissions"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_curl_submits(served, way):
     letter = private_file(served, "letter", LETTER.decode())
-    run(served, "curl", "-sS", f"smtps://{served.address}:{PORTS['submissions']}/laptop", "--insecure", "--user", f"{USER}:{PASSWORD}",
-        "--mail-from", USER, "--mail-rcpt", BUDI, "-T", letter)
+    scheme = {"starttls": "smtp", "tls": "smtps"}[way]
+    run(served, "curl", "-sS", f"{scheme}://{served.address}:{PORTS[WAYS[way]]}/laptop", "--ssl-reqd", "--insecure",
+        "--user", f"{USER}:{PASSWORD}", "--mail-from", USER, "--mail-rcpt", BUDI, "-T", letter)
     assert budis(served) == [LETTER]
 
 
 @pytest.mark.parametrize("mechanism", ["plain", "login"])
-@pytest.mark.parametrize("way", ["starttls", "tls"])
+@pytest.mark.parametrize("way", WAYS)
 def test_msmtp_submits(served, way, mechanism):
-    port = PORTS["submission" if way == "starttls" else "submissions"]
+    port = PORTS[WAYS[way]]
     rc = private_file(served, "msmtprc", (
         f"account office\nhost {served.address}\nport {port}\nuser {USER}\npassword {PASSWORD}\nauth {mechanism}\n"
         f"from {USER}\ntls on\ntls_certcheck off\ntls_starttls {'on' if way == 'starttls' else 'off'}\n"
@@ -47,19 +53,49 @@ def test_msmtp_submits(served, way, mechanism):
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_swaks_submits(served, mechanism):
+@pytest.mark.parametrize("way", WAYS)
+def test_swaks_submits(served, way, mechanism):
     letter = private_file(served, "letter", with_lf(LETTER).decode())
-    run(served, "swaks", "--server", served.address, "--port", PORTS["submission"], "--tls", "--auth", mechanism,
+    run(served, "swaks", "--server", served.address, "--port", PORTS[WAYS[way]],
+        {"starttls": "--tls", "tls": "--tls-on-connect"}[way], "--auth", mechanism,
         "--auth-user", USER, "--auth-password", PASSWORD, "--helo", "laptop", "--from", USER, "--to", BUDI,
         "--data", f"@{letter}")
     assert [message.rstrip() for message in budis(served)] == [LETTER.rstrip()]
 
 
-def test_smtplib_submits_what_a_mail_program_left_unfinished(served):
-    with smtplib.SMTP(served.address, PORTS["submission"]) as smtp:
-        assert not smtp.has_extn("auth")
-        smtp.starttls(context=client_context())
-        smtp.login(USER, PASSWORD)
+@pytest.mark.parametrize("mechanism", ["plain", "login"])
+@pytest.mark.parametrize("way", WAYS)
+def test_s_nail_submits(served, way, mechanism):
+    scheme, tls = {"starttls": ("submission", ["-S", "smtp-use-starttls"]), "tls": ("smtps", [])}[way]
+    run(served, "s-nail", "-:/", "-S", "v15-compat=yes", "-S", "sendwait", "-S", "tls-verify=ignore", *tls,
+        "-S", f"mta={scheme}://{quote(USER, safe='')}:{PASSWORD}@{served.address}:{PORTS[WAYS[way]]}",
+        "-S", f"smtp-auth={mechanism}", "-S", "hostname=laptop.example", "-r", USER, "-s", "dari s-nail",
+        "-b", "citra@kantor.example", BUDI, stdin=b"halo\n")
+    for name in ("budi", "citra"):
+        (message,) = served.fetch(name)
+        header, _, body = message.partition(b"\r\n\r\n")
+        assert b"\r\nSubject: dari s-nail\r\n" in header and b"citra" not in header.partition(b"\r\nFrom: ")[2]
+        assert body == b"halo\r\n"
+
+
+def smtplib_session(office, way):
+    if way == "tls":
+        return smtplib.SMTP_SSL(office.address, PORTS["submissions"], context=client_context())
+    smtp = smtplib.SMTP(office.address, PORTS["submission"])
+    smtp.ehlo()
+    assert not smtp.has_extn("auth")
+    smtp.starttls(context=client_context())
+    return smtp
+
+
+@pytest.mark.parametrize("initial_response", [True, False], ids=["at once", "when asked"])
+@pytest.mark.parametrize("mechanism", ["plain", "login"])
+@pytest.mark.parametrize("way", WAYS)
+def test_smtplib_submits_what_a_mail_program_left_unfinished(served, way, mechanism, initial_response):
+    with smtplib_session(served, way) as smtp:
+        smtp.ehlo()
+        smtp.user, smtp.password = USER, PASSWORD
+        smtp.auth(mechanism, getattr(smtp, f"auth_{mechanism}"), initial_response_ok=initial_response)
         smtp.sendmail(USER, [BUDI, "citra@kantor.example"], b"From: ani@kantor.example\r\nBcc: citra@kantor.example\r\n\r\nisi\r\n")
     for name in ("budi", "citra"):
         (message,) = served.fetch(name)
