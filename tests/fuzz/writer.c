@@ -1,12 +1,13 @@
 /* The writer, asked by hostile sessions: whatever they send on channels of any
  * service, nothing of a user's is deleted without a ticket that the directory
- * gave for him, a deletion is all or nothing, what was acknowledged is there,
+ * gave for him, nor leaves anything as his, a deletion is all or nothing, what was
+ * acknowledged is there, or on its way out,
  * every question is answered or its channel ended, and the next session is
  * served as if nothing had been.
  *
  * Input: steps, each an octet of enum step, an octet that says on which of the
  * channels, and what the step wants. Before it ani and budi have two messages
- * each. */
+ * each; luar@ is an alias that leads outside. */
 #include "base/header.h"
 #include "store/mail.h"
 #include "tests/fuzz/role.h"
@@ -44,7 +45,8 @@ static bool told[CHANNELS];
 static bool may_delete[2], may_tell[2]; /* a ticket of theirs was shown */
 static bool unknown_sent;               /* octets that may be anything, a delivery too */
 static int64_t acknowledged[2];
-static int64_t ids[8]; /* that an input can name: two of either, and others */
+static int64_t leaving[3]; /* acknowledged, too: of ani, of budi, forwarded */
+static int64_t ids[8];     /* that an input can name: two of either, and others */
 static unsigned pieces;
 
 /* ---- what is in the store ---- */
@@ -78,10 +80,18 @@ static int64_t count_told(size_t who)
 		users[who]);
 }
 
+/* Messages on their way out, as a user's (0: forwarded). */
+static int64_t count_leaving(int64_t user)
+{
+	return number(SQL("SELECT count(*) FROM outgoing WHERE user_id = ?"
+			  " AND kind = iif(user_id, 'sent', 'forwarded') /* scans outgoing */"),
+		user);
+}
+
 static void empty_store(void)
 {
-	static const char *const tables[] = {
-		"entries", "bodies WHERE refs = 0", "pieces", "events"};
+	static const char *const tables[] = {"recipients", "forwards", "hours", "entries",
+		"bodies WHERE refs = 0", "pieces", "events"};
 	struct buf sql = {0};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		buf_printf(&sql, "DELETE FROM %s;", tables[i]);
@@ -124,8 +134,8 @@ static void pack_delivery(
 	struct buf *body, const char *sender, unsigned recipients, struct slice text)
 {
 	static const char *const addresses[] = {ANI, BUDI, "budi@far.example",
-		"nobody@kantor.example", "", "ani+Junk@kantor.example", "\"ani\"@KANTOR.example",
-		"' OR 1=1 --"};
+		"nobody@kantor.example", "luar@kantor.example", "ani+Junk@kantor.example",
+		"\"ani\"@KANTOR.example", "' OR 1=1 --"};
 	unsigned count = (unsigned)__builtin_popcount(recipients & 0xFF);
 	pack_text(body, sender);
 	pack_number(body, count);
@@ -144,11 +154,13 @@ static void pack_delivery(
 	pack_slice(body, text);
 }
 
-/* What the writer says of each recipient is what will be found. */
-static void take_results(const struct frame *frame, unsigned recipients)
+/* What the writer says of each recipient is what will be found. `who` has sent it; -1:
+ * the world. */
+static void take_results(const struct frame *frame, unsigned recipients, int who)
 {
-	static const int whose[] = {0, 1, -1, -1, -1, 0, 0, -1};
-	bool done[2] = {false, false};
+	enum { NOBODY = -1, OUTSIDE = 2 };
+	const int whose[] = {0, 1, who < 0 ? NOBODY : OUTSIDE, NOBODY, OUTSIDE, 0, 0, NOBODY};
+	bool done[3] = {false, false, false};
 	struct unpack in = {.rest = frame->body};
 	for (size_t i = 0; i < 8; i++) {
 		if (!(recipients >> i & 1))
@@ -159,8 +171,9 @@ static void take_results(const struct frame *frame, unsigned recipients)
 			done[whose[i]] = true;
 	}
 	assert(unpack_end(&in, &office.e) == 0);
-	for (size_t who = 0; who < 2; who++)
-		acknowledged[who] += done[who];
+	for (size_t i = 0; i < 2; i++)
+		acknowledged[i] += done[i];
+	leaving[who < 0 ? 2 : who] += done[OUTSIDE];
 }
 
 /* A message to those: true if it was taken. */
@@ -175,7 +188,7 @@ static bool deliver_on(size_t c, unsigned recipients, struct slice text)
 		return false;
 	/* Those who are trusted do not send as budi@far.example. */
 	assert(services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP);
-	take_results(&frame, recipients);
+	take_results(&frame, recipients, -1);
 	return true;
 }
 
@@ -242,7 +255,7 @@ static void submit_on(size_t c, struct slice *in)
 	assert(sender == 0 || sender == (unsigned)who + 1);
 	/* Behind pieces it is not the header that stands here. */
 	assert(pieces > 0 || is_author((size_t)who, text));
-	take_results(&frame, recipients);
+	take_results(&frame, recipients, who);
 }
 
 static void pack_ids(struct buf *list, struct slice *in)
@@ -351,7 +364,9 @@ static void send_any_frame(size_t c, struct slice *in)
 	struct buf body = {0};
 	struct frame frame;
 	buf_add_slice(&body, fuzz_take(in, fuzz_octet(in)));
-	unknown_sent = unknown_sent || type == REQUEST_DELIVER || type == REQUEST_SUBMIT;
+	/* Of what could not be delivered its sender gets a report. */
+	unknown_sent = unknown_sent || type == REQUEST_DELIVER || type == REQUEST_SUBMIT ||
+		       type == REQUEST_NEXT || type == REQUEST_UNREACHABLE;
 	uncertain[c] = uncertain[c] || !is_answered(type);
 	if (services[c] == SERVICE_DIRECTORY)
 		may_tell[0] = may_tell[1] = true;
@@ -419,6 +434,7 @@ static void furnish(void)
 	struct maildrop maildrop;
 	empty_store();
 	memset(acknowledged, 0, sizeof(acknowledged));
+	memset(leaving, 0, sizeof(leaving));
 	may_delete[0] = may_delete[1] = may_tell[0] = may_tell[1] = unknown_sent = false;
 	pieces = 0;
 	join(0, SERVICE_SMTP, PEER);
@@ -453,9 +469,12 @@ static void look_after(void)
 		assert(may_tell[who] || count_told(who) == 0);
 		assert(unknown_sent ? count_all(who) >= acknowledged[who]
 				    : count_all(who) == acknowledged[who]);
+		assert(unknown_sent ? count_leaving(users[who]) <= leaving[who]
+				    : count_leaving(users[who]) == leaving[who]);
 		assert(users_find_id(office.store, users[who], &user, &office.e) == 1);
 		assert(strcmp(user.hash, who == 0 ? ANIS_HASH : BUDIS_HASH) == 0);
 	}
+	assert(unknown_sent || count_leaving(0) == leaving[2]);
 	assert(mail_check(office.store, tell, NULL, &office.e) == 0);
 }
 
@@ -467,6 +486,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		users[who] = fuzz_user(&office, who == 0 ? ANI : BUDI);
 		inboxes[who] = fuzz_folder(&office, who == 0 ? ANI : BUDI, FOLDER_INBOX);
 	}
+	WRITTEN(&office, aliases_add(office.store, &office.config, SLICE("luar@kantor.example"),
+				 &(struct slice){"pak@far.example", 15}, 1, &office.e));
 	fuzz_role_start(&role, &office.config, fuzz_run_dir(&office.config));
 	fuzz_role_wait(&role);
 	struct channel directory = fuzz_join(&role, SERVICE_DIRECTORY, "unix");
