@@ -8,13 +8,13 @@ import secrets
 import shutil
 import socket
 import ssl
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from enter import ADDRESSES_6
+from certificates import ALGORITHMS, openssl
+from enter import ADDRESSES_6, found_authority
 from office import Claim
 
 
@@ -37,13 +37,16 @@ class Claim6:
 
 class Certificate:
     """cert.pem and key.pem in a folder: for these names, signed by the authority inside, or (`own`)
-    by itself; `days` below 0: it has expired."""
+    by itself, or (`stranger`) by another one; `days` below 0: it has expired."""
 
-    def __init__(self, folder, names, authority, days=30, own=False):
+    def __init__(self, folder, names, authority, days=30, own=False, stranger=False, kind="rsa"):
         self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
         request, extension = folder / "request.pem", folder / "extension"
         extension.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names) + "\n")
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", self.key, "-out", request)
+        openssl("req", "-newkey", *ALGORITHMS[kind], "-nodes", "-subj", "/CN=server", "-keyout", self.key, "-out", request)
+        if stranger:
+            authority = folder
+            found_authority(folder)
         signer = ["-signkey", self.key] if own else ["-CA", authority / "authority.pem", "-CAkey",
                                                      authority / "authority.key", "-set_serial", secrets.randbits(60)]
         openssl("x509", "-req", "-in", request, "-out", self.certificate, "-extfile", extension, "-days", days, *signer)
@@ -52,10 +55,6 @@ class Certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         return context
-
-
-def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
 class World:
