@@ -57,10 +57,12 @@ bool header_next(struct slice *header, struct header_field *field)
 
 size_t header_length(struct slice text)
 {
-	struct slice rest = text, line;
-	for (struct slice next = text; field_name(line = cut_line(&next)).len > 0; rest = next)
+	struct slice rest = text, next = text;
+	while (field_name(cut_line(&next)).len > 0) {
 		while (begins_with_blank(next))
 			cut_line(&next);
+		rest = next;
+	}
 	return text.len - rest.len;
 }
 

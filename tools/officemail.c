@@ -213,8 +213,8 @@ static bool is_called_sendmail(const char *name)
 	return name && strcmp(slash ? slash + 1 : name, "sendmail") == 0;
 }
 
-/* The command, and what stands in front of it; words goes on behind. -1: it is to be
- * run; else the status to exit with. */
+/* The command, and what stands in front of it; words goes on behind. Where there is
+ * none to run, the status to exit with. */
 static int read_command(struct command_line *line, const char *const **words)
 {
 	if (**words && strncmp(**words, "-c", 2) == 0) {
@@ -236,9 +236,8 @@ static int read_command(struct command_line *line, const char *const **words)
 		return 0;
 	}
 	line->command = find(words);
-	if (line->command)
-		return -1;
-	print_nearest(*words);
+	if (!line->command)
+		print_nearest(*words);
 	return 2;
 }
 
@@ -248,14 +247,14 @@ int main(int argc, char **argv)
 	const char *const *name = sendmail;
 	struct command_line line = {0};
 	const char *const *words = (const char *const *)argv + (argc > 0);
-	int status = -1;
+	int status = 2;
 	umask(077);
 	hold_standard_descriptors();
 	if (is_called_sendmail(argv[0]))
 		line.command = find(&name);
 	else
 		status = read_command(&line, &words);
-	if (status >= 0)
+	if (!line.command)
 		return status;
 	const char **arguments = must_alloc(((size_t)argc + 1) * sizeof(*arguments));
 	status = run(&line, words, arguments);
