@@ -162,10 +162,12 @@ static int take_dkim_key(const struct frame *frame, char selector[CONFIG_NAME_MA
 	return 0;
 }
 
-/* Adds why not, empty for taken, and sends the answer. */
-static void answer_master(unsigned type, struct buf *answer, const char *why)
+/* Adds why not, empty for taken, and sends the answer. By then the file is closed. */
+static void answer_master(struct frame *asked, unsigned type, struct buf *answer, const char *why)
 {
 	struct err e;
+	channel_close_frame(asked);
+	asked->fd_count = 0;
 	pack_text(answer, why);
 	/* If the master has gone, the loop ends. */
 	channel_send_buf(&keys.birth->master, type, answer, &e);
@@ -180,12 +182,14 @@ static void hear_master(struct frame *frame)
 		unsigned char key_id[TLS_KEY_ID_SIZE];
 		int done = take_key(frame, key_id, &e);
 		pack_fixed(&answer, key_id, sizeof(key_id));
-		answer_master(done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &answer, e.text);
+		answer_master(
+			frame, done < 0 ? MASTER_KEY_REFUSED : MASTER_KEY_TAKEN, &answer, e.text);
 	} else if (frame->type == MASTER_DKIM_KEY && frame->fd_count == 1) {
 		char selector[CONFIG_NAME_MAX];
 		int done = take_dkim_key(frame, selector, &e);
 		pack_text(&answer, selector);
-		answer_master(done < 0 ? MASTER_DKIM_REFUSED : MASTER_DKIM_TAKEN, &answer, e.text);
+		answer_master(
+			frame, done < 0 ? MASTER_DKIM_REFUSED : MASTER_DKIM_TAKEN, &answer, e.text);
 	}
 }
 
