@@ -7,6 +7,8 @@ import pytest
 
 from hostile import Smtp, answered
 from letters import letter
+from office import wait_until
+from remote import Remote
 
 ANI, BUDI, PAK = "ani@kantor.example", "budi@kantor.example", "pak@luar.example"
 
@@ -26,26 +28,62 @@ def outgoing(office):
                              " ON outgoing_id = outgoing.id ORDER BY recipients.id").fetchall()
 
 
-def test_mail_of_the_world_is_forwarded_and_what_comes_back_is_the_postmasters(closed):
-    closed.run("alias", "add", "toko@kantor.example", PAK)
-    closed.deliver(letter(1), "toko@kantor.example", sender="bu@jauh.example")
-    closed.wait_log("forwarded id=.* alias=toko@kantor.example to=pak@luar.example")
-    (kind, sender, recipient, queue_id), = outgoing(closed)
-    assert (kind, recipient) == ("forwarded", PAK)
-    token, domain = sender.split("@")
+def back(office, address, octets):
+    """What another server sends to the sender that it was given."""
+    session = Smtp(office)
+    session.begin(address.encode(), sender=b"")
+    answered(session.data(octets + b".\r\n"), "250")
+    session.leave()
+
+
+@pytest.fixture
+def sending(office):
+    with Remote() as remote:
+        office.set("relay", "smarthost", remote.place)
+        office.set("relay", "tls", "none")
+        office.start()
+        yield office, remote
+
+
+def test_mail_of_the_world_is_forwarded_and_what_comes_back_is_the_postmasters(sending):
+    office, remote = sending
+    office.run("alias", "add", "toko@kantor.example", PAK)
+    office.deliver(letter(1), "toko@kantor.example", sender="bu@jauh.example")
+    forwarded, = remote.wait()
+    assert forwarded.recipients == [PAK]
+    assert forwarded.octets.startswith(b"Received: ") and forwarded.octets.endswith(letter(1))  # and is not signed
+    token, domain = forwarded.sender.split("@")
     assert domain == "kantor.example" and token not in ("bu", "toko")
 
-    report = b"From: MAILER-DAEMON@luar.example\r\nSubject: penuh\r\n\r\n" + queue_id.encode() + b"\r\n"
-    for back in (token.upper() + "@Kantor.Example", token + "@cabang.example"):
-        session = Smtp(closed)
-        session.begin(back.encode(), sender=b"")
-        answered(session.data(report + b".\r\n"), "250")
-        session.leave()
-    closed.wait_log("forward-came-back .* to=pak@luar.example .* told=yes")
-    closed.wait_log("forward-came-back .* to=pak@luar.example .* told=no")
-    notice, = closed.fetch("ani")
+    report = b"From: MAILER-DAEMON@luar.example\r\nSubject: penuh\r\n\r\npenuh\r\n"
+    back(office, token.upper() + "@Kantor.Example", report)
+    back(office, token + "@cabang.example", report)
+    office.wait_log("forward-came-back .* to=pak@luar.example .* told=yes")
+    office.wait_log("forward-came-back .* to=pak@luar.example .* told=no")
+    notice, = office.fetch("ani")
     assert notice.startswith(b"Return-Path: <>\r\n") and PAK.encode() in notice and report in notice
-    assert closed.fetch("budi") == [] and len(outgoing(closed)) == 1
+    assert office.fetch("budi") == [] and len(remote.letters) == 1
+
+
+def test_a_copy_goes_out_and_a_target_that_refuses_is_the_postmasters_matter(sending):
+    office, remote = sending
+    office.run("alias", "add", BUDI, BUDI, PAK)
+    remote.answers["RCPT"] = "550 5.1.1 tidak dikenal"
+    for n in (1, 2):
+        office.deliver(letter(n), BUDI, sender="bu@jauh.example")
+    notice, = wait_until(lambda: office.fetch("ani"), "a notice")
+    assert b"tidak dikenal" in notice and b"bu@jauh.example" in notice and letter(1) in notice
+    assert len(office.fetch("budi")) == 2
+    wait_until(lambda: not outgoing(office), "nothing on its way")
+    assert len(office.fetch("ani")) == 1 and remote.letters == []
+
+
+def test_a_null_sender_leaves_as_one(sending):
+    office, remote = sending
+    office.run("alias", "add", "toko@kantor.example", PAK)
+    office.deliver(letter(1), "toko@kantor.example", sender="")
+    forwarded, = remote.wait()
+    assert (forwarded.sender, forwarded.recipients) == ("<>", [PAK])
 
 
 def test_a_token_that_is_none_of_ours_is_nobody(served):
