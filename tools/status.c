@@ -62,7 +62,7 @@ static bool read_process(const char *pid, struct process *process)
 
 static bool is_role(const char *name)
 {
-	static const char *const roles[] = {"directory", "writer", "keys"};
+	static const char *const roles[] = {"directory", "writer", "keys", "relay"};
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(name, roles[i]) == 0)
 			return true;
