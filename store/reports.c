@@ -36,36 +36,36 @@ static int file_at_postmaster(struct store *store, const struct config *config,
 
 /* ---- to whom ---- */
 
-/* The address for reports; empty: there is none but the postmaster's. */
-static int find_reader(struct store *store, const struct config *config, struct slice sender,
-	int64_t user_id, struct user *user, struct slice *reader, struct err *e)
+/* Each: 1 he has it; 0 he cannot. */
+static int file_at_sender(struct store *store, const struct config *config, struct slice sender,
+	const struct buf *text, struct err *e)
 {
 	struct address address;
 	struct err malformed;
-	*reader = SLICE("");
-	if (address_read(&address, sender, &malformed) == 0 &&
-		config_has_domain(config, address_domain(&address))) {
-		*reader = sender;
+	if (address_read(&address, sender, &malformed) < 0 ||
+		!config_has_domain(config, address_domain(&address)))
 		return 0;
-	}
-	int found = user_id ? users_find_id(store, user_id, user, e) : 0;
-	if (found == 1)
-		*reader = slice_of(user->address);
-	return found < 0 ? -1 : 0;
+	return try_to_file(store, config, sender, text, e);
+}
+
+static int file_at_user(struct store *store, const struct config *config, int64_t user_id,
+	const struct buf *text, struct err *e)
+{
+	struct user user;
+	int found = user_id ? users_find_id(store, user_id, &user, e) : 0;
+	return found == 1 ? try_to_file(store, config, slice_of(user.address), text, e) : found;
 }
 
 int reports_tell_sender(struct store *store, const struct config *config, enum bounce_kind kind,
 	const struct bounce *bounce, int64_t user_id, struct err *e)
 {
-	struct user user;
-	struct slice reader;
 	struct buf text = {0};
 	if (bounce->sender.len == 0)
 		return 0;
-	if (find_reader(store, config, bounce->sender, user_id, &user, &reader, e) < 0)
-		return -1;
 	bounce_report(&text, config, kind, bounce);
-	int filed = reader.len > 0 ? try_to_file(store, config, reader, &text, e) : 0;
+	int filed = file_at_sender(store, config, bounce->sender, &text, e);
+	if (filed == 0)
+		filed = file_at_user(store, config, user_id, &text, e);
 	if (filed == 0)
 		filed = file_at_postmaster(store, config, &text, bounce->queue_id, e);
 	buf_free(&text);

@@ -8,8 +8,9 @@
 #include "store/bounce.h"
 #include "store/deliver.h"
 
-/* To the sender, where his address is one of ours; else to the user himself (0: there is
- * none), who may send as somebody outside. Never to the null sender. */
+/* To the sender, where his address is one of ours; where that is nobody's, or it lies
+ * outside, to the user himself (0: there is none), to whom it was granted. Never to the
+ * null sender. */
 int reports_tell_sender(struct store *store, const struct config *config, enum bounce_kind kind,
 	const struct bounce *bounce, int64_t user_id, struct err *e);
 /* Mail of `who` begins to be held: to the postmaster. */
