@@ -1,4 +1,4 @@
-"""Thunderbird itself, writing to colleagues.
+"""Thunderbird itself, writing to colleagues and to the world.
 
 What it does here (version 153): EHLO [127.0.0.1], STARTTLS where told and EHLO
 again; AUTH PLAIN with an initial response, and LOGIN when that is refused; MAIL
@@ -6,11 +6,13 @@ with BODY=8BITMIME and SIZE, RCPT one by one, DATA; the next message within five
 seconds on the same connection. At the first recipient refused it hangs up.
 """
 
+import re
 from email import message_from_bytes, policy
 
 import pytest
 
-from office import PASSWORDS, PORTS
+from office import PASSWORDS, PORTS, wait_until
+from remote import Remote
 from test_thunderbird import ARTEFACTS
 from thunderbird import Account, Thunderbird
 
@@ -19,8 +21,16 @@ HTML = "<p>Sehr <b>schön</b>: 1&nbsp;000 Stück.<br>.</p>"
 
 
 @pytest.fixture(scope="module")
-def served(workshop):
+def smarthost():
+    with Remote() as remote:
+        yield remote
+
+
+@pytest.fixture(scope="module")
+def served(workshop, smarthost):
     office = workshop.office()
+    office.set("relay", "smarthost", smarthost.place)
+    office.set("relay", "tls", "none")
     office.start()
     yield office
     office.close()
@@ -87,6 +97,31 @@ def test_a_letter_with_an_attachment_reaches_a_colleague_and_one_who_is_hidden(
     assert citra.address.encode() not in octets
     (hidden,) = served.fetch("citra", delete=True)
     is_what_was_written(hidden, writer.address, report)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_a_letter_leaves_the_office_and_who_wants_to_know_is_told(
+        served, smarthost, thunderbird, ani, budi, citra, report, security):
+    writer = ani if security == "tls" else budi
+    before = len(thunderbird.messages(writer))
+    smarthost.letters.clear()
+    thunderbird.write(writer, SUBJECT, HTML, to="Pak Tani <pak@luar.example>", bcc=citra.address, attachment=report,
+                      notify=True)
+    thunderbird.press_send()
+    thunderbird.await_sent()
+
+    (letter,) = smarthost.wait()
+    assert (letter.sender, letter.recipients) == (writer.address, ["pak@luar.example"])
+    is_what_was_written(letter.octets, writer.address, report)
+    assert citra.address.encode() not in letter.octets
+    (hidden,) = served.fetch("citra", delete=True)
+    is_what_was_written(hidden, writer.address, report)
+
+    wait_until(lambda: not served.json("queue", "list"), "an empty queue")
+    thunderbird.get_messages(writer)
+    told = [re.findall(rb"^Final-Recipient: rfc822; ?(.*)\r?\nAction: (.*?)\r?$", octets, re.M)
+            for _, octets in thunderbird.messages(writer)[before:]]
+    assert told == [[(citra.address.encode(), b"delivered")], [(b"pak@luar.example", b"relayed")]]
 
 
 def test_a_wrong_password_is_asked_for_anew(served, thunderbird, citra):

@@ -369,11 +369,12 @@ class Thunderbird:
               pane.messageBrowser.contentDocument.getElementById("expandedsubjectBox")?.textContent.includes(subject));
             """, account.address, subject)
 
-    def write(self, account, subject, html, to, bcc=None, attachment=None):
-        """A new message, filled in as a person does; `attachment` is a path."""
+    def write(self, account, subject, html, to, bcc=None, attachment=None, notify=False):
+        """A new message, filled in as a person does; `attachment` is a path, `notify` the
+        tick at Options > Delivery Status Notification."""
         self.run(
             """
-            const [user, subject, html, to, bcc, attachment] = args;
+            const [user, subject, html, to, bcc, attachment, notify] = args;
             const create = (name, type) => Cc[`@mozilla.org/messengercompose/${name};1`].createInstance(type);
             const params = create("composeparams", Ci.nsIMsgComposeParams);
             params.type = Ci.nsIMsgCompType.New;
@@ -406,8 +407,9 @@ class Thunderbird:
               file.name = PathUtils.filename(attachment);
               await window.AddAttachments([file]);
             }
+            if (notify) window.document.getElementById("dsnMenu").click();
             """, account.address, subject, html, to, bcc,
-            str(attachment) if attachment else None)
+            str(attachment) if attachment else None, notify)
 
     def press_send(self):
         self.run("""
