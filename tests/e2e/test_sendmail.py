@@ -152,6 +152,10 @@ def test_mail_for_accounts_of_the_box_goes_to_who_looks_after_it(served, sendmai
 
 
 def test_mail_for_the_world_leaves_with_what_was_asked_for(served, sendmail):
+    """It waits before a smarthost that is never there."""
+    served.set("relay", "smarthost", f"{served.address}:9")
+    served.set("relay", "tls", "none")
+    served.restart()
     assert sendmail("-t", "-N", "success,failure", "-R", "hdrs", "-V", "a b+c", "-f", "toko@kantor.example",
                     message=b"To: Pak <pak@luar.example>\nBcc: bu@luar.example\nSubject: x\n\nx\n") == (0, "")
     status, told = sendmail("pak@luar")
