@@ -4,6 +4,7 @@ send. Numbers come from the headers."""
 import re
 import socket
 import struct
+import time
 from pathlib import Path
 
 from office import PASSWORDS
@@ -134,8 +135,12 @@ class Delivery(Channel):
         the server has taken, 1 for later, 2 for never."""
         results = b"".join(number(recipient) + number(outcome) + number(0) + text(host) + text(reply) + text(status)
                            for recipient in self.held)
-        self.send(frame("REQUEST_NEXT", text(self.destination) + number(wanted) + number(len(self.held)) + results))
-        kind, body = self.answer()
+        for _ in range(100):  # a store that cannot take it now is asked again
+            self.send(frame("REQUEST_NEXT", text(self.destination) + number(wanted) + number(len(self.held)) + results))
+            kind, body = self.answer()
+            if kind == TYPES["ANSWER_OK"]:
+                break
+            time.sleep(0.1)
         assert kind == TYPES["ANSWER_OK"], body
         self.held = []
         if not body:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from channels import Delivery
 from hostile import ANI, BUDI, Pop3, Smtp, answered, deliver, taken
 from letters import without_trace
 from office import PASSWORDS, wait_until
 from smalldisk import MB, Disk, Ext4, Tmpfs
+from test_outbox import send
 from wire import WireError
 
 INSIDE = "OFFICEMAIL_MOUNTS"  # set where this runs again, in a namespace that may mount
@@ -168,6 +171,30 @@ def test_a_message_that_runs_into_the_full_disk_leaves_nothing(office, place, ki
 
 
 # ---- at the last octet
+
+
+@mounting
+def test_what_has_left_is_known_at_the_last_octet(office, place, kind):
+    """Nothing leaves twice because that it has left could not be written."""
+    disk = place(kind, 64 * MB)
+    office.allow("commit-failed|housekeeping-failed|checkpoint-failed|no-transaction")
+    office.set("store", "reserve", "16M")
+    office.start()
+    for pid in office.named("relay"):
+        os.kill(pid, signal.SIGSTOP)
+    whole(office)
+    for n in range(20):
+        send(office, f"pak{n}@luar.example")
+    delivery = Delivery(office)
+    sender, first = delivery.next()
+    disk.fill()
+    gone = list(first)
+    while job := delivery.next(0, "250 Ok"):
+        gone += job[1]
+    assert sorted(gone) == sorted(f"pak{n}@luar.example" for n in range(20))
+    assert office.json("queue", "list") == []
+    disk.clear()
+    office.run("check")
 
 
 @mounting

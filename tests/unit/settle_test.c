@@ -246,6 +246,24 @@ static void a_report_that_its_sender_cannot_have_goes_to_the_postmaster(void **s
 	assert_int_equal(number(office, ALL_OUTGOING), 0);
 }
 
+static void a_report_that_breaks_off_leaves_nothing_and_goes_to_the_postmaster(void **state)
+{
+	struct test_office *office = *state;
+	send_out(office, FAR, NULL, NULL);
+	assert_int_equal(db_script(office->store,
+				 "DELETE FROM folders WHERE name = 'Inbox' AND user_id ="
+				 " (SELECT id FROM users WHERE address = '" ANI "')",
+				 &office->e),
+		0);
+	attempt(office, refused);
+	assert_int_equal(number(office, ALL_OUTGOING), 0);
+	assert_int_equal(mail_of(office, "budi@kantor.example"), 1);
+	assert_int_equal(
+		number(office,
+			SQL("SELECT count(*) FROM bodies WHERE refs > 0 /* scans bodies */")),
+		1);
+}
+
 static void a_report_that_nobody_can_have_does_not_undo_the_rest(void **state)
 {
 	struct test_office *office = *state;
@@ -367,6 +385,7 @@ int main(void)
 		SETTLE_TEST(who_asked_for_it_hears_that_it_was_handed_on),
 		SETTLE_TEST(who_sent_as_somebody_outside_or_nobody_hears_at_his_own_address),
 		SETTLE_TEST(a_report_that_its_sender_cannot_have_goes_to_the_postmaster),
+		SETTLE_TEST(a_report_that_breaks_off_leaves_nothing_and_goes_to_the_postmaster),
 		SETTLE_TEST(a_report_that_nobody_can_have_does_not_undo_the_rest),
 		SETTLE_TEST(what_is_damaged_is_told_of_without_its_octets),
 		SETTLE_TEST(waits_grow_from_two_minutes_to_four_hours),
