@@ -276,6 +276,7 @@ static enum courier_end converse(void)
 	struct err e;
 	if (!begin_dialogue())
 		return give_host_up();
+	courier.errand->page->talking = true;
 	if (open_store(&e) < 0 || carry_all(&e) < 0) {
 		log_failure(LOG_ERROR, "delivery-broken", &e);
 		return COURIER_BROKEN;
@@ -301,7 +302,6 @@ enum courier_end courier_run(const struct courier_errand *errand)
 	}
 	if (reach(&fd) < 0)
 		return COURIER_DONE;
-	errand->page->reached = true;
 	conn_open(&courier.conn, fd);
 	if (sandbox_seal(SEAL_SESSION, &e) < 0) {
 		log_failure(LOG_ERROR, "delivery-not-sealed", &e);

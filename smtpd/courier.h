@@ -15,7 +15,7 @@
  * a hostile server wrote it: nothing in it is believed that could do more harm than a
  * message that waits. */
 struct courier_page {
-	bool reached; /* a host has answered */
+	bool talking; /* a host would take a message */
 	struct mx_tried tried;
 	struct mx_tried in_clear; /* without TLS: with it, the handshake failed (RFC 3207) */
 	/* What the last one was given up for; empty: none was. */

@@ -24,15 +24,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Those who still look for a host cost little, and some look in vain for a minute:
- * they must not take the places of those who talk. */
-#define SENDINGS_MOST 64
-#define TALKING_MOST    20
-#define SMARTHOST_MOST  4 /* connections to one destination */
-#define DOMAIN_MOST     2
-#define ANOTHER_MS      1000 /* before one more to the same destination is sent */
-#define LOOK_MS         10000
-#define TRIES_MOST      (2 * MX_HOSTS_MOST) /* of hosts, whatever the page says */
+/* Those who are not through to a host yet cost little, and some try for minutes: they
+ * must not take the places of those who talk. */
+#define SENDINGS_MOST  128
+#define TALKING_MOST   20 /* none is added while so many do */
+#define SMARTHOST_MOST 4  /* connections to one destination */
+#define DOMAIN_MOST    2
+#define ANOTHER_MS     1000 /* before one more to the same destination is sent */
+#define LOOK_MS        10000
+#define TRIES_MOST     (2 * MX_HOSTS_MOST) /* of hosts, whatever the page says */
 
 struct sending {
 	pid_t pid; /* 0: the place is free */
@@ -78,7 +78,7 @@ static void fork_sending(struct sending *sending)
 {
 	pid_t parent = getpid();
 	sending->hosts++;
-	sending->page->reached = false;
+	sending->page->talking = false;
 	sending->begun_ms = text_monotonic_ms();
 	sending->pid = fork();
 	if (sending->pid == 0)
@@ -99,25 +99,27 @@ static struct sending *free_place(void)
 		if (sending->pid == 0)
 			place = sending;
 		else
-			talking += sending->page->reached;
+			talking += sending->page->talking;
 	}
 	return talking < TALKING_MOST ? place : NULL;
 }
 
-/* Is it time to send one there, or one more? */
+/* Is it time to send one there, or one more? That one of them talks shows that more than
+ * one is of use. */
 static bool wants_another(const char *destination)
 {
 	int64_t now = text_monotonic_ms(), latest = now - ANOTHER_MS;
-	size_t there = 0, most = destination[0] ? DOMAIN_MOST : SMARTHOST_MOST;
+	size_t there = 0, talking = 0, most = destination[0] ? DOMAIN_MOST : SMARTHOST_MOST;
 	for (size_t i = 0; i < SENDINGS_MOST; i++) {
 		const struct sending *sending = &relay.sendings[i];
 		if (strcmp(sending->destination, destination) != 0)
 			continue;
-		there += sending->pid != 0;
 		if (sending->begun_ms > latest)
 			return false;
+		there += sending->pid != 0;
+		talking += sending->pid != 0 && sending->page->talking;
 	}
-	return there < most;
+	return there == talking && there < most;
 }
 
 static void send_to(const char *destination)

@@ -6,7 +6,7 @@
 #include "store/requests.h"
 
 #define JOB_RECIPIENTS_MOST 100 /* one with more comes as several jobs */
-#define JOB_DESTINATIONS    64  /* told at a time */
+#define JOB_DESTINATIONS    256 /* told at a time: more than are tried at a time */
 #define JOB_DOMAIN_MAX      256 /* octets of a host's or a domain's name, and a NUL */
 #define JOB_REPLY_MAX       513
 #define JOB_STATUS_MAX      12

@@ -1,0 +1,101 @@
+"""Servers out there that do not do as they should."""
+
+import socket
+import threading
+
+PORT = 25
+
+
+def letters_of(wire, answers):
+    """Holds a conversation over `wire`, with an answer for each verb where there is one in `answers`
+    ("CONNECT", "EHLO", ..., and "." for the end of a message): octets, None to hang up, or a function
+    of the wire. Yields each message that was answered with a yes."""
+    usual = {"CONNECT": b"220 mx ESMTP\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
+
+    def answer(verb):
+        what = answers.get(verb, usual.get(verb, b"250 2.0.0 ok\r\n"))
+        if what is None:
+            raise ConnectionError("hung up")
+        if callable(what):
+            what = what(wire) or b""
+        wire.write(what)
+        return what
+
+    answer("CONNECT")
+    for line in iter(wire.readline, b""):
+        verb = line[:4].decode("latin-1").upper().strip()
+        said = answer({"STAR": "STARTTLS"}.get(verb, verb))
+        if verb == "DATA" and said.startswith(b"354"):
+            message = b"".join(iter(wire.readline, b".\r\n"))
+            if answer(".").startswith(b"2"):
+                yield message.replace(b"\r\n.", b"\r\n")
+        if verb == "QUIT":
+            return
+
+
+class Server:
+    """Speaks like that on port 25, with `answers` for each connection: a dict, or a list of which the
+    last one is for all that follow."""
+
+    def __init__(self, address, answers=(), port=PORT):
+        self.address, self.port = address, port
+        self.answers = answers if isinstance(answers, list) else [answers or {}]
+        self.letters, self.connections, self.heard = [], 0, []
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, port), family=family, backlog=128)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            answers = self.answers[min(self.connections, len(self.answers)) - 1]
+            threading.Thread(target=self._talk, args=(connection, answers), daemon=True).start()
+
+    def _talk(self, connection, answers):
+        with connection, connection.makefile("rwb", buffering=0) as wire:
+            try:
+                for letter in letters_of(wire, answers):
+                    self.letters.append(letter)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+class Silent:
+    """Takes connections and says nothing for ever; `deaf`: does not even take them."""
+
+    def __init__(self, address, deaf=False, port=PORT):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, port), family=family, backlog=0 if deaf else 256)
+        self.held = []
+        if deaf:  # its queue is full from here on
+            for _ in range(4):
+                self.held.append(socket.socket(family))
+                self.held[-1].setblocking(False)
+                self.held[-1].connect_ex((address, port))
+        else:
+            threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                self.held.append(self.listener.accept()[0])
+            except OSError:
+                return
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        for sock in self.held:
+            sock.close()
