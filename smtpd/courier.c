@@ -127,20 +127,16 @@ static int next_octets(void *source, struct slice *octets, struct err *e)
 	return body_next(source, octets, e);
 }
 
-/* An office that has no key sends without a signature. */
+/* Without one the message stays here: the key is there again in a moment, and others may
+ * refuse what is not signed. */
 static int add_signature(struct buf *field, const unsigned char digest[DIGEST_SIZE], struct err *e)
 {
 	unsigned char signature[TLS_SIGNATURE_MAX];
 	int len = request_sign_dkim(
 		&courier.keys, courier.errand->config->dkim_selector, digest, signature, e);
-	if (len > 0) {
-		dkim_add_signature(field, (struct slice){(const char *)signature, (size_t)len});
-		return 0;
-	}
-	buf_clear(field);
-	if (e->kind != ERR_MISSING)
+	if (len < 0)
 		return -1;
-	log_failure(LOG_WARNING, "message-not-signed", e);
+	dkim_add_signature(field, (struct slice){(const char *)signature, (size_t)len});
 	return 0;
 }
 

@@ -204,7 +204,7 @@ def test_no_process_can_be_looked_into_by_the_account_it_runs_under(plain):
     plain.start()
     wires = [plain.login(), plain.connect("smtp"), plain.connect("pop3s")]
     pids = [str(pid) for pid in plain.pids()]
-    assert len(pids) == 1 + 5 + len(wires)
+    assert len(pids) == 1 + 6 + len(wires)
     looked = subprocess.run([sys.executable, "-c", LOOK, *pids], user="nobody", capture_output=True, text=True)
     assert looked.returncode == 0, looked.stderr
     own = subprocess.Popen(["sleep", "60"], user="nobody")  # what can be looked into shows so

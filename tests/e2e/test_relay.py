@@ -53,6 +53,17 @@ def wait_empty(office):
 # ---- what leaves
 
 
+def test_a_letter_leaves_as_it_was_written_behind_its_trace(sending, remote):
+    submit(sending, OUTSIDE)
+    (letter, ) = remote.wait()
+    assert (letter.sender, letter.recipients) == (USER, [OUTSIDE])
+    assert letter.octets.endswith(LETTER)
+    front = letter.octets[:-len(LETTER)].decode()
+    assert re.fullmatch(r"DKIM-Signature: (.*\r\n)(\s.*\r\n)+Received: by mail\.kantor\.example (.*\r\n)(\s.*\r\n)*", front), front
+    assert sending.address not in front
+    wait_empty(sending)
+
+
 def test_colleagues_get_theirs_at_once_and_the_world_its_copy(sending, remote):
     submit(sending, OUTSIDE, "budi@kantor.example", "bu@jauh.example")
     assert len(sending.fetch("budi")) == 1
@@ -76,7 +87,89 @@ def test_what_is_signed_is_genuine(sending, remote):
     assert not dkim.verify(letter.octets.replace(b"harga", b"harta"), dnsfunc=lambda *_, **__: text)
 
 
+def test_many_letters_leave_on_few_connections(sending, remote):
+    with smtplib.SMTP(sending.address, PORTS["submission"]) as smtp:
+        smtp.starttls(context=client_context())
+        smtp.login("ani", PASSWORDS["ani"])
+        for _ in range(50):
+            smtp.sendmail(USER, [OUTSIDE], LETTER)
+    remote.wait(50)
+    wait_empty(sending)
+    assert len(remote.letters) == 50
+    assert remote.sessions <= 40
+
+
 # ---- what does not
+
+
+def test_who_is_refused_comes_back_to_the_sender(sending, remote):
+    remote.answers["RCPT"] = lambda _, envelope: None if envelope.asked == OUTSIDE else "550 5.1.1 nobody here of that name"
+    submit(sending, OUTSIDE, "salah@luar.example")
+    (letter, ) = remote.wait()
+    assert letter.recipients == [OUTSIDE]
+    (report, ) = wait_until(lambda: sending.fetch("ani"), "a report")
+    assert b"salah@luar.example" in report and b"nobody here of that name" in report
+    assert b"Return-Path: <>\r\n" in report and b"Action: failed" in report and b"pak@luar.example" not in report.split(b"rfc822-headers")[0]
+    assert queue(sending) == []
+
+
+def test_who_is_put_off_is_tried_again(sending, remote):
+    remote.answers["RCPT"] = ["451 4.7.1 greylisted, come back"]
+    submit(sending, OUTSIDE)
+    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["attempts"]], "an attempt")
+    assert "greylisted" in waiting["last_reply"] and waiting["recipient"] == OUTSIDE
+    assert not remote.letters
+    sending.run("queue", "retry")
+    remote.wait(patience=30)
+    wait_empty(sending)
+    assert sending.fetch("ani") == []
+
+
+def test_a_smarthost_that_is_away_is_waited_for(sending, remote):
+    remote.stop()
+    submit(sending, OUTSIDE)
+    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["attempts"]], "an attempt")
+    assert "refused" in waiting["last_reply"].lower()
+    remote.start()
+    sending.run("queue", "retry")
+    (letter, ) = remote.wait(patience=30)
+    assert letter.octets.endswith(LETTER)
+
+
+def test_a_server_that_resets_behind_the_last_dot_may_get_it_twice(office):
+    seen = []
+
+    def talk(wire, number):
+        wire.write(b"220 x ESMTP\r\n")
+        for line in iter(wire.readline, b""):
+            if line.upper().startswith(b"DATA"):
+                wire.write(b"354 go\r\n")
+                for body in iter(wire.readline, b".\r\n"):
+                    pass
+                seen.append(number)
+                if number == 1:
+                    return
+                wire.write(b"250 ok\r\n")
+            else:
+                wire.write(b"250 ok\r\n")
+
+    with Speaker(talk) as speaker:
+        to_smarthost(office, speaker)
+        submit(office, OUTSIDE)
+        wait_until(lambda: [row for row in queue(office) if row["attempts"] and row["last_reply"]], "an attempt")
+        office.run("queue", "retry")
+        wait_until(lambda: not queue(office), "an empty queue", patience=30)
+    assert seen == [1, 2]
+
+
+def test_after_a_restart_what_waits_still_leaves(sending, remote):
+    remote.stop()
+    submit(sending, OUTSIDE)
+    sending.kill()
+    sending.start()
+    remote.start()
+    sending.run("queue", "retry")
+    remote.wait(patience=30)
 
 
 # ---- relay test
@@ -108,3 +201,16 @@ def test_the_password_is_not_shown(office):
         assert secret not in shown
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_a_password_that_others_can_read_is_refused(office, remote, mode):
+    password = office.dir / "smarthost"
+    password.write_text("sangat rahasia\n")
+    password.chmod(mode)
+    office.allow("password-refused|smarthost-not-usable")
+    to_smarthost(office, remote, user="kantor", password_file=password)
+    office.wait_log(f"password-refused .*chmod.0600.{password}")
+    submit(office, OUTSIDE)
+    (waiting, ) = wait_until(lambda: [row for row in queue(office) if row["attempts"]], "an attempt")
+    assert "smarthost" in waiting["last_reply"]
+    password.chmod(0o600)
+    assert remote.sessions == 0
