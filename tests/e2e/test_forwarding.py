@@ -13,14 +13,6 @@ from remote import Remote
 ANI, BUDI, PAK = "ani@kantor.example", "budi@kantor.example", "pak@luar.example"
 
 
-@pytest.fixture
-def closed(office):
-    """Serving; what leaves stays on its way: nobody listens there."""
-    office.set("relay", "smarthost", f"{office.address}:1")
-    office.start()
-    return office
-
-
 def outgoing(office):
     """(kind, sender, recipient, queue id) of all that is on its way out."""
     with contextlib.closing(sqlite3.connect(f"file:{office.data}/store.db?mode=ro", uri=True)) as store:
@@ -93,26 +85,26 @@ def test_a_token_that_is_none_of_ours_is_nobody(served):
     session.leave()
 
 
-def test_what_staff_send_to_such_an_alias_stays_theirs(closed):
-    closed.run("alias", "add", "toko@kantor.example", PAK, BUDI)
-    session = Smtp(closed, "submissions")
+def test_what_staff_send_to_such_an_alias_stays_theirs(served):
+    served.run("alias", "add", "toko@kantor.example", PAK, BUDI)
+    session = Smtp(served, "submissions")
     session.begin(b"toko@kantor.example")
     answered(session.data(b"From: ani@kantor.example\r\n\r\nisi\r\n.\r\n"), "250")
     session.leave()
-    assert [row[:3] for row in outgoing(closed)] == [("sent", ANI, PAK)]
-    assert len(closed.fetch("budi")) == 1
+    assert [row[:3] for row in outgoing(served)] == [("sent", ANI, PAK)]
+    assert len(served.fetch("budi")) == 1
 
 
-def test_a_report_of_success_is_of_mailboxes_alone(closed):
+def test_a_report_of_success_is_of_mailboxes_alone(served):
     """Of what leaves, the server that takes it says more."""
-    closed.run("alias", "add", "toko@kantor.example", PAK)
-    session = Smtp(closed, "submissions")
+    served.run("alias", "add", "toko@kantor.example", PAK)
+    session = Smtp(served, "submissions")
     answered(session.ask(b"MAIL FROM:<ani@kantor.example> RET=HDRS ENVID=QQ+2B1"), "250")
     for recipient in (b"toko@kantor.example", b"budi@kantor.example"):
         answered(session.ask(b"RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2B1@jauh.example" % recipient), "250")
     answered(session.data(b"From: ani@kantor.example\r\n\r\nisi\r\n.\r\n"), "250")
     session.leave()
-    report, = closed.fetch("ani")
+    report, = served.fetch("ani")
     fields = report.lower()
     assert b"budi@kantor.example" in fields and b"toko@" not in fields and PAK.encode() not in fields
     assert b"\r\noriginal-envelope-id: qq+1\r\n" in fields

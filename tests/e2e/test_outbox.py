@@ -15,14 +15,16 @@ ANI, PAK, BU = "ani@kantor.example", "Pak@luar.example", "bu@lain.example"
 
 
 @pytest.fixture
-def outbox(served):
-    """Its own relay, if it has one, sleeps."""
-    relays = served.named("relay")
+def outbox(office):
+    """Its own relay sleeps; each domain is a destination."""
+    office.set("relay", "smarthost", "")
+    office.start()
+    relays = office.named("relay")
     for pid in relays:
         os.kill(pid, signal.SIGSTOP)
-    yield served
+    yield office
     for pid in relays:
-        if served.is_alive(pid):
+        if office.is_alive(pid):
             os.kill(pid, signal.SIGCONT)
 
 
