@@ -63,38 +63,69 @@ static const char *security(const struct server *server, const char *tls, const 
 	return server->starttls ? starttls : tls;
 }
 
+static void print_thunderbird_fields(const struct server *server, const char *address)
+{
+	printf("Hostname: %s\n"
+	       "                      Port: %u\n"
+	       "                      Connection security: %s\n"
+	       "                      Authentication method: Normal password\n"
+	       "                      Username: %s\n",
+		server->host, server->port, security(server, "SSL/TLS", "STARTTLS"), address);
+}
+
+/* As its versions 115 and 128 have it. */
 static void print_thunderbird(const struct settings *s)
 {
-	printf("Thunderbird: New > Existing Mail Account, then \"Configure manually\"\n\n"
-	       "    Email address     %s\n"
-	       "    Incoming server   POP3, %s, port %u, %s, Normal password\n"
-	       "    Outgoing server   %s, port %u, %s, Normal password\n"
-	       "    Username          %s (for both)\n\n",
-		s->address, s->incoming.host, s->incoming.port,
-		security(&s->incoming, "SSL/TLS", "STARTTLS"), s->outgoing.host, s->outgoing.port,
-		security(&s->outgoing, "SSL/TLS", "STARTTLS"), s->address);
+	fputs("Thunderbird: menu > New Account > Existing Email (newer: Add Account > Email), "
+	      "type\n"
+	      "your name, the address and the password, then \"Configure manually\"\n\n"
+	      "    Incoming server   Protocol: POP3 (IMAP stands there)\n"
+	      "                      ",
+		stdout);
+	print_thunderbird_fields(&s->incoming, s->address);
+	fputs("    Outgoing server   ", stdout);
+	print_thunderbird_fields(&s->outgoing, s->address);
+	puts("    then              Re-test > Done\n");
+	if (s->self_signed)
+		puts("    It asks about the certificate when it first fetches (\"Confirm Security\n"
+		     "    Exception\"). The first sending fails and asks again: confirm, then Send "
+		     "again.\n");
+	puts("    Mail stays on the server for 14 days; to change that: Account Settings >\n"
+	     "    Server Settings > \"Leave messages on server\".\n");
 }
 
 static void print_outlook(const struct settings *s)
 {
-	printf("Outlook: File > Add Account, type the address, then\n"
-	       "\"Advanced options\" > \"Let me set up my account manually\" > Connect > POP\n\n"
-	       "    Incoming mail     server %s, port %u\n"
+	printf("Outlook (classic): File > Add Account, type the address, \"Advanced options\" >\n"
+	       "\"Let me set up my account manually\" > Connect > POP\n\n"
+	       "    Incoming mail     Server: %s  Port: %u\n"
 	       "                      %s\n"
-	       "                      \"Require logon using Secure Password Authentication\": off\n"
-	       "    Outgoing mail     server %s, port %u\n"
+	       "    Outgoing mail     Server: %s  Port: %u\n"
 	       "                      Encryption method: %s\n"
-	       "                      \"Require logon using Secure Password Authentication\": off\n"
-	       "    Next > Password   the password of %s > Connect\n\n"
-	       "    If Outlook asks for a user name, it is the whole address: %s\n"
-	       "    To keep mail for other devices: Account Settings > Change > More Settings >\n"
-	       "    Advanced > \"Leave a copy of messages on the server\"\n\n",
+	       "    both              \"Require logon using Secure Password Authentication\": off\n"
+	       "    then              Next > the password of %s > Connect\n\n"
+	       "    See that the ports still stand once encryption is chosen: Outlook may change "
+	       "them.\n\n"
+	       "    Where all is asked on one page (\"POP and IMAP Account Settings\"; also "
+	       "Control\n"
+	       "    Panel > Mail): Account Type POP3, User Name %s, and under\n"
+	       "    More Settings > Outgoing Server \"My outgoing server (SMTP) requires\n"
+	       "    authentication\" with \"Use same settings as my incoming mail server\". "
+	       "Ports,\n"
+	       "    encryption and \"Leave a copy of messages on the server\" are under "
+	       "Advanced.\n\n",
 		s->incoming.host, s->incoming.port,
 		security(&s->incoming,
 			"\"This server requires an encrypted connection (SSL/TLS)\": on",
-			"Outlook fetches with SSL/TLS alone: give [pop3d] a listen_tls"),
+			"(Outlook fetches with SSL/TLS alone: give [pop3d] a listen_tls)"),
 		s->outgoing.host, s->outgoing.port, security(&s->outgoing, "SSL/TLS", "STARTTLS"),
 		s->address, s->address);
+	if (s->self_signed)
+		puts("    Outlook asks about the certificate each time it starts, until Windows "
+		     "trusts it:\n"
+		     "    View Certificate > Install Certificate > \"Place all certificates in the "
+		     "following\n"
+		     "    store\" > Trusted Root Certification Authorities.\n");
 }
 
 static void print_text(const struct settings *s)
@@ -108,8 +139,9 @@ static void print_text(const struct settings *s)
 		s->outgoing.host, s->outgoing.port, security(&s->outgoing, "TLS", "STARTTLS"),
 		s->address);
 	if (s->self_signed)
-		puts("\nThe certificate is self-signed: each program asks once whether to trust "
-		     "it.");
+		puts("\nThe questions come because the certificate is self-signed; one from an "
+		     "authority,\n"
+		     "in [tls] of office.ini, ends them.");
 }
 
 /* ---- for programs ---- */

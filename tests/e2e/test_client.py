@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+import certificates
 from office import PASSWORDS, PORTS
 from wire import client_context
 
 ANI = "ani@kantor.example"
-
 
 
 def test_thunderbirds_file_leads_to_a_login_and_a_letter(served):
@@ -55,20 +55,39 @@ def test_apples_profile_says_the_same(served):
     assert other["PayloadUUID"] != profile["PayloadUUID"]
 
 
-def test_people_are_told_host_ports_and_name(office):
+def fields(text, program):
+    """What the lines of a program's part say, from "Hostname: x" on, in order."""
+    part = text.partition(f"{program}")[2].partition("\n\n")[2].partition("\n\n")[0]
+    return re.findall(r"  ([A-Z]\w*(?: \w+)*): (\S+)", part)
+
+
+def test_people_are_told_what_to_type_field_by_field(office):
     office.set("pop3d", "listen_tls", "995")
     office.set("submission", "listen_tls", "465")
     text = office.run("client", ANI)
-    assert "POP3, mail.kantor.example, port 995, SSL/TLS" in text
-    assert "mail.kantor.example, port 465, SSL/TLS" in text
-    assert f"Username          {ANI}" in text
-    assert "Outlook" in text and "self-signed" in text
+    host = "mail.kantor.example"
+    same = [("Authentication method", "Normal"), ("Username", ANI)]
+    assert fields(text, "Thunderbird") == [
+        ("Protocol", "POP3"), ("Hostname", host), ("Port", "995"), ("Connection security", "SSL/TLS"), *same,
+        ("Hostname", host), ("Port", "465"), ("Connection security", "SSL/TLS"), *same]
+    assert fields(text, "Outlook") == [
+        ("Server", host), ("Port", "995"), ("Server", host), ("Port", "465"), ("Encryption method", "SSL/TLS")]
+    assert '"This server requires an encrypted connection (SSL/TLS)": on' in text
     assert all(len(line) <= 90 for line in text.splitlines())
+
+
+def test_people_are_told_of_a_certificate_only_where_programs_ask(office):
+    questions = ["It asks about the certificate", "Outlook asks about the certificate", "self-signed"]
+    assert all(question in office.run("client", ANI) for question in questions)
+    certificates.chain(office.dir, "ec")
+    certificates.use(office)
+    assert not any(question in office.run("client", ANI) for question in questions)
 
 
 def test_a_listener_for_this_box_alone_is_not_what_others_are_told(office):
     office.set("pop3d", "listen_tls", "127.0.0.1:2995 0.0.0.0:995")
-    assert "POP3, mail.kantor.example, port 995" in office.run("client", ANI)
+    told = fields(office.run("client", ANI), "Thunderbird")
+    assert told[1:3] == [("Hostname", "mail.kantor.example"), ("Port", "995")]
 
 
 @pytest.mark.parametrize("format", ["text", "autoconfig", "mobileconfig"])
