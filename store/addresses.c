@@ -18,7 +18,7 @@ struct walk {
 	struct address *steps;
 	size_t count, cap;
 	const struct address *by; /* an alias to look out for, or NULL */
-	const struct address *at; /* the step that is being visited */
+	struct address at;        /* the step that is being visited: the list may move */
 	bool passed;              /* `by` was followed */
 	bool met_again;           /* something led to a step already on the list */
 	bool to_postmaster;       /* a postmaster or abuse address was met */
@@ -119,7 +119,7 @@ static void add_target(struct slice target, void *arg)
 	if (address_read(&step, target, &malformed) < 0)
 		return;
 	if (!config_has_domain(walk->config, address_domain(&step))) {
-		add_forward(&walk->found, step.text, walk->at->text);
+		add_forward(&walk->found, step.text, walk->at.text);
 		return;
 	}
 	if (walk->tag.len && !address_cut_tag(&step, &base, &own_tag)) {
@@ -206,7 +206,6 @@ static int visit(struct walk *walk, const struct address *address, struct err *e
 	int found;
 	if (!config_has_domain(walk->config, address_domain(address)))
 		return 0;
-	walk->at = address;
 	found = visit_exact(walk, address, none, e);
 	if (found == 0 && address_cut_tag(address, &base, &tag))
 		found = visit_exact(walk, &base, tag, e);
@@ -232,8 +231,8 @@ static int walk_from(struct walk *walk, const struct address *start, struct err 
 {
 	add_step(walk, start);
 	for (size_t i = 0; i < walk->count; i++) {
-		struct address step = walk->steps[i]; /* the list may move */
-		if (visit(walk, &step, e) < 0)
+		walk->at = walk->steps[i];
+		if (visit(walk, &walk->at, e) < 0)
 			return -1;
 	}
 	if (walk->found.count == 0 && walk->to_postmaster)
