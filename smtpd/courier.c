@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define REUSE_MS (5 * 60 * 1000) /* from the login on, a connection is good for one more */
+
 /* One lives in a process. */
 static struct {
 	const struct courier_errand *errand;
@@ -59,11 +61,14 @@ static int find_terms(struct err *e)
 	return 0;
 }
 
-/* A host that would not do says more than that no other is left. */
+/* A host that would not do says more than that no other is left. Nothing is said where
+ * somebody else got through: there may be room for him alone. */
 static void tell_unreachable(bool for_good, const char *status, const char *why)
 {
 	struct courier_page page = *courier.errand->page;
 	struct err e;
+	if (courier.errand->joins)
+		return;
 	page.host[sizeof(page.host) - 1] = page.status[sizeof(page.status) - 1] =
 		page.words[sizeof(page.words) - 1] = '\0';
 	bool spoke = page.words[0] != '\0' && !for_good;
@@ -91,6 +96,14 @@ static int reach(int *fd)
 	return 0;
 }
 
+/* What a hostile server must not find here. */
+static void close_files(void)
+{
+	close(courier.errand->run_dir);
+	if (courier.errand->password_fd >= 0)
+		close(courier.errand->password_fd);
+}
+
 /* ---- sealed: the host ---- */
 
 /* To whoever a domain names TLS is better than none, and none better than no mail:
@@ -103,7 +116,7 @@ static enum courier_end give_host_up(void)
 	snprintf(page->status, sizeof(page->status), "%s", end->status);
 	snprintf(page->words, sizeof(page->words), "%s", end->reply);
 	log_event(LOG_NOTICE, "host-given-up", log_text("to", courier.errand->destination),
-		log_text("host", courier.host.name), log_text("reply", end->reply));
+		log_text("host", courier.host.name), log_sentence("reply", end->reply));
 	bool clear = courier.client.tls_broken && !to_smarthost();
 	mx_tried_add(clear ? &page->in_clear : &page->tried, &courier.host);
 	return COURIER_ANOTHER;
@@ -113,7 +126,8 @@ static bool begin_dialogue(void)
 {
 	struct client_terms *terms = &courier.terms.client;
 	terms->server = courier.host.name;
-	if (mx_tried_has(&courier.errand->page->in_clear, &courier.host))
+	/* Whatever the page says, no password goes in the clear for it. */
+	if (!to_smarthost() && mx_tried_has(&courier.errand->page->in_clear, &courier.host))
 		terms->tls = CLIENT_TLS_NEVER;
 	int begun = client_begin(&courier.client, &courier.conn, terms);
 	terms_forget(&courier.terms);
@@ -246,17 +260,20 @@ static int open_store(struct err *e)
 	return store_open_handed(&courier.store, fds, e);
 }
 
-/* One message after another, until there is none or the connection is over. Each
- * question for the next tells what became of the one before. */
+/* One message after another, until there is none or the connection is over, or old: then
+ * it is another destination's turn. Each question for the next tells what became of the
+ * one before. */
 static int carry_all(struct err *e)
 {
+	const int64_t old_ms = text_monotonic_ms() + REUSE_MS;
 	struct job job = {0};
 	struct job_result *report = NULL;
 	int more = 1;
 	while (more == 1) {
 		struct job next = {0};
+		bool wants_next = !courier.client.over && text_monotonic_ms() < old_ms;
 		more = job_next(&courier.writer, courier.errand->destination, &job, report,
-			courier.client.over ? NULL : &next, e);
+			wants_next ? &next : NULL, e);
 		job_free(&job);
 		free(report);
 		report = NULL;
@@ -299,6 +316,7 @@ enum courier_end courier_run(const struct courier_errand *errand)
 	if (reach(&fd) < 0)
 		return COURIER_DONE;
 	conn_open(&courier.conn, fd);
+	close_files();
 	if (sandbox_seal(SEAL_SESSION, &e) < 0) {
 		log_failure(LOG_ERROR, "delivery-not-sealed", &e);
 		return COURIER_BROKEN;

@@ -27,6 +27,7 @@ struct courier_errand {
 	int run_dir;
 	int password_fd;         /* of [relay] password_file; -1: none */
 	const char *destination; /* a domain; "": the smarthost */
+	bool joins;              /* others are on their way there, or talk */
 	struct courier_page *page;
 };
 

@@ -30,7 +30,8 @@
 #define TALKING_MOST   20 /* none is added while so many do */
 #define SMARTHOST_MOST 4  /* connections to one destination */
 #define DOMAIN_MOST    2
-#define ANOTHER_MS     1000 /* before one more to the same destination is sent */
+#define ANOTHER_MS     1000  /* before one more to the same destination is sent */
+#define CROWDED_MS     60000 /* the same, where the last one was not let in beside another */
 #define LOOK_MS        10000
 #define TRIES_MOST     (2 * MX_HOSTS_MOST) /* of hosts, whatever the page says */
 
@@ -38,7 +39,9 @@ struct sending {
 	pid_t pid; /* 0: the place is free */
 	char destination[JOB_DOMAIN_MAX];
 	int64_t begun_ms;
-	unsigned hosts; /* tried, and tried again without TLS */
+	int64_t crowded_ms; /* since when they are known to be enough; 0: they are not */
+	bool joins;         /* there were others to the same destination */
+	unsigned hosts;     /* tried, and tried again without TLS */
 	struct courier_page *page;
 };
 
@@ -59,10 +62,14 @@ _Noreturn static void run_sending(const struct sending *sending, pid_t parent)
 		.run_dir = relay.birth->run_dir,
 		.password_fd = relay.password_fd,
 		.destination = sending->destination,
+		.joins = sending->joins,
 		.page = sending->page,
 	};
 	struct err e;
 	prctl(PR_SET_NAME, "delivery");
+	for (size_t i = 0; i < SENDINGS_MOST; i++) /* what others try is not its to change */
+		if (relay.sendings[i].page != sending->page)
+			munmap(relay.sendings[i].page, sizeof(struct courier_page));
 	int kept[] = {errand.run_dir, errand.password_fd};
 	child_keep_only(kept, errand.password_fd < 0 ? 1 : 2);
 	child_leave_signals();
@@ -73,11 +80,22 @@ _Noreturn static void run_sending(const struct sending *sending, pid_t parent)
 	_exit(courier_run(&errand));
 }
 
+static bool has_company(const struct sending *sending)
+{
+	for (size_t i = 0; i < SENDINGS_MOST; i++)
+		if (&relay.sendings[i] != sending && relay.sendings[i].pid != 0 &&
+			strcmp(relay.sendings[i].destination, sending->destination) == 0)
+			return true;
+	return false;
+}
+
 /* With the page as it is: what an earlier one tried is left out. */
 static void fork_sending(struct sending *sending)
 {
 	pid_t parent = getpid();
 	sending->hosts++;
+	sending->joins = has_company(sending);
+	sending->crowded_ms = 0;
 	sending->page->talking = false;
 	sending->begun_ms = text_monotonic_ms();
 	sending->pid = fork();
@@ -109,6 +127,7 @@ static struct sending *free_place(void)
 static bool wants_another(const char *destination)
 {
 	int64_t now = text_monotonic_ms(), latest = now - ANOTHER_MS;
+	bool crowded = false;
 	size_t there = 0, talking = 0, most = destination[0] ? DOMAIN_MOST : SMARTHOST_MOST;
 	for (size_t i = 0; i < SENDINGS_MOST; i++) {
 		const struct sending *sending = &relay.sendings[i];
@@ -116,10 +135,11 @@ static bool wants_another(const char *destination)
 			continue;
 		if (sending->begun_ms > latest)
 			return false;
+		crowded |= sending->crowded_ms && now - sending->crowded_ms < CROWDED_MS;
 		there += sending->pid != 0;
 		talking += sending->pid != 0 && sending->page->talking;
 	}
-	return there == talking && there < most;
+	return there == talking && there < (crowded ? 1 : most);
 }
 
 static void send_to(const char *destination)
@@ -203,12 +223,15 @@ static void put_off(const struct sending *sending)
 static void ended(struct sending *sending, int status)
 {
 	int end = WIFEXITED(status) ? WEXITSTATUS(status) : COURIER_BROKEN;
+	bool talked = sending->page->talking;
 	sending->pid = 0;
 	if (end == COURIER_ANOTHER && sending->hosts < TRIES_MOST) {
 		fork_sending(sending);
 		return;
 	}
-	if (end != COURIER_DONE)
+	if (sending->joins && (end != COURIER_DONE || !talked))
+		sending->crowded_ms = text_monotonic_ms();
+	else if (end != COURIER_DONE)
 		put_off(sending);
 	/* There may be more for it, and its place is another's. */
 	relay.look_ms = 0;
@@ -262,17 +285,19 @@ static void take_password_file(struct frame *frame)
 static int begin(struct err *e)
 {
 	sigset_t child;
-	size_t size = SENDINGS_MOST * sizeof(struct courier_page);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	struct courier_page *pages =
-		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (signals < 0 || pages == MAP_FAILED)
+	if (signals < 0)
 		return err_set_errno(e, "cannot begin");
-	for (size_t i = 0; i < SENDINGS_MOST; i++)
-		relay.sendings[i].page = &pages[i];
+	for (size_t i = 0; i < SENDINGS_MOST; i++) {
+		struct courier_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (page == MAP_FAILED)
+			return err_set_errno(e, "cannot begin");
+		relay.sendings[i].page = page;
+	}
 	role_watch(signals, reap, (void *)(intptr_t)signals);
 	connect_writer();
 	return 0;

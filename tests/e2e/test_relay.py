@@ -3,6 +3,7 @@
 import base64
 import re
 import smtplib
+import time
 
 import dkim
 import pytest
@@ -116,7 +117,7 @@ def test_who_is_refused_comes_back_to_the_sender(sending, remote):
 def test_who_is_put_off_is_tried_again(sending, remote):
     remote.answers["RCPT"] = ["451 4.7.1 greylisted, come back"]
     submit(sending, OUTSIDE)
-    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["attempts"]], "an attempt")
+    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["last_reply"]], "an attempt")
     assert "greylisted" in waiting["last_reply"] and waiting["recipient"] == OUTSIDE
     assert not remote.letters
     sending.run("queue", "retry")
@@ -128,7 +129,7 @@ def test_who_is_put_off_is_tried_again(sending, remote):
 def test_a_smarthost_that_is_away_is_waited_for(sending, remote):
     remote.stop()
     submit(sending, OUTSIDE)
-    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["attempts"]], "an attempt")
+    (waiting, ) = wait_until(lambda: [row for row in queue(sending) if row["last_reply"]], "an attempt")
     assert "refused" in waiting["last_reply"].lower()
     remote.start()
     sending.run("queue", "retry")
@@ -160,6 +161,40 @@ def test_a_server_that_resets_behind_the_last_dot_may_get_it_twice(office):
         office.run("queue", "retry")
         wait_until(lambda: not queue(office), "an empty queue", patience=30)
     assert seen == [1, 2]
+
+
+def test_a_smarthost_that_takes_one_connection_at_a_time_gets_all_of_it(office):
+    """Who is not let in beside another puts nothing off."""
+    open_ones, turned_away, letters = [], [], []
+
+    def talk(wire, number):
+        if open_ones:
+            turned_away.append(number)
+            wire.write(b"421 4.7.0 too many connections from you\r\n")
+            return
+        open_ones.append(number)
+        try:
+            wire.write(b"220 x ESMTP\r\n")
+            for line in iter(wire.readline, b""):
+                if line.upper().startswith(b"DATA"):
+                    wire.write(b"354 go\r\n")
+                    for body in iter(wire.readline, b".\r\n"):
+                        pass
+                    letters.append(number)
+                    time.sleep(0.2)
+                wire.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
+        finally:
+            open_ones.clear()
+
+    with Speaker(talk) as speaker:
+        to_smarthost(office, speaker)
+        with smtplib.SMTP(office.address, PORTS["submission"]) as smtp:
+            smtp.starttls(context=client_context())
+            smtp.login("ani", PASSWORDS["ani"])
+            for _ in range(20):
+                smtp.sendmail(USER, [OUTSIDE], LETTER)
+        wait_until(lambda: not queue(office), "an empty queue", patience=30)
+    assert len(letters) == 20 and len(turned_away) == 1
 
 
 def test_after_a_restart_what_waits_still_leaves(sending, remote):
