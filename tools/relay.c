@@ -75,23 +75,32 @@ static int speak(const struct config *config, const struct address *to, const st
 	return 0;
 }
 
+static int test(const struct config *config, const struct address *to, struct err *e)
+{
+	struct mx_hosts hosts;
+	struct mx_host host;
+	struct terms terms = {0};
+	int fd, done = find_hosts(config, to, &hosts, e);
+	if (done == 0)
+		done = find_terms(config, &terms, e);
+	if (done == 0)
+		done = mx_connect(&hosts, NULL, &mx_patience, &host, &fd, e);
+	if (done == 0) {
+		printf("connected to %s\n", host.name);
+		done = speak(config, to, &host, fd, &terms, e);
+	}
+	terms_free(&terms);
+	return done;
+}
+
 int command_relay_test(struct command_line *line, struct err *e)
 {
 	static struct config config;
 	struct address to;
-	struct mx_hosts hosts;
-	struct mx_host host;
-	struct terms terms;
-	int fd;
 	if (address_read(&to, slice_of(line->arguments[0]), e) < 0 ||
-		office_read(line, &config, e) < 0 || account_assume(config.user, e) < 0 ||
-		find_hosts(&config, &to, &hosts, e) < 0 || find_terms(&config, &terms, e) < 0)
+		office_read(line, &config, e) < 0 || account_assume(config.user, e) < 0)
 		return -1;
-	int done = mx_connect(&hosts, NULL, &mx_patience, &host, &fd, e);
-	if (done == 0) {
-		printf("connected to %s\n", host.name);
-		done = speak(&config, &to, &host, fd, &terms, e);
-	}
-	terms_free(&terms);
+	int done = test(&config, &to, e);
+	account_resume();
 	return done;
 }

@@ -157,7 +157,7 @@ def test_a_server_that_resets_behind_the_last_dot_may_get_it_twice(office):
     with Speaker(talk) as speaker:
         to_smarthost(office, speaker)
         submit(office, OUTSIDE)
-        wait_until(lambda: [row for row in queue(office) if row["attempts"] and row["last_reply"]], "an attempt")
+        wait_until(lambda: [row for row in queue(office) if row["last_reply"]], "an attempt")
         office.run("queue", "retry")
         wait_until(lambda: not queue(office), "an empty queue", patience=30)
     assert seen == [1, 2]
@@ -245,7 +245,22 @@ def test_a_password_that_others_can_read_is_refused(office, remote, mode):
     to_smarthost(office, remote, user="kantor", password_file=password)
     office.wait_log(f"password-refused .*chmod.0600.{password}")
     submit(office, OUTSIDE)
-    (waiting, ) = wait_until(lambda: [row for row in queue(office) if row["attempts"]], "an attempt")
+    (waiting, ) = wait_until(lambda: [row for row in queue(office) if row["last_reply"]], "an attempt")
     assert "smarthost" in waiting["last_reply"]
     password.chmod(0o600)
     assert remote.sessions == 0
+
+
+def test_check_looks_at_the_smarthost_s_login(office):
+    password = office.dir / "smarthost"
+    password.write_text("rahasia\n")
+    password.chmod(0o600)
+    office.set("relay", "smarthost", "relay.example:587")
+    office.set("relay", "user", "kantor")
+    for path, mode, mend in [("", 0o600, "without password_file"), (password, 0o640, f"chmod 600 {password}"),
+                             (password, 0o600, None)]:
+        office.set("relay", "password_file", path)
+        password.chmod(mode)
+        result = office.command("check")
+        found = result.stdout.decode() + result.stderr.decode()
+        assert (mend in found) if mend else "smarthost" not in found and "password" not in found, found
