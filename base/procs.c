@@ -456,10 +456,18 @@ static void serve(void)
 	}
 }
 
+static bool has_finished(void)
+{
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		if (master.procs->roles[i].ends_first && master.roles[i].pid)
+			return false;
+	return master.session_count == 0;
+}
+
 static void wait_for_children(bool all)
 {
 	int64_t deadline = text_monotonic_ms() + DRAIN_MS;
-	while (reap() && (all || master.session_count > 0)) {
+	while (reap() && (all || !has_finished())) {
 		int64_t left = deadline - text_monotonic_ms();
 		if (left <= 0)
 			return;
@@ -469,6 +477,16 @@ static void wait_for_children(bool all)
 		while (read(master.signals, &info, sizeof(info)) == sizeof(info))
 			continue;
 	}
+}
+
+/* Where the start has failed nobody was asked anything, and a role may wait for one
+ * that will never be. */
+static void end_role(size_t role)
+{
+	if (master.roles[role].pid && master.announced)
+		shutdown(master.roles[role].channel.fd, SHUT_RDWR);
+	else if (master.roles[role].pid)
+		kill(master.roles[role].pid, SIGKILL);
 }
 
 /* Sessions finish the command they are in, roles what they were asked; then
@@ -482,16 +500,14 @@ static void drain(void)
 			close(procs->services[i].fds[j]);
 	close(master.lifeline[1]);
 	master.lifeline[1] = -1;
+	for (size_t i = 0; i < procs->role_count; i++)
+		if (procs->roles[i].ends_first)
+			end_role(i);
 	wait_for_children(false);
 	for (size_t i = 0; i < master.session_count; i++)
 		kill(master.sessions[i].pid, SIGKILL);
-	/* Where the start has failed nobody was asked anything, and a role may
-	 * wait for one that will never be. */
 	for (size_t i = 0; i < procs->role_count; i++)
-		if (master.roles[i].pid && master.announced)
-			shutdown(master.roles[i].channel.fd, SHUT_RDWR);
-		else if (master.roles[i].pid)
-			kill(master.roles[i].pid, SIGKILL);
+		end_role(i);
 	wait_for_children(true);
 	for (size_t i = 0; i < procs->role_count; i++)
 		if (master.roles[i].pid)

@@ -28,6 +28,7 @@ struct procs_role {
 	 * started anew: at once if it had served for a while, else after a pause
 	 * that doubles each time, from 10 ms to 10 s. */
 	int (*run)(struct role_birth *birth, struct err *e);
+	bool ends_first; /* it has something to finish, and asks other roles meanwhile */
 };
 #define PROCS_ROLES_MAX 8
 

@@ -232,22 +232,24 @@ static struct job_result *tell(const struct job *job, const struct client_result
 	return report;
 }
 
-static struct job_result *carry(const struct job *job)
+/* NULL, and *e: a role has gone without which nothing can be sent. */
+static struct job_result *carry(const struct job *job, struct err *e)
 {
 	struct client_result *results = must_alloc(job->count * sizeof(*results));
 	struct body_reader reader = {0};
 	struct buf field = {0};
-	struct err e;
-	if ((job->sign && sign(job, &field, &e) < 0) ||
-		body_open_outgoing(&reader, courier.store, job->outgoing_id, &e) < 0) {
-		log_failure(LOG_ERROR, "message-not-sent", &e);
-		keep_all(job, results, &e);
+	bool gone = false;
+	if ((job->sign && sign(job, &field, e) < 0) ||
+		body_open_outgoing(&reader, courier.store, job->outgoing_id, e) < 0) {
+		log_failure(LOG_ERROR, "message-not-sent", e);
+		gone = e->kind == ERR_GONE;
+		keep_all(job, results, e);
 	} else {
 		send_job(job, buf_slice(&field), &reader, results);
 	}
 	body_close(&reader);
 	buf_free(&field);
-	struct job_result *told = tell(job, results);
+	struct job_result *told = gone ? NULL : tell(job, results);
 	free(results);
 	return told;
 }
@@ -260,27 +262,36 @@ static int open_store(struct err *e)
 	return store_open_handed(&courier.store, fds, e);
 }
 
+static bool wants_another(int64_t old_ms)
+{
+	return !courier.client.over && !courier.errand->page->last_one &&
+	       text_monotonic_ms() < old_ms;
+}
+
 /* One message after another, until there is none or the connection is over, or old: then
  * it is another destination's turn. Each question for the next tells what became of the
- * one before. */
+ * one before. A message whose results are not told is put off by the writer. */
 static int carry_all(struct err *e)
 {
 	const int64_t old_ms = text_monotonic_ms() + REUSE_MS;
+	struct courier_page *page = courier.errand->page;
 	struct job job = {0};
 	struct job_result *report = NULL;
 	int more = 1;
 	while (more == 1) {
 		struct job next = {0};
-		bool wants_next = !courier.client.over && text_monotonic_ms() < old_ms;
 		more = job_next(&courier.writer, courier.errand->destination, &job, report,
-			wants_next ? &next : NULL, e);
+			wants_another(old_ms) ? &next : NULL, e);
 		job_free(&job);
 		free(report);
 		report = NULL;
 		job = next;
-		if (more == 1)
-			report = carry(&job);
+		page->carries = more == 1;
+		page->carried |= page->carries;
+		if (more == 1 && !(report = carry(&job, e)))
+			more = -1;
 	}
+	job_free(&job);
 	return more;
 }
 

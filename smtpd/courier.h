@@ -15,7 +15,10 @@
  * a hostile server wrote it: nothing in it is believed that could do more harm than a
  * message that waits. */
 struct courier_page {
-	bool talking; /* a host would take a message */
+	bool talking;  /* a host would take a message */
+	bool carries;  /* it has a message now: one that may be on its way */
+	bool carried;  /* it has had one */
+	bool last_one; /* set by the relay: after this message no other is to be taken */
 	struct mx_tried tried;
 	struct mx_tried in_clear; /* without TLS: with it, the handshake failed (RFC 3207) */
 	/* What the last one was given up for; empty: none was. */

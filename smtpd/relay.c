@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Those who are not through to a host yet cost little, and some try for minutes: they
@@ -33,6 +34,8 @@
 #define ANOTHER_MS     1000  /* before one more to the same destination is sent */
 #define CROWDED_MS     60000 /* the same, where the last one was not let in beside another */
 #define LOOK_MS        10000
+#define FINISH_MS      4000 /* at the server's end; the master's patience is a little longer */
+#define FINISH_STEP_MS 5
 #define TRIES_MOST     (2 * MX_HOSTS_MOST) /* of hosts, whatever the page says */
 
 struct sending {
@@ -96,7 +99,7 @@ static void fork_sending(struct sending *sending)
 	sending->hosts++;
 	sending->joins = has_company(sending);
 	sending->crowded_ms = 0;
-	sending->page->talking = false;
+	sending->page->talking = sending->page->carries = sending->page->carried = false;
 	sending->begun_ms = text_monotonic_ms();
 	sending->pid = fork();
 	if (sending->pid == 0)
@@ -214,7 +217,6 @@ static void connect_writer(void)
 static void put_off(const struct sending *sending)
 {
 	struct err e;
-	log_event(LOG_ERROR, "delivery-died", log_text("to", sending->destination));
 	if (job_unreachable(&relay.writer, sending->destination, false, "4.3.0", "",
 		    "the delivery broke off", &e) < 0)
 		lose_writer();
@@ -229,9 +231,13 @@ static void ended(struct sending *sending, int status)
 		fork_sending(sending);
 		return;
 	}
-	if (sending->joins && (end != COURIER_DONE || !talked))
+	if (end != COURIER_DONE)
+		log_event(LOG_ERROR, "delivery-died", log_text("to", sending->destination));
+	/* What one had the writer has put off: the others need not die of it. */
+	bool harmless = end == COURIER_DONE || sending->page->carried;
+	if (sending->joins && (!harmless || !talked))
 		sending->crowded_ms = text_monotonic_ms();
-	else if (end != COURIER_DONE)
+	else if (!harmless)
 		put_off(sending);
 	/* There may be more for it, and its place is another's. */
 	relay.look_ms = 0;
@@ -303,6 +309,22 @@ static int begin(struct err *e)
 	return 0;
 }
 
+/* A message that is on its way arrives, and that is written down: else it would come
+ * twice. Who has none ends at once. */
+static void finish(void)
+{
+	int64_t deadline = text_monotonic_ms() + FINISH_MS;
+	for (size_t i = 0; i < SENDINGS_MOST; i++) {
+		struct sending *sending = &relay.sendings[i];
+		sending->page->last_one = true;
+		if (sending->pid != 0 && !sending->page->carries)
+			kill(sending->pid, SIGKILL);
+	}
+	struct timespec moment = {.tv_nsec = FINISH_STEP_MS * 1000000};
+	while (waitpid(-1, NULL, WNOHANG) >= 0 && text_monotonic_ms() < deadline)
+		nanosleep(&moment, NULL);
+}
+
 int relay_run(struct role_birth *birth, struct err *e)
 {
 	const struct role_program program = {.name = "relay",
@@ -311,5 +333,8 @@ int relay_run(struct role_birth *birth, struct err *e)
 		.idle = rest,
 		.from_master = take_password_file};
 	relay.birth = birth;
-	return begin(e) < 0 ? -1 : role_run(&program, birth, e);
+	if (begin(e) < 0 || role_run(&program, birth, e) < 0)
+		return -1;
+	finish();
+	return 0;
 }

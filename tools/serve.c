@@ -42,7 +42,7 @@ static const struct procs_role roles[ROLES] = {
 	[WRITER] = {"writer", writer_run},
 	[DIRECTORY] = {"directory", directory_run},
 	[KEYS] = {"keys", keys_run},
-	[RELAY] = {"relay", relay_run},
+	[RELAY] = {"relay", relay_run, .ends_first = true},
 };
 
 /* ---- the master's hooks ---- */
