@@ -1,8 +1,10 @@
 """Mixed load on an office, from a process of its own: `load.py JSON`, what for
 see test_kill.py. A sender hands each letter over once, whatever comes of it; a
 reader owns its boxes, reads, marks, and says QUIT or hangs up. Both write what
-they do and are told to a ledger before they go on."""
+they do and are told to a ledger before they go on. One of the staff logs in and writes
+to colleagues and to the world."""
 
+import base64
 import json
 import mmap
 import os
@@ -14,11 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
-from ledger import Ledger, letter, number_of  # noqa: E402
+from ledger import KINDS, Ledger, STRANGER, is_letter, letter, number_of, outside  # noqa: E402
 from letters import without_trace  # noqa: E402
 from wire import Wire, WireError, client_context  # noqa: E402
 
 DOMAIN = "kantor.example"
+TLS_FIRST = ("pop3s", "submissions")
 LETTERS_A_WORKER = 10_000_000
 TLS = client_context()
 
@@ -47,14 +50,14 @@ class Ended(Exception):
 
 
 class Worker:
-    def __init__(self, index, kind, seed, dir, address, ports, lmtp, boxes, password):
-        self.index, self.boxes, self.password = index, boxes, password
+    def __init__(self, index, kind, seed, dir, address, ports, lmtp, boxes, password, author=STRANGER):
+        self.index, self.boxes, self.password, self.author = index, boxes, password, author
         self.places = {service: (address, port) for service, port in ports.items()} | {"lmtp": lmtp}
         self.chance = random.Random(seed * 1000 + index)
         self.progress = Progress(f"{dir}/progress")
         self.ledger = Ledger(f"{dir}/{index}.ledger")
         self.number = index * LETTERS_A_WORKER
-        self.turn = {"sender": self.send, "reader": self.read}[kind]
+        self.turn = {"sender": self.send, "staff": self.submit, "reader": self.read}[kind]
         self.known = {}  # UIDL: letter
         self.gone = set()  # UIDLs whose deletion was acknowledged
         self.doubtful = {}  # session: UIDLs whose deletion got no answer
@@ -76,7 +79,7 @@ class Worker:
 
     def connect(self, service):
         wire = Wire(self.places[service])
-        if service == "pop3s":
+        if service in TLS_FIRST:
             wire.start_tls(TLS)
         return wire
 
@@ -88,31 +91,55 @@ class Worker:
 
     def send(self):
         chance = self.chance
-        lmtp, chunks, tls = chance.random() < 0.3, chance.random() < 0.4, chance.random() < 0.1
+        lmtp, tls = chance.random() < 0.3, chance.random() < 0.1
         wire = self.connect("lmtp" if lmtp else "smtp")
         try:
             self.expect(wire, 220)
             self.hello(wire, lmtp)
             if tls and not lmtp:
-                wire.send(b"STARTTLS\r\n")
-                self.expect(wire, 220)
-                wire.start_tls(TLS)
-                self.hello(wire, lmtp)
-            letters = [self.next_letter() for _ in range(chance.choice([1, 1, 3, 8, 20]))]
-            if chance.random() < 0.04:
-                self.cut_off(wire, chunks)
-            elif chunks:
-                self.send_chunks(wire, lmtp, letters)
-            else:
-                self.send_data(wire, lmtp, letters)
-            if chance.random() < 0.5:
-                wire.send(b"QUIT\r\n")
-                self.expect(wire, 221)
+                self.begin_tls(wire)
+            self.send_some(wire, lmtp)
         finally:
             wire.close()
 
+    def submit(self):
+        """From one of the staff, mostly to the world."""
+        service = self.chance.choice(["submission", "submissions"])
+        wire = self.connect(service)
+        try:
+            self.expect(wire, 220)
+            self.hello(wire)
+            if service == "submission":
+                self.begin_tls(wire)
+            login = f"\0{self.author}\0{self.password}".encode()
+            wire.send(b"AUTH PLAIN %s\r\n" % base64.b64encode(login))
+            self.expect(wire, 235)
+            self.send_some(wire)
+        finally:
+            wire.close()
+
+    def begin_tls(self, wire):
+        wire.send(b"STARTTLS\r\n")
+        self.expect(wire, 220)
+        wire.start_tls(TLS)
+        self.hello(wire)
+
+    def send_some(self, wire, lmtp=False):
+        chance = self.chance
+        chunks = chance.random() < 0.4
+        letters = [self.next_letter() for _ in range(chance.choice([1, 1, 3, 8, 20]))]
+        if chance.random() < 0.04:
+            self.cut_off(wire, chunks)
+        elif chunks:
+            self.send_chunks(wire, lmtp, letters)
+        else:
+            self.send_data(wire, lmtp, letters)
+        if chance.random() < 0.5:
+            wire.send(b"QUIT\r\n")
+            self.expect(wire, 221)
+
     @staticmethod
-    def hello(wire, lmtp):
+    def hello(wire, lmtp=False):
         wire.send((b"LHLO" if lmtp else b"EHLO") + b" penguji.example\r\n")
         Worker.expect(wire, 250)
 
@@ -124,12 +151,18 @@ class Worker:
 
     def next_letter(self):
         self.number += 1
-        boxes = self.chance.sample(self.boxes, 3 if self.chance.random() < 0.1 else 1)
-        return self.number, boxes, letter(self.number)
+        if self.author == STRANGER:
+            boxes = self.chance.sample(self.boxes, 3 if self.chance.random() < 0.1 else 1)
+        else:
+            boxes = self.chance.sample(self.boxes, self.chance.choice([0, 0, 1, 2]))
+            boxes += [outside(kind, self.number, which)
+                      for which, kind in enumerate(self.chance.choices(KINDS, [8, 1, 1], k=self.chance.choice([1, 1, 3])))]
+        return self.number, boxes, letter(self.number, self.author)
 
     def envelope(self, boxes):
-        return b"MAIL FROM:<pak@luar.example>\r\n" + b"".join(b"RCPT TO:<%s@%s>\r\n" % (box.encode(), DOMAIN.encode())
-                                                             for box in boxes)
+        addresses = (box if "@" in box else f"{box}@{DOMAIN}" for box in boxes)
+        return b"".join([b"MAIL FROM:<%s>\r\n" % self.author.encode(),
+                         *(b"RCPT TO:<%s>\r\n" % address.encode() for address in addresses)])
 
     @staticmethod
     def sent(number, boxes):
@@ -266,7 +299,7 @@ class Worker:
             self.line(wire)
             octets = b"\r\n".join([*wire.block(), b""])
             number = number_of(octets)
-            if without_trace(octets) != letter(number) or b"\r\nDelivered-To: %s@" % box.encode() not in octets:
+            if not is_letter(without_trace(octets)) or b"\r\nDelivered-To: %s@" % box.encode() not in octets:
                 self.fault(f"{number} has changed")
             if self.known.setdefault(listed[at], number) != number:
                 self.fault(f"{number} has the UIDL of {self.known[listed[at]]}")
