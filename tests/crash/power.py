@@ -382,7 +382,7 @@ def choose_instants(recorder, count, chance):
     databases = recorder.inodes_of("data/store.db")
     kinds = {"acknowledged": [], "written": [], "checkpointed": [], "named": []}
     for n, record in enumerate(recorder.records, 1):
-        if record.kind == "m" and any(word in record.first for word in (b"accepted", b"deleted", b"done")):
+        if record.kind == "m" and any(word in record.first for word in (b"accepted", b"deleted", b"done", b"took", b"settled")):
             kinds["acknowledged"].append(n)
         elif record.kind in "wt" and record.inode in databases:
             kinds["checkpointed"].append(n)

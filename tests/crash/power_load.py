@@ -52,12 +52,14 @@ ACTS = [
 
 class Load:
     """Some clients at once, and an administrator. A letter is sent once."""
-    def __init__(self, office, recorder, seed, letters, huge=HUGE):
-        self.office, self.recorder = office, recorder
+    def __init__(self, office, recorder, seed, letters, huge=HUGE, staff=None):
+        self.office, self.recorder, self.staff = office, recorder, staff
         chance = self.chance = random.Random(seed)
         self.plan = [(n, chance.choice(NAMES), letter(n, huge if n % 20 == 9 else chance.choice(SIZES)))
                      for n in range(letters)]
         self.octets = {n: stored_form(octets) for n, _, octets in self.plan}
+        if staff:
+            self.octets.update(staff.letters)
         self.further = itertools.count(letters)
         self.numbers = {}  # UIDL: letter
         self.complaints = []
@@ -77,6 +79,8 @@ class Load:
         others = [threading.Thread(target=self.guard, args=(lambda name=name: self.read_while(name, senders), ))
                   for name in NAMES]
         others.append(threading.Thread(target=self.guard, args=(self.administer, )))
+        if self.staff:
+            others.append(threading.Thread(target=self.guard, args=(lambda: self.staff.write(NAMES, self.recorder.mark), )))
         for thread in others:
             thread.start()
         for thread in senders + others:
@@ -166,11 +170,14 @@ class Promises:
     def __init__(self, marks, octets):
         self.octets = octets
         self.owner, self.uidl = {}, {}
+        self.away = set()  # what has no copy here
         self.accepted, self.deleted, self.asked = set(), set(), []
         self.began, self.done = set(), set()
         for mark in marks:
             if "sent" in mark:
                 self.owner[mark["sent"]] = mark["name"]
+                if mark["name"] is None:
+                    self.away.add(mark["sent"])
             elif "uidl" in mark:
                 self.uidl[mark["seen"]] = mark["uidl"]
             elif "asking" in mark:
@@ -182,7 +189,8 @@ class Promises:
                     getattr(self, kind).add(mark[kind])
 
     def verify(self, office):
-        """Looks through POP3 at everything, in an office that serves."""
+        """Looks through POP3 at everything, in an office that serves. Returns the
+        letters that are or were there."""
         there = {}
         for name in NAMES:
             for uidl, octets in fetch(office, name):
@@ -193,7 +201,7 @@ class Promises:
                 assert self.uidl.get(number, uidl) == uidl, f"{number} has another UIDL"
                 there[number] = uidl
         asked = set().union(*self.asked)
-        lost = self.accepted - asked - there.keys()
+        lost = self.accepted - self.away - asked - there.keys()
         assert not lost, f"acknowledged and lost: {sorted(lost)}"
         back = self.deleted & there.keys()
         assert not back, f"deleted and back: {sorted(back)}"
@@ -206,6 +214,7 @@ class Promises:
                 assert act.is_done(office) == (n in self.done), f"{' '.join(act.words)}: done is {n in self.done}"
             else:
                 act.is_done(office)  # either, but not a mixture
+        return there.keys() | asked
 
 
 def fetch(office, name):

@@ -1,6 +1,7 @@
 """Power cuts: a run is recorded, and the disk rebuilt as a cut at many an
 instant could have left it. The server starts on it, `check` is clean, nothing
-acknowledged is missing and nothing deleted is back."""
+acknowledged is missing and nothing deleted is back; what is to leave leaves, and
+nothing leaves again whose leaving was written down."""
 
 import contextlib
 import re
@@ -12,18 +13,26 @@ import pytest
 from office import Office
 from power import SHIM, Disk, Recorder, choose_instants, cut
 from power_load import Load, Promises, letter, serving
+from power_staff import Staff
 from test_init import USER, init, move_to_own_address
 
 LETTERS = 40
 
 
-def record(office, chance, **more):
+@pytest.fixture
+def staff(office, chance):
+    with contextlib.closing(Staff(office, chance)) as staff:
+        yield staff
+
+
+def record(office, chance, staff, **more):
     """A recorded run of the server under its load, with a second start in it;
     returns the recording, and what its cuts are judged by."""
     office.set("limits", "connections_per_ip", 0)
     ballast(office).unlink()  # it is made in the recording
     recorder = Recorder(office.dir, office.workshop.root / "recording")
-    load = Load(office, recorder, chance.randrange(1 << 32), LETTERS)
+    load = Load(office, recorder, chance.randrange(1 << 32), LETTERS, staff=staff)
+    staff.tell = recorder.mark
     with recorder.over(office, **more):
         office.start()
         load.run(lambda: has_log_begun_anew(recorder, recorder.so_far()[0]))
@@ -33,6 +42,7 @@ def record(office, chance, **more):
         office.stop()
     end = next(n for n, record in enumerate(recorder.records) if record.kind == "m" and b"restarted" in record.first)
     assert has_log_begun_anew(recorder, recorder.records[:end]), "no checkpoint in this run"
+    assert sum(b"settled" in record.first for record in recorder.records if record.kind == "m") > 5, "little has left"
     return recorder, load
 
 
@@ -48,8 +58,13 @@ def ballast(office):
 def come_back(office, load):
     """What is looked at behind a cut, as cut() wants it."""
     def look(marks):
+        staff = load.staff
+        if staff:
+            staff.hear_late()
         with serving(office):
-            Promises(marks, load.octets).verify(office)
+            there = Promises(marks, load.octets).verify(office)
+            if staff:
+                staff.verify(marks, there)
         office.run("check")
         assert ballast(office).stat().st_size == 8 << 20
     return look
@@ -75,34 +90,35 @@ def test_the_recorder_knows_every_call_by_which_a_file_changes(workshop):
 
 def test_a_power_cut_loses_nothing_that_was_acknowledged(workshop, chance, full):
     for _ in range(10 if full else 1):
-        with contextlib.closing(workshop.office()) as office:
-            recorder, load = record(office, chance)
+        with contextlib.closing(workshop.office()) as office, contextlib.closing(Staff(office, chance)) as staff:
+            recorder, load = record(office, chance, staff)
             instants = choose_instants(recorder, 50 if full else 25, chance)
             assert_whole(cut(recorder, instants, chance, come_back(office, load)), instants)
 
 
-def test_a_second_cut_while_it_comes_back_loses_nothing_either(office, chance, full):
-    recorder, load = record(office, chance)
+def test_a_second_cut_while_it_comes_back_loses_nothing_either(office, chance, full, staff):
+    recorder, load = record(office, chance, staff)
     for instant in sorted(choose_instants(recorder, 10 if full else 2, chance)):
         disk = Disk(recorder)
         disk.play(instant)
         disk.rebuild(chance)
         again = Recorder(office.dir, office.workshop.root / "again")
+        staff.tell = again.mark
         with again.over(office), serving(office):
             pass
         look = come_back(office, load)
         instants = [chance.randint(0, len(again.records)) for _ in range(5)]
-        assert_whole(cut(again, instants, chance, lambda _: look(disk.marks)), instants)
+        assert_whole(cut(again, instants, chance, lambda marks: look(disk.marks + marks)), instants)
 
 
 @pytest.mark.parametrize("liar", ["a disk whose syncs do nothing", "a server that syncs less"])
-def test_a_lie_about_syncs_is_found_out(office, chance, liar):
+def test_a_lie_about_syncs_is_found_out(office, chance, liar, staff):
     """Or all of this proves nothing."""
     lies = {"RECORDER_LIE": "1"}
     if "server" in liar:
         lies = {}
         office.set("store", "sync", "normal")
-    recorder, load = record(office, chance, **lies)
+    recorder, load = record(office, chance, staff, **lies)
     wrong = cut(recorder, choose_instants(recorder, 25, chance), chance, come_back(office, load), enough=3)
     print("\n".join(wrong))
     office.allow("^<3>")  # a disk that lies damages the store, too
