@@ -137,6 +137,21 @@ def test_a_wrong_password_is_asked_for_anew(served, thunderbird, citra):
     assert b"\r\nSubject: Kata sandi\r\n" in message
 
 
+def test_a_self_signed_certificate_is_asked_about_and_the_letter_goes_then(served, thunderbird, ani, citra):
+    """As `officemail client` tells people."""
+    thunderbird.forget_certificate(ani)
+    thunderbird.write(ani, "Sertifikat", "<p>isi</p>", to=citra.address)
+    thunderbird.press_send()
+    assert "self-signed" in thunderbird.await_dialog()
+    thunderbird.answer("accept")
+    thunderbird.confirm_exception()
+    assert served.fetch("citra") == []
+    thunderbird.press_send()
+    thunderbird.await_sent()
+    (message,) = served.fetch("citra", delete=True)
+    assert b"\r\nSubject: Sertifikat\r\n" in message
+
+
 def test_who_mistypes_an_address_is_told_and_nobody_gets_it(served, thunderbird, ani, citra):
     thunderbird.write(ani, "Salah alamat", "<p>isi</p>", to=f"{citra.address}, tidakada@kantor.example")
     thunderbird.press_send()

@@ -429,6 +429,28 @@ class Thunderbird:
             }
             """)
 
+    def forget_certificate(self, account):
+        """As if it had never sent."""
+        self.run(
+            """
+            const [host, port] = args;
+            Cc["@mozilla.org/security/certoverride;1"].getService(Ci.nsICertOverrideService)
+              .clearValidityOverride(host, port, {});
+            for (const server of MailServices.outgoingServer.servers) server.closeCachedConnections();
+            """, account.host, account.outgoing)
+
+    def confirm_exception(self):
+        """"Confirm Security Exception", once the certificate has been looked at."""
+        self.run("""
+            const find = () => [...Services.wm.getEnumerator(null)].find(window =>
+              window.location.href.endsWith("/exceptionDialog.xhtml") && window.document.readyState == "complete");
+            const button = () => find()?.document.querySelector("dialog")?.getButton?.("extra1");
+            await wait("no question about a certificate", () => button() && !button().disabled);
+            const window = find();
+            button().click();
+            await wait("the question stays", () => window.closed);
+            """)
+
     def throw_away(self):
         """Closes the window without the question whether to keep what is in it."""
         self.run("""
