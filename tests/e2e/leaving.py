@@ -2,7 +2,6 @@
 
 import re
 import smtplib
-import sqlite3
 
 from office import PASSWORDS, PORTS, wait_until
 from wire import client_context
@@ -24,23 +23,15 @@ def submit(office, *recipients, message=None, mail=(), rcpt=()):
 
 
 def queue(office):
-    store = sqlite3.connect(f"file:{office.data}/store.db?mode=ro", uri=True)
-    try:
-        names = "id sender recipient attempts last_reply last_host state".split()
-        rows = store.execute("SELECT o.queue_id, o.sender, r.address, r.attempts, r.last_reply, r.last_host, r.state"
-                             " FROM recipients r JOIN outgoing o ON o.id = r.outgoing_id ORDER BY r.id").fetchall()
-        return [dict(zip(names, row)) for row in rows]
-    finally:
-        store.close()
+    return office.json("queue", "list")
 
 
-def wait_tried(office, count=1, attempts=1):
-    """The queue, when so many recipients have been tried so often in vain."""
-    def tried():
-        rows = queue(office)
-        done = [row for row in rows if row["attempts"] >= attempts and row["last_reply"]]
-        return rows if len(done) >= count else None
-    return wait_until(tried, f"{count} recipients tried {attempts} times")
+def wait_settled(office, count=1, attempts=1):
+    """The queue, when so many recipients have been tried so often in vain, and no attempt is under way."""
+    def settled():
+        done = [row for row in queue(office) if row["attempts"] >= attempts and row["last_reply"]]
+        return done if len(done) >= count and not office.named("delivery") else None
+    return wait_until(settled, f"{count} recipients tried {attempts} times")
 
 
 def wait_empty(office, **patience):

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from leaving import letter, public_key, queue, reports, submit, wait_empty, wait_tried
+from leaving import letter, public_key, queue, reports, submit, wait_empty, wait_settled
 from receivers import LOGIN, OpenSmtpd, PostfixReceiver, own_part
 from unpacked import IS_ROOT
 
@@ -56,7 +56,7 @@ def test_nothing_is_sent_to_one_whose_certificate_is_not_believed(office, server
     smarthost = server(**how)
     use(office, smarthost.name, port)
     submit(office, "pak@luar.example")
-    [waiting] = wait_tried(office)
+    [waiting] = wait_settled(office)
     assert smarthost.letters() == []
     assert words in waiting["last_reply"] and smarthost.name in waiting["last_reply"]
     assert "sasl_username" not in smarthost.said()
@@ -66,7 +66,7 @@ def test_nothing_is_sent_after_a_wrong_password(office, server):
     smarthost = server()
     use(office, smarthost.name, 587, password="salah")
     submit(office, "pak@luar.example")
-    [waiting] = wait_tried(office)
+    [waiting] = wait_settled(office)
     assert smarthost.letters() == []
     assert waiting["last_reply"].startswith("535") and "password_file" in waiting["last_reply"]
     assert office.fetch() == [], "a password of ours that is wrong returns nobody's mail"
@@ -86,6 +86,6 @@ def test_a_handshake_that_breaks_is_not_done_without(office, server, tls):
     smarthost = server(kind=OpenSmtpd)
     use(office, smarthost.name, 25, user="", password_file="", tls=tls)
     submit(office, "pak@luar.example")
-    [waiting] = wait_tried(office)
+    [waiting] = wait_settled(office)
     assert waiting["last_reply"].startswith(f"TLS with {smarthost.name}: ")
     assert smarthost.letters() == []

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import dkim
 import pytest
 
-from leaving import letter, public_key, queue, reports, submit, wait_empty, wait_tried
+from leaving import letter, public_key, queue, reports, submit, wait_empty, wait_settled
 from office import wait_until
 from receivers import OpenSmtpd, PostfixReceiver, own_part
 from unpacked import IS_ROOT

@@ -9,7 +9,7 @@ PORT = 25
 def letters_of(wire, answers):
     """Holds a conversation over `wire`, with an answer for each verb where there is one in `answers`
     ("CONNECT", "EHLO", ..., and "." for the end of a message): octets, None to hang up, or a function
-    of the wire. Yields each message that was answered with a yes."""
+    of the wire that returns what is still to be said. Yields each message that was answered with a yes."""
     usual = {"CONNECT": b"220 mx ESMTP\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
 
     def answer(verb):
@@ -25,22 +25,30 @@ def letters_of(wire, answers):
     for line in iter(wire.readline, b""):
         verb = line[:4].decode("latin-1").upper().strip()
         said = answer({"STAR": "STARTTLS"}.get(verb, verb))
-        if verb == "DATA" and said.startswith(b"354"):
-            message = b"".join(iter(wire.readline, b".\r\n"))
-            if answer(".").startswith(b"2"):
-                yield message.replace(b"\r\n.", b"\r\n")
+        if verb == "DATA" and said[:1] not in (b"4", b"5"):
+            message = read_message(wire)
+            if answer(".")[:1] not in (b"4", b"5"):
+                yield message
         if verb == "QUIT":
             return
 
 
-class Server:
-    """Speaks like that on port 25, with `answers` for each connection: a dict, or a list of which the
-    last one is for all that follow."""
+def read_message(wire):
+    lines = [b"\r\n"]
+    while lines[-1] != b".\r\n":
+        lines.append(wire.readline())
+        if not lines[-1].endswith(b"\n"):
+            raise ConnectionError("half a message")
+    return b"".join(lines[:-1]).replace(b"\r\n.", b"\r\n")[2:]
 
-    def __init__(self, address, answers=(), port=PORT):
+
+class Server:
+    """Speaks like that on port 25, with `answers`, which may change."""
+
+    def __init__(self, address, answers=None, port=PORT):
         self.address, self.port = address, port
-        self.answers = answers if isinstance(answers, list) else [answers or {}]
-        self.letters, self.connections, self.heard = [], 0, []
+        self.answers = answers or {}
+        self.letters, self.connections = [], 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = socket.create_server((address, port), family=family, backlog=128)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -52,15 +60,14 @@ class Server:
             except OSError:
                 return
             self.connections += 1
-            answers = self.answers[min(self.connections, len(self.answers)) - 1]
-            threading.Thread(target=self._talk, args=(connection, answers), daemon=True).start()
+            threading.Thread(target=self._talk, args=(connection, ), daemon=True).start()
 
-    def _talk(self, connection, answers):
+    def _talk(self, connection):
         with connection, connection.makefile("rwb", buffering=0) as wire:
             try:
-                for letter in letters_of(wire, answers):
+                for letter in letters_of(wire, self.answers):
                     self.letters.append(letter)
-            except OSError:
+            except (OSError, ValueError):  # it has hung up, or a function has
                 pass
 
     def __enter__(self):
