@@ -49,7 +49,7 @@ static int connect_roles(struct err *e)
 				0 ||
 			request_hello(wanted[i].channel, SERVICE_DELIVERY, "unix", e) < 0)
 			return -1;
-	return 0;
+	return job_begin(&courier.writer, courier.errand->destination, e);
 }
 
 static int find_terms(struct err *e)
@@ -280,8 +280,8 @@ static int carry_all(struct err *e)
 	int more = 1;
 	while (more == 1) {
 		struct job next = {0};
-		more = job_next(&courier.writer, courier.errand->destination, &job, report,
-			wants_another(old_ms) ? &next : NULL, e);
+		more = job_next(
+			&courier.writer, &job, report, wants_another(old_ms) ? &next : NULL, e);
 		job_free(&job);
 		free(report);
 		report = NULL;

@@ -15,6 +15,7 @@ struct held {
 };
 
 struct errand {
+	char destination[JOB_DOMAIN_MAX];
 	struct held now, next;
 	bool stepped; /* in this round: `next` is what it gets */
 };
@@ -116,39 +117,36 @@ int dispatch_deliver(struct store *store, const struct config *config,
 
 /* ---- results ---- */
 
-static bool holds(const struct held *held, int64_t recipient_id)
-{
-	for (size_t i = 0; i < held->count; i++)
-		if (held->recipients[i] == recipient_id)
-			return true;
-	return false;
-}
-
+/* One for each, in their order: nobody is left out. */
 static int check_results(const struct held *held, const struct job_report *report, struct err *e)
 {
 	if (report->count != held->count)
 		return err_set(e, ERR_DENIED, "results of %zu recipients for %zu", report->count,
 			held->count);
 	for (size_t i = 0; i < report->count; i++)
-		if (!holds(held, report->results[i].recipient_id))
+		if (report->results[i].recipient_id != held->recipients[i])
 			return err_set(e, ERR_DENIED, "results of a message that it does not hold");
 	return 0;
 }
 
-int dispatch_next(struct store *store, const struct config *config, struct errand **kept,
+static int stray(struct err *e)
+{
+	return err_set(e, ERR_DENIED, "a delivery to where it does not go");
+}
+
+int dispatch_next(struct store *store, const struct config *config, struct errand *errand,
 	const struct frame *frame, struct buf *answer, struct err *e)
 {
 	struct job_report report;
 	struct job job = {0};
-	if (!*kept)
-		*kept = must_alloc(sizeof(**kept));
-	struct errand *errand = *kept;
+	if (!errand)
+		return stray(e);
 	if (job_next_read(frame, &report, e) < 0 || check_results(&errand->now, &report, e) < 0)
 		return -1;
 	if (report.count > 0 && outbox_settle(store, config, errand->now.outgoing_id,
 					report.results, report.count, e) < 0)
 		return -1;
-	int found = report.wants_next ? outbox_take(store, report.destination, &job, e) : 0;
+	int found = report.wants_next ? outbox_take(store, errand->destination, &job, e) : 0;
 	errand->stepped = found >= 0;
 	errand->next.outgoing_id = job.outgoing_id;
 	errand->next.count = job.count;
@@ -161,14 +159,24 @@ int dispatch_next(struct store *store, const struct config *config, struct erran
 }
 
 int dispatch_unreachable(struct store *store, const struct config *config,
-	const struct frame *frame, struct buf *answer, struct err *e)
+	const struct errand *errand, const struct frame *frame, struct buf *answer, struct err *e)
 {
 	struct job_report report;
 	if (job_unreachable_read(frame, &report, e) < 0)
 		return -1;
+	if (errand && strcmp(errand->destination, report.destination) != 0)
+		return stray(e);
 	int more = outbox_unreachable(store, config, report.destination, &report.results[0], e);
 	pack_number(answer, more > 0);
 	return more < 0 ? -1 : 0;
+}
+
+int dispatch_set_out(struct errand **errand, const struct frame *frame, struct err *e)
+{
+	if (*errand)
+		return stray(e);
+	*errand = must_alloc(sizeof(**errand));
+	return job_begin_read(frame, (*errand)->destination, e);
 }
 
 /* ---- the relay ---- */

@@ -5,8 +5,8 @@
 
 #include "store/jobs.h"
 
-/* What a delivery has been given and owes results for; kept for its channel, NULL at
- * first. */
+/* Where a delivery goes, what it has been given and owes results for; kept for its
+ * channel, NULL at first. */
 struct errand;
 
 /* In a transaction at the writer's start. */
@@ -18,15 +18,19 @@ int dispatch_begin(struct store *store, struct err *e);
 int dispatch_deliver(struct store *store, const struct config *config,
 	const struct delivery *delivery, struct body_writer *body, enum err_kind *results,
 	struct err *e);
-/* REQUEST_NEXT. ERR_DENIED: results of what it does not hold. */
-int dispatch_next(struct store *store, const struct config *config, struct errand **errand,
+/* REQUEST_NEXT. ERR_DENIED: results of what it does not hold, or it has not said where it
+ * goes. */
+int dispatch_next(struct store *store, const struct config *config, struct errand *errand,
 	const struct frame *frame, struct buf *answer, struct err *e);
-/* REQUEST_UNREACHABLE. */
+/* REQUEST_UNREACHABLE; of the relay: `errand` is NULL. ERR_DENIED: a delivery goes
+ * elsewhere. */
 int dispatch_unreachable(struct store *store, const struct config *config,
-	const struct frame *frame, struct buf *answer, struct err *e);
+	const struct errand *errand, const struct frame *frame, struct buf *answer, struct err *e);
 
 /* ---- at once ---- */
 
+/* REQUEST_DESTINATION, once a channel. ERR_DENIED. */
+int dispatch_set_out(struct errand **errand, const struct frame *frame, struct err *e);
 /* REQUEST_DUE. That channel is the relay's from now on. */
 void dispatch_due(struct store *store, const struct config *config, struct role_channel *relay);
 

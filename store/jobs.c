@@ -203,13 +203,28 @@ static int unpack_job(struct slice body, struct job *job, struct err *e)
 	return -1;
 }
 
-int job_next(struct channel *writer, const char *destination, const struct job *done,
-	const struct job_result *results, struct job *next, struct err *e)
+int job_begin(struct channel *writer, const char *destination, struct err *e)
+{
+	struct buf body = {0};
+	pack_text(&body, destination);
+	int done = channel_send_buf(writer, REQUEST_DESTINATION, &body, e);
+	buf_free(&body);
+	return done;
+}
+
+int job_begin_read(const struct frame *frame, char destination[JOB_DOMAIN_MAX], struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	unpack_text(&in, destination, JOB_DOMAIN_MAX);
+	return unpack_end(&in, e);
+}
+
+int job_next(struct channel *writer, const struct job *done, const struct job_result *results,
+	struct job *next, struct err *e)
 {
 	struct buf body = {0};
 	struct frame frame;
 	size_t count = done ? done->count : 0;
-	pack_text(&body, destination);
 	pack_number(&body, next != NULL);
 	pack_number(&body, count);
 	for (size_t i = 0; i < count; i++)
@@ -226,7 +241,6 @@ int job_next(struct channel *writer, const char *destination, const struct job *
 int job_next_read(const struct frame *frame, struct job_report *report, struct err *e)
 {
 	struct unpack in = {.rest = frame->body};
-	unpack_text(&in, report->destination, sizeof(report->destination));
 	report->wants_next = unpack_number(&in) != 0;
 	uint64_t count = unpack_number(&in);
 	in.failed |= count > JOB_RECIPIENTS_MOST;

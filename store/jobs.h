@@ -70,13 +70,16 @@ int job_unreachable(struct channel *writer, const char *destination, bool perman
 
 /* ---- for a delivery ---- */
 
+/* Where it goes. Said once, before anybody there is heard: from then on the writer gives
+ * it no mail for others, and believes nothing of theirs. Nothing is answered. */
+int job_begin(struct channel *writer, const char *destination, struct err *e);
 /* The next message for the destination, and what became of the one before: `results`
  * one for each recipient of `done`, both NULL the first time. *next is overwritten; NULL:
  * the connection is over, no other is wanted.
  * 1 there is one, 0 there is none left. Where the store cannot take the results now
  * (no room, an error of the disk) this asks again for some minutes. */
-int job_next(struct channel *writer, const char *destination, const struct job *done,
-	const struct job_result *results, struct job *next, struct err *e);
+int job_next(struct channel *writer, const struct job *done, const struct job_result *results,
+	struct job *next, struct err *e);
 
 /* ---- for the writer ---- */
 
@@ -85,11 +88,12 @@ void job_due_pack(struct buf *answer, const struct job_due *due);
 
 /* At most JOB_RECIPIENTS_MOST results. ERR_INPUT. */
 struct job_report {
-	char destination[JOB_DOMAIN_MAX];
+	char destination[JOB_DOMAIN_MAX]; /* that cannot be reached */
 	bool wants_next;
 	struct job_result results[JOB_RECIPIENTS_MOST];
 	size_t count;
 };
+int job_begin_read(const struct frame *frame, char destination[JOB_DOMAIN_MAX], struct err *e);
 int job_next_read(const struct frame *frame, struct job_report *report, struct err *e);
 /* One result, for all: its recipient_id is 0. */
 int job_unreachable_read(const struct frame *frame, struct job_report *report, struct err *e);

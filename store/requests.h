@@ -41,7 +41,9 @@ enum request {                          /* types of frames, beside those of base
 
 	/* to the writer, of mail on its way out: store/jobs.h */
 	REQUEST_DUE,         /* relay: what is to be delivered? */
-	REQUEST_UNREACHABLE, /* relay, delivery: nobody takes mail for this destination */
+	REQUEST_UNREACHABLE, /* relay, delivery: nobody takes mail for this destination (a
+			      * delivery's: its own) */
+	REQUEST_DESTINATION, /* delivery, first: where it goes; no answer */
 	REQUEST_NEXT,        /* delivery: what became of a message, and the next one */
 	ANSWER_DUE_ANEW,     /* to the relay, unasked: mail has come */
 

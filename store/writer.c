@@ -108,14 +108,16 @@ static int take_delete(
 static int take_results(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
-	return dispatch_next(writer.store, writer.birth->config, &asker->errand, frame, answer, e);
+	return dispatch_next(writer.store, writer.birth->config, asker->errand, frame, answer, e);
 }
 
 static int take_unreachable(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
-	(void)asker;
-	return dispatch_unreachable(writer.store, writer.birth->config, frame, answer, e);
+	if (!asker->errand && asker->hello.service == SERVICE_DELIVERY)
+		return err_set(e, ERR_DENIED, "a delivery that does not say where it goes");
+	return dispatch_unreachable(
+		writer.store, writer.birth->config, asker->errand, frame, answer, e);
 }
 
 /* ---- what needs no transaction now ---- */
@@ -188,6 +190,14 @@ static void give_ticket_key(struct role_channel *from, const struct frame *frame
 		(struct slice){(const char *)writer.ticket_key, sizeof(writer.ticket_key)});
 }
 
+static void set_out(struct role_channel *from, const struct frame *frame)
+{
+	struct asker *asker = from->owner;
+	struct err e;
+	if (dispatch_set_out(&asker->errand, frame, &e) < 0)
+		role_refuse(from, e.text);
+}
+
 static void tell_due(struct role_channel *from, const struct frame *frame)
 {
 	(void)frame;
@@ -225,6 +235,7 @@ static const struct right {
 	{REQUEST_EVENT, OF_POP3, false, NULL, keep_event},
 	{REQUEST_DUE, OF_RELAY, false, NULL, tell_due},
 	{REQUEST_UNREACHABLE, OF_RELAY | OF_DELIVERY, false, take_unreachable, NULL},
+	{REQUEST_DESTINATION, OF_DELIVERY, false, NULL, set_out},
 	{REQUEST_NEXT, OF_DELIVERY, false, take_results, NULL},
 	{REQUEST_TICKET_KEY, OF_DIRECTORY, false, NULL, give_ticket_key},
 	{REQUEST_LOGGED_IN, OF_DIRECTORY, false, NULL, keep_unpromised},

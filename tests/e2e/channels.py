@@ -127,7 +127,7 @@ class Delivery(Channel):
     """One that has connected to a server; with a smarthost the destination is empty."""
     def __init__(self, office, destination=""):
         super().__init__(office, "writer", "SERVICE_DELIVERY")
-        self.destination = destination
+        self.send(frame("REQUEST_DESTINATION", text(destination)))
         self.held = []
 
     def next(self, outcome=None, reply="", host="mx.luar.example", status="", wanted=True):
@@ -136,7 +136,7 @@ class Delivery(Channel):
         results = b"".join(number(recipient) + number(outcome) + number(0) + text(host) + text(reply) + text(status)
                            for recipient in self.held)
         for _ in range(100):  # a store that cannot take it now is asked again
-            self.send(frame("REQUEST_NEXT", text(self.destination) + number(wanted) + number(len(self.held)) + results))
+            self.send(frame("REQUEST_NEXT", number(wanted) + number(len(self.held)) + results))
             kind, body = self.answer()
             if kind == TYPES["ANSWER_OK"]:
                 break

@@ -18,6 +18,13 @@ static const struct job_result done = {
 static const struct job_result refused = {
 	.outcome = JOB_FAILED, .host = "mx.far.example", .reply = "550 No", .status = "5.1.1"};
 
+static struct channel join_delivery(struct house *house)
+{
+	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	assert_int_equal(job_begin(&writer, "far.example", &house->e), 0);
+	return writer;
+}
+
 /* A login, and its channel to the writer. */
 static struct login log_in_to_send(struct house *house, struct channel *writer)
 {
@@ -58,7 +65,7 @@ static void submit(struct house *house, const char *recipient)
 static int next(struct house *house, struct channel *writer, const struct job *before,
 	const struct job_result *results, struct job *job)
 {
-	int found = job_next(writer, "far.example", before, results, job, &house->e);
+	int found = job_next(writer, before, results, job, &house->e);
 	if (found < 0)
 		fail_msg("%s", house->e.text);
 	return found;
@@ -113,8 +120,7 @@ static void assert_waits_after_one_attempt(struct test_office *office)
 static void a_message_is_due_taken_read_and_gone(void **state)
 {
 	struct house *house = *state;
-	struct channel relay = join(house, WRITER, SERVICE_RELAY),
-		       writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel relay = join(house, WRITER, SERVICE_RELAY), writer = join_delivery(house);
 	struct job_due due;
 	struct job job, none;
 	assert_int_equal(job_due(&relay, &due, &house->e), 0);
@@ -140,11 +146,11 @@ static void a_message_is_due_taken_read_and_gone(void **state)
 static void what_was_refused_is_in_the_sender_s_inbox_with_the_next_answer(void **state)
 {
 	struct house *house = *state;
-	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel writer = join_delivery(house);
 	submit(house, FAR);
 	struct job job = take(house, &writer);
 	struct job_result result = result_of(&refused, &job);
-	assert_int_equal(job_next(&writer, "far.example", &job, &result, NULL, &house->e), 0);
+	assert_int_equal(job_next(&writer, &job, &result, NULL, &house->e), 0);
 	assert_int_equal(count_messages(house, ANI), 1);
 	job_free(&job);
 	channel_close(&writer);
@@ -178,7 +184,7 @@ static void the_relay_hears_that_mail_has_come(void **state)
 static void what_a_delivery_held_when_it_went_waits_again(void **state)
 {
 	struct house *house = *state;
-	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel writer = join_delivery(house);
 	submit(house, FAR);
 	struct job job = take(house, &writer);
 	channel_close(&writer);
@@ -201,12 +207,12 @@ static void what_a_delivery_held_when_it_went_waits_again(void **state)
 static void who_ends_in_order_gives_nothing_up(void **state)
 {
 	struct house *house = *state;
-	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel writer = join_delivery(house);
 	submit(house, FAR);
 	submit(house, FAR);
 	struct job job = take(house, &writer);
 	struct job_result result = result_of(&done, &job);
-	assert_int_equal(job_next(&writer, "far.example", &job, &result, NULL, &house->e), 0);
+	assert_int_equal(job_next(&writer, &job, &result, NULL, &house->e), 0);
 	channel_close(&writer);
 	assert_int_equal(count_due(house), 1);
 	job_free(&job);
@@ -215,33 +221,75 @@ static void who_ends_in_order_gives_nothing_up(void **state)
 static void results_of_what_it_does_not_hold_end_a_delivery(void **state)
 {
 	struct house *house = *state;
-	struct channel mine = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel mine = join_delivery(house);
 	submit(house, FAR);
 	submit(house, FAR);
 	struct job job = take(house, &mine), none;
 	struct job_result result = result_of(&done, &job);
-	struct channel his = join(house, WRITER, SERVICE_DELIVERY);
-	assert_int_equal(job_next(&his, "far.example", &job, &result, &none, &house->e), -1);
+	struct channel his = join_delivery(house);
+	assert_int_equal(job_next(&his, &job, &result, &none, &house->e), -1);
 	assert_int_equal(house->e.kind, ERR_GONE);
 	channel_close(&his);
 	struct job_result wrong = result;
 	wrong.recipient_id++;
-	struct channel second = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel second = join_delivery(house);
 	struct job other = take(house, &second);
-	assert_int_equal(job_next(&second, "far.example", &other, &result, &none, &house->e), -1);
+	assert_int_equal(job_next(&second, &other, &result, &none, &house->e), -1);
 	channel_close(&second);
 	/* Mine is as it was. */
-	assert_int_equal(job_next(&mine, "far.example", &job, &result, NULL, &house->e), 0);
-	assert_int_equal(job_next(&mine, "far.example", &job, &result, NULL, &house->e), -1);
+	assert_int_equal(job_next(&mine, &job, &result, NULL, &house->e), 0);
+	assert_int_equal(job_next(&mine, &job, &result, NULL, &house->e), -1);
 	channel_close(&mine);
 	job_free(&job);
 	job_free(&other);
 }
 
+static void a_delivery_gets_and_tells_of_mail_for_its_own_destination_alone(void **state)
+{
+	struct house *house = *state;
+	struct channel mute = join(house, WRITER, SERVICE_DELIVERY), his = join_delivery(house);
+	struct job none;
+	submit(house, "x@other.example");
+	assert_int_equal(next(house, &his, NULL, NULL, &none), 0);
+	assert_int_equal(
+		job_unreachable(&his, "other.example", true, "5.1.2", "", "no", &house->e), -1);
+	assert_int_equal(house->e.kind, ERR_GONE);
+	assert_int_equal(job_next(&mute, NULL, NULL, &none, &house->e), -1);
+	channel_close(&mute);
+	mute = join(house, WRITER, SERVICE_DELIVERY);
+	assert_int_equal(
+		job_unreachable(&mute, "other.example", true, "5.1.2", "", "no", &house->e), -1);
+	channel_close(&mute);
+	channel_close(&his);
+	/* Nor does it go elsewhere later. */
+	his = join_delivery(house);
+	assert_int_equal(job_begin(&his, "other.example", &house->e), 0);
+	assert_int_equal(job_next(&his, NULL, NULL, &none, &house->e), -1);
+	channel_close(&his);
+	assert_int_equal(count_due(house), 1);
+	assert_int_equal(count_messages(house, ANI), 0);
+}
+
+static void one_result_twice_and_none_of_another_end_a_delivery(void **state)
+{
+	struct house *house = *state;
+	const struct envelope_recipient both[] = {
+		{.address = SLICE(FAR)}, {.address = SLICE("x@far.example")}};
+	struct channel writer = join_delivery(house);
+	submit_to(house, both, 2);
+	struct job job = take(house, &writer);
+	assert_int_equal(job.count, 2);
+	struct job_result result = result_of(&done, &job), twice[] = {result, result};
+	assert_int_equal(job_next(&writer, &job, twice, NULL, &house->e), -1);
+	assert_int_equal(house->e.kind, ERR_GONE);
+	channel_close(&writer);
+	job_free(&job);
+}
+
 static void a_message_that_was_removed_meanwhile_takes_its_results_to_nobody(void **state)
 {
 	struct house *house = *state;
-	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel writer = join_delivery(house);
 	submit(house, FAR);
 	struct job job = take(house, &writer), none;
 	struct test_office *office = house->office;
@@ -319,7 +367,7 @@ static void only_relay_and_deliveries_may_ask(void **state)
 	struct channel relay = join(house, WRITER, SERVICE_RELAY);
 	ask(house, &relay, REQUEST_NEXT, SLICE(""));
 	assert_sent_away(house, &relay);
-	struct channel delivery = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel delivery = join_delivery(house);
 	ask(house, &delivery, REQUEST_DUE, SLICE(""));
 	assert_sent_away(house, &delivery);
 }
@@ -362,7 +410,7 @@ static void after_the_login_mail_may_leave_and_before_it_not(void **state)
 static void what_the_writer_s_death_interrupts_is_due_at_once(void **state)
 {
 	struct house *house = *state;
-	struct channel writer = join(house, WRITER, SERVICE_DELIVERY);
+	struct channel writer = join_delivery(house);
 	int status;
 	submit(house, FAR);
 	struct job job = take(house, &writer);
@@ -375,7 +423,7 @@ static void what_the_writer_s_death_interrupts_is_due_at_once(void **state)
 	assert_int_equal(count_due(house), 1);
 	struct job_result result = result_of(&done, &job);
 	struct job none;
-	assert_int_equal(job_next(&writer, "far.example", &job, &result, &none, &house->e), -1);
+	assert_int_equal(job_next(&writer, &job, &result, &none, &house->e), -1);
 	assert_int_equal(house->e.kind, ERR_GONE);
 	channel_close(&writer);
 	job_free(&job);
@@ -390,6 +438,8 @@ int main(void)
 		HOUSE_TEST(what_a_delivery_held_when_it_went_waits_again),
 		HOUSE_TEST(who_ends_in_order_gives_nothing_up),
 		HOUSE_TEST(results_of_what_it_does_not_hold_end_a_delivery),
+		HOUSE_TEST(a_delivery_gets_and_tells_of_mail_for_its_own_destination_alone),
+		HOUSE_TEST(one_result_twice_and_none_of_another_end_a_delivery),
 		HOUSE_TEST(a_message_that_was_removed_meanwhile_takes_its_results_to_nobody),
 		HOUSE_TEST(a_dead_destination_is_told_of_in_one_breath),
 		HOUSE_TEST(a_colleague_s_copy_is_reported_where_that_was_asked_for),
