@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-const char *const db_migrations[STORE_SCHEMA_VERSION] = {
+const char *const db_migrations[STORE_SCHEMA_VERSION] = {""
 #include "schema.inc"
 	,
+	""
 #include "schema-2.inc"
 };
 

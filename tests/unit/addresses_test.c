@@ -140,7 +140,8 @@ static void expect(struct test_office *office, const char *address, const char *
 	if (addresses_resolve(
 		    office->store, &office->config, slice_of(address), &found, &office->e) < 0)
 		fail_msg("%s: %s", address, office->e.text);
-	qsort(found.at, found.count, sizeof(*found.at), by_name);
+	if (found.count > 0)
+		qsort(found.at, found.count, sizeof(*found.at), by_name);
 	for (size_t i = 0; i < found.count; i++)
 		buf_printf(&text, "%s%s%s", i ? " " : "", found.at[i].user.address,
 			found.at[i].folder_id ? "*" : "");
