@@ -31,6 +31,20 @@ FAULTS = {
         "\tint done = request_delete(writer, &session->login.ticket, ids, half, e);\n\tif (done == 0)\n"
         "\t\tdone = request_delete(writer, &session->login.ticket, ids + half, count - half, e);\n",
     }),
+    "one result in twenty not written down": ("left again behind its result", "store/settle.c", {
+        "\t\tif (fates[i].outcome != JOB_LATER &&\n":
+        "\t\tif (fates[i].outcome != JOB_LATER && (fates[i].outcome != JOB_DONE || fates[i].id % 20) &&\n",
+    }),
+    "some recipients acknowledged and not put in the outbox": ("acknowledged and lost", "store/outbox.c", {
+        "\tfor (size_t i = 0; i < count; i++)\n\t\tif (add_recipient(":
+        "\tfor (size_t i = count > 1 && outgoing_id % 10 == 0; i < count; i++)\n\t\tif (add_recipient(",
+    }),
+    "an attempt that a dead writer leaves behind for ever": ("still in the outbox", "store/outbox.c", {
+        '" WHERE state = \'trying\'"': '" WHERE state = \'gone\'"',
+    }),
+    "one refusal in five that nobody hears of": ("acknowledged and lost", "store/settle.c", {
+        "\treturn fate->outcome == JOB_FAILED &&\n": "\treturn fate->outcome == JOB_FAILED && fate->id % 5 &&\n",
+    }),
 }
 
 
@@ -57,6 +71,6 @@ def test_a_planted_fault_is_found(office, full, fault, tmp_path):
                    env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")})
     office.binary = shutil.copy(tmp_path / "officemail", office.workshop.root / "planted")
     office.allow(".")
-    broken = run_campaign(office, 100, 4000, senders=3, readers=2, boxes=8)
+    broken = run_campaign(office, 110, 4000, senders=2, readers=2, staff=1, boxes=8)
     print(f"{fault}: {({promise: len(found) for promise, found in broken.items()})}")
     assert FAULTS[fault][0] in broken
