@@ -45,7 +45,7 @@ enum call {
 	CALL_SOCKET,
 	CALLS
 };
-enum kind { MASTER, WRITER, DIRECTORY, HELPER, KEYS, SESSION, TOOL, KINDS };
+enum kind { MASTER, WRITER, DIRECTORY, HELPER, KEYS, RELAY, DELIVERY, SESSION, TOOL, KINDS };
 enum { NAME_SIZE = 16 };
 
 struct page {
@@ -69,8 +69,8 @@ static void name_all(void)
 	static const char calls[CALLS][NAME_SIZE] = {"write", "pwrite", "fsync", "fdatasync",
 		"ftruncate", "open", "mmap", "fork", "accept", "malloc", "recvmsg", "sendmsg",
 		"read", "pread", "send", "recv", "poll", "epoll_wait", "socket"};
-	static const char names[KINDS][NAME_SIZE] = {
-		"master", "writer", "directory", "helper", "keys", "session", "tool"};
+	static const char names[KINDS][NAME_SIZE] = {"master", "writer", "directory", "helper",
+		"keys", "relay", "delivery", "session", "tool"};
 	memcpy(page->calls, calls, sizeof(calls));
 	memcpy(page->names, names, sizeof(names));
 }
@@ -282,7 +282,7 @@ int prctl(int option, ...)
 	if (option == PR_SET_NAME) {
 		const char *name = (const char *)given[0];
 		kind = SESSION;
-		for (enum kind role = WRITER; role <= KEYS; role++)
+		for (enum kind role = WRITER; role <= DELIVERY; role++)
 			if (page && strcmp(page->names[role], name) == 0)
 				kind = role;
 	}
