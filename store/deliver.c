@@ -26,13 +26,17 @@ static void make_uidl(char uidl[UIDL_NEW_LENGTH + 1])
 	digest_random_text(uidl, UIDL_NEW_LENGTH);
 }
 
+struct copy {
+	int64_t user_id, folder_id;
+};
+
 /* One delivery under way. */
 struct filing {
 	struct store *store;
 	const struct config *config;
 	const struct delivery *delivery;
 	struct body_writer *body;
-	int64_t *users; /* who has got it: each mailbox once */
+	struct copy *copies; /* who has got it: each mailbox once */
 	size_t count, cap;
 	/* Who is outside: each address once; these are ours to free. */
 	struct envelope_recipient *outside;
@@ -42,12 +46,13 @@ struct filing {
 	struct buf prefix;
 };
 
-static bool has_it(const struct filing *filing, int64_t user_id)
+/* Where he has got it; 0: he has not. */
+static int64_t folder_of(const struct filing *filing, int64_t user_id)
 {
 	for (size_t i = 0; i < filing->count; i++)
-		if (filing->users[i] == user_id)
-			return true;
-	return false;
+		if (filing->copies[i].user_id == user_id)
+			return filing->copies[i].folder_id;
+	return 0;
 }
 
 /* Junk by our own milter's word; then user+NAME; then rules; then Inbox. */
@@ -116,16 +121,17 @@ static int settle(struct filing *filing, struct err *e)
 static int file_copy(struct filing *filing, const struct destination *to, struct err *e)
 {
 	int64_t folder_id = 0;
-	if (has_it(filing, to->user.id))
+	if (folder_of(filing, to->user.id))
 		return 0;
 	if (settle(filing, e) < 0 || find_folder(filing, to, &folder_id, e) < 0 ||
 		add_entry(filing, to, folder_id, e) < 0)
 		return -1;
 	if (filing->count == filing->cap) {
 		filing->cap = filing->cap ? filing->cap * 2 : 8;
-		filing->users = must_realloc(filing->users, filing->cap * sizeof(*filing->users));
+		filing->copies =
+			must_realloc(filing->copies, filing->cap * sizeof(*filing->copies));
 	}
-	filing->users[filing->count++] = to->user.id;
+	filing->copies[filing->count++] = (struct copy){to->user.id, folder_id};
 	return 0;
 }
 
@@ -174,11 +180,30 @@ static enum err_kind take_outside(
 	return ERR_NONE;
 }
 
+/* Is `alias` a user's own address, who lets it go outside too, and has a rule of his just
+ * filed it in his Junk? */
+static int is_junk_of_his(
+	struct filing *filing, const struct destinations *to, const char *alias, struct err *e)
+{
+	struct folder junk;
+	const struct user *user = NULL;
+	for (size_t i = 0; i < to->count && !user; i++)
+		if (strcmp(to->at[i].user.address, alias) == 0)
+			user = &to->at[i].user;
+	if (!user)
+		return 0;
+	int found = folders_find(filing->store, user->id, SLICE(FOLDER_JUNK), &junk, e);
+	return found == 1 ? folder_of(filing, user->id) == junk.id : found;
+}
+
 /* To whom an alias leads outside. What staff sent goes there as the rest of it does. */
-static int forward(struct filing *filing, const struct forward *to,
+static int forward(struct filing *filing, const struct destinations *all, const struct forward *to,
 	const struct envelope_recipient *recipient, struct err *e)
 {
 	const struct delivery *delivery = filing->delivery;
+	int junk = is_junk_of_his(filing, all, to->alias, e);
+	if (junk != 0)
+		return junk < 0 ? -1 : 0;
 	if (!add_outside(filing, slice_of(to->target), recipient) || delivery->way_out != OUT_NONE)
 		return 0;
 	if (settle(filing, e) < 0)
@@ -246,14 +271,14 @@ static int file_for(struct filing *filing, const struct envelope_recipient *reci
 	}
 	bool room = to.count == 0;
 	for (size_t i = 0; i < to.count && !room; i++)
-		room = has_it(filing, to.at[i].user.id) ||
+		room = folder_of(filing, to.at[i].user.id) ||
 		       users_room(&to.at[i].user, filing->config) > 0;
 	*result = room ? ERR_NONE : ERR_QUOTA;
 	int failed = 0;
 	for (size_t i = 0; room && i < to.count && !failed; i++)
 		failed = file_copy(filing, &to.at[i], e);
 	for (size_t i = 0; room && i < to.forward_count && !failed; i++)
-		failed = forward(filing, &to.forwards[i], recipient, e);
+		failed = forward(filing, &to, &to.forwards[i], recipient, e);
 	if (to.returned[0] && !failed)
 		failed = take_returned(filing, to.returned, e);
 	destinations_free(&to);
@@ -346,7 +371,7 @@ int deliver(struct store *store, const struct config *config, const struct deliv
 	for (size_t i = 0; i < filing.outside_count; i++)
 		free((char *)filing.outside[i].address.at);
 	free(filing.outside);
-	free(filing.users);
+	free(filing.copies);
 	buf_free(&filing.prefix);
 	return failed ? -1 : filing.first_held;
 }

@@ -173,6 +173,22 @@ static void junk_stays_here(void **state)
 	expect_outgoing(office, "");
 }
 
+static void what_a_rule_of_his_files_in_junk_stays_here_and_lists_go_on(void **state)
+{
+	struct test_office *office = *state;
+	int64_t junk = folder_id(office, BUDI, "Junk");
+	WRITE(office, rules_add(office->store, get_user(office, BUDI).id, SLICE("From"), SLICE("@"),
+			      junk, &office->e));
+	alias(office, BUDI, BUDI " " PAK);
+	alias(office, "semua@kantor.example", BUDI " tamu@luar.example");
+	assert_int_equal(post(office, "Budi@Kantor.Example", LETTER), ERR_NONE);
+	assert_int_equal(count(office, BUDI, "Junk"), 1);
+	expect_outgoing(office, "");
+	assert_int_equal(post(office, "semua@kantor.example", LETTER), ERR_NONE);
+	assert_int_equal(count(office, BUDI, "Junk"), 2);
+	expect_forwarded(office, "kantor.example", "tamu@luar.example");
+}
+
 static void what_staff_send_stays_theirs(void **state)
 {
 	struct test_office *office = *state;
@@ -357,6 +373,7 @@ int main(void)
 		FORWARD_TEST(each_target_has_its_own_token),
 		FORWARD_TEST(where_the_mailbox_is_full_no_copy_goes_out),
 		FORWARD_TEST(junk_stays_here),
+		FORWARD_TEST(what_a_rule_of_his_files_in_junk_stays_here_and_lists_go_on),
 		FORWARD_TEST(what_staff_send_stays_theirs),
 		FORWARD_TEST(a_big_message_is_forwarded_whole),
 		FORWARD_TEST(of_what_does_not_arrive_the_postmaster_hears_once_an_hour),
