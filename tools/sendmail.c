@@ -185,7 +185,10 @@ static void add_from(struct buf *out, const struct sending *sending)
 		add_phrase(out, slice_of(sending->name));
 		buf_add_char(out, ' ');
 	}
-	buf_printf(out, "<%s@%s>\r\n", sending->account, sending->hostname);
+	if (sending->sender.len > 0) /* the server adds a domain that is wanting */
+		buf_printf(out, "<%.*s>\r\n", (int)sending->sender.len, sending->sender.at);
+	else
+		buf_printf(out, "<%s@%s>\r\n", sending->account, sending->hostname);
 }
 
 /* The line that mbox files have in front of a message is no part of it. */

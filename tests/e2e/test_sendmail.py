@@ -89,16 +89,19 @@ def test_a_dot_alone_is_text_where_it_is_told(served, sendmail, options):
     assert served.fetch("ani")[0].endswith(b"\r\n\r\nsatu\r\n.\r\ndua\r\n")
 
 
-def test_f_is_the_envelope_sender_and_f_big_the_name(served, sendmail):
+def test_f_is_the_sender_and_the_author_and_f_big_the_name(served, sendmail):
     assert sendmail("-f", "web@kantor.example", "-F", 'Toko "Kita"', "ani") == (0, "")
     assert sendmail("-fweb", "-F", "Tokō " * 20, "ani") == (0, "")
     assert sendmail("-r", "<>", "ani", message=b"From: Web <web@cabang.example>\n\nx\n") == (0, "")
     first, second, third = map(header_of, served.fetch("ani"))
     assert first[0] == "Return-Path: <web@kantor.example>"
-    assert rf'From: "Toko \"Kita\"" <{ACCOUNT}@{HOSTNAME}>' in first
+    assert r'From: "Toko \"Kita\"" <web@kantor.example>' in first
     assert second[0] == "Return-Path: <web@kantor.example>"
     words = [field for field in second if "=?UTF-8?B?" in field]
     assert len(words) == 3 and all(len(field) < 78 for field in words)
+    assert " <web@kantor.example>" in second
+    assert sendmail("-f", "<>", "budi") == (0, "")
+    assert f"From: <{ACCOUNT}@{HOSTNAME}>" in header_of(served.fetch("budi")[0])
     assert third[0] == "Return-Path: <>" and "From: Web <web@cabang.example>" in third
 
 
