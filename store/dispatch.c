@@ -3,6 +3,7 @@
  * a commit fails it still does, and tells them again. */
 #include "store/dispatch.h"
 #include "base/log.h"
+#include "store/housekeeping.h"
 #include "store/outbox.h"
 #include "store/reports.h"
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static struct {
 	bool relay_waits; /* it has asked since it was woken */
 	bool added;       /* since the last commit, something that is due */
 	struct buf lost;  /* struct held: of deliveries that have gone */
+	struct buf kept;  /* those of them that could not be given up this time */
 } dispatch;
 
 int dispatch_begin(struct store *store, struct err *e)
@@ -240,22 +242,27 @@ static int give_up(
 void dispatch_give_up(struct store *store, const struct config *config)
 {
 	struct err e;
+	buf_clear(&dispatch.kept);
 	for (size_t at = 0; at < dispatch.lost.len && store_in_transaction(store);
 		at += sizeof(struct held)) {
 		struct held held; /* the list stays until the commit has held */
 		memcpy(&held, dispatch.lost.at + at, sizeof(held));
-		if (store_savepoint(store, &e) < 0)
-			return;
-		if (give_up(store, config, &held, &e) == 0 && store_release(store, &e) == 0)
+		bool begun = store_savepoint(store, &e) == 0;
+		if (begun && give_up(store, config, &held, &e) == 0 &&
+			store_release(store, &e) == 0)
 			continue;
-		log_failure(LOG_WARNING, "message-not-given-up", &e);
-		store_undo(store);
+		housekeeping_note_failure("message-not-given-up", &e);
+		if (begun)
+			store_undo(store);
+		buf_add(&dispatch.kept, &held, sizeof(held));
 	}
 }
 
 void dispatch_committed(void)
 {
 	buf_clear(&dispatch.lost);
+	buf_add_slice(&dispatch.lost, buf_slice(&dispatch.kept));
+	buf_clear(&dispatch.kept);
 	if (dispatch.added && dispatch.relay && dispatch.relay_waits) {
 		dispatch.relay_waits = false;
 		role_answer(dispatch.relay, ANSWER_DUE_ANEW, SLICE(""));

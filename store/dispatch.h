@@ -43,7 +43,8 @@ void dispatch_stepped(struct errand *errand, bool done);
 void dispatch_closed(const struct role_channel *channel, struct errand *errand);
 /* Is there something to give up? Then the next commit is due soon. */
 bool dispatch_has_lost(void);
-/* In the transaction that is about to be committed: gives up what was lost. */
+/* In the transaction that is about to be committed: gives up what was lost. What cannot be
+ * stays lost, and is tried again with the next commit. */
 void dispatch_give_up(struct store *store, const struct config *config);
 /* It has been committed. Wakes the relay where there is reason to. */
 void dispatch_committed(void);

@@ -181,14 +181,8 @@ static void the_relay_hears_that_mail_has_come(void **state)
 	channel_close(&relay);
 }
 
-static void what_a_delivery_held_when_it_went_waits_again(void **state)
+static void wait_until_it_waits(struct house *house)
 {
-	struct house *house = *state;
-	struct channel writer = join_delivery(house);
-	submit(house, FAR);
-	struct job job = take(house, &writer);
-	channel_close(&writer);
-	/* Its end is seen before who comes later is served, and is committed soon. */
 	for (bool waits = false; !waits;) {
 		file(house, ANI, LETTER);
 		struct test_office *office = house->office;
@@ -200,6 +194,47 @@ static void what_a_delivery_held_when_it_went_waits_again(void **state)
 		store_close(office->store);
 		office->store = NULL;
 	}
+}
+
+static void what_a_delivery_held_when_it_went_waits_again(void **state)
+{
+	struct house *house = *state;
+	struct channel writer = join_delivery(house);
+	submit(house, FAR);
+	struct job job = take(house, &writer);
+	channel_close(&writer);
+	/* Its end is seen before who comes later is served, and is committed soon. */
+	wait_until_it_waits(house);
+	with_store(house, assert_waits_after_one_attempt);
+	job_free(&job);
+}
+
+static void refuse_to_let_wait(struct test_office *office)
+{
+	assert_int_equal(db_script(office->store,
+				 "CREATE TRIGGER refusal BEFORE UPDATE OF next_try ON recipients"
+				 " BEGIN SELECT raise(ABORT, 'not now'); END",
+				 &office->e),
+		0);
+}
+
+static void let_wait_again(struct test_office *office)
+{
+	assert_int_equal(db_script(office->store, "DROP TRIGGER refusal", &office->e), 0);
+}
+
+static void what_could_not_be_given_up_at_once_is_so_later(void **state)
+{
+	struct house *house = *state;
+	struct channel writer = join_delivery(house);
+	submit(house, FAR);
+	struct job job = take(house, &writer);
+	with_store(house, refuse_to_let_wait);
+	channel_close(&writer);
+	for (int i = 0; i < 10; i++) /* commits, with which it is tried */
+		file(house, ANI, LETTER);
+	with_store(house, let_wait_again);
+	wait_until_it_waits(house);
 	with_store(house, assert_waits_after_one_attempt);
 	job_free(&job);
 }
@@ -436,6 +471,7 @@ int main(void)
 		HOUSE_TEST(what_was_refused_is_in_the_sender_s_inbox_with_the_next_answer),
 		HOUSE_TEST(the_relay_hears_that_mail_has_come),
 		HOUSE_TEST(what_a_delivery_held_when_it_went_waits_again),
+		HOUSE_TEST(what_could_not_be_given_up_at_once_is_so_later),
 		HOUSE_TEST(who_ends_in_order_gives_nothing_up),
 		HOUSE_TEST(results_of_what_it_does_not_hold_end_a_delivery),
 		HOUSE_TEST(a_delivery_gets_and_tells_of_mail_for_its_own_destination_alone),
