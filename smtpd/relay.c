@@ -33,7 +33,7 @@
 #define DOMAIN_MOST    2
 #define ANOTHER_MS     1000  /* before one more to the same destination is sent */
 #define CROWDED_MS     60000 /* the same, where the last one was not let in beside another */
-#define LOOK_MS        10000
+#define NEVER          INT64_MAX
 #define FINISH_MS      4000 /* at the server's end; the master's patience is a little longer */
 #define FINISH_STEP_MS 5
 #define TRIES_MOST     (2 * MX_HOSTS_MOST) /* of hosts, whatever the page says */
@@ -53,7 +53,7 @@ static struct {
 	struct channel writer;
 	struct sending sendings[SENDINGS_MOST];
 	int password_fd; /* -1: none */
-	int64_t look_ms; /* when the writer is asked next; text_monotonic_ms */
+	int64_t look_ms; /* when the writer is asked next; text_monotonic_ms, or NEVER */
 } relay = {.password_fd = -1};
 
 /* ---- one delivery ---- */
@@ -173,7 +173,7 @@ static void look(void)
 {
 	struct job_due due;
 	struct err e;
-	relay.look_ms = text_monotonic_ms() + LOOK_MS;
+	relay.look_ms = NEVER;
 	if (job_due(&relay.writer, &due, &e) < 0) {
 		lose_writer();
 		return;
@@ -182,7 +182,7 @@ static void look(void)
 		send_to(due.destinations[i]);
 	/* What is due and was not sent for waits for a place. */
 	uint64_t wait = due.count > 0 ? ANOTHER_MS : due.wait_ms;
-	if (wait < LOOK_MS)
+	if (wait < UINT64_MAX)
 		relay.look_ms = text_monotonic_ms() + (int64_t)wait;
 }
 
@@ -265,6 +265,8 @@ static int rest(void)
 	if (now >= relay.look_ms)
 		look();
 	now = text_monotonic_ms();
+	if (relay.look_ms == NEVER)
+		return -1;
 	return relay.look_ms > now ? (int)(relay.look_ms - now) : 0;
 }
 

@@ -49,7 +49,7 @@ struct job_result {
 /* What is due, and when to ask again: after `wait_ms` milliseconds, or when
  * job_hear_due_anew() says so, whichever comes first. */
 struct job_due {
-	uint64_t wait_ms;
+	uint64_t wait_ms;                                    /* UINT64_MAX: the outbox is empty */
 	char destinations[JOB_DESTINATIONS][JOB_DOMAIN_MAX]; /* the longest due first */
 	size_t count;
 };

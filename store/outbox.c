@@ -210,11 +210,23 @@ static int find_due_at_all(struct store *store, int64_t now, struct job_due *due
 	return found < 0 ? -1 : 0;
 }
 
+static int is_empty(struct store *store, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT 1 FROM recipients LIMIT 1 /* scans recipients: one */"));
+	int found = db_next(&q, e);
+	db_end(&q);
+	return found < 0 ? -1 : !found;
+}
+
 int outbox_due(struct store *store, const struct config *config, struct job_due *due, struct err *e)
 {
 	int64_t now = store_now(store);
+	int empty = is_empty(store, e);
 	due->count = 0;
-	due->wait_ms = LOOK_MS;
+	due->wait_ms = empty > 0 ? UINT64_MAX : LOOK_MS;
+	if (empty)
+		return empty < 0 ? -1 : 0;
 	if ((config->smarthost[0] ? find_due_at_all(store, now, due, e)
 				  : find_due_domains(store, now, due, e)) < 0)
 		return -1;

@@ -39,8 +39,8 @@ int outbox_take(struct store *store, const char *destination, struct job *job, s
  * up to four hours; past [relay] max_age he has failed. */
 int outbox_settle(struct store *store, const struct config *config, int64_t outgoing_id,
 	const struct job_result *results, size_t count, struct err *e);
-/* Nobody could be reached at a destination: takes what is due there, a hundred jobs at
- * most, with this result for everybody. 1: there is more. */
+/* Nobody could be reached at a destination: takes what is due there, about a
+ * hundred recipients, with this result for everybody. 1: there is more. */
 int outbox_unreachable(struct store *store, const struct config *config, const char *destination,
 	const struct job_result *result, struct err *e);
 

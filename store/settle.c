@@ -19,7 +19,7 @@
 #define HEADER_MOST (64 * 1024)
 #define WHOLE_MOST  (1024 * 1024) /* of a message that goes back with a report */
 
-#define UNREACHABLE_STEP 100
+#define UNREACHABLE_STEP 100 /* recipients: mail of others waits meanwhile */
 
 /* The message whose results these are. */
 struct leaving {
@@ -349,11 +349,12 @@ static int settle_alike(struct store *store, const struct config *config, const 
 int outbox_unreachable(struct store *store, const struct config *config, const char *destination,
 	const struct job_result *result, struct err *e)
 {
-	for (int n = 0; n < UNREACHABLE_STEP; n++) {
+	for (size_t count = 0; count < UNREACHABLE_STEP;) {
 		struct job job;
 		int found = outbox_take(store, destination, &job, e);
 		if (found == 1 && settle_alike(store, config, &job, result, e) < 0)
 			found = -1;
+		count += job.count;
 		job_free(&job);
 		if (found != 1)
 			return found;

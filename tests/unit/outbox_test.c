@@ -240,6 +240,8 @@ static void what_waits_is_due_at_its_time(void **state)
 {
 	struct test_office *office = *state;
 	struct job_due found;
+	assert_int_equal(outbox_due(office->store, &office->config, &found, &office->e), 0);
+	assert_true(found.wait_ms == UINT64_MAX);
 	send_out(office, FAR, NULL, NULL);
 	set_next_try(office, NOW + 3);
 	assert_string_equal(due(office), "");
