@@ -4,6 +4,7 @@
 #include "base/syntax.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* Debian's ca-certificates */
@@ -28,20 +29,28 @@ static int read_authorities(struct terms *terms, struct err *e)
 static int read_password(
 	struct terms *terms, const struct config *config, int password_fd, struct err *e)
 {
+	const char *path = config->relay_password_file;
+	struct stat what;
 	ssize_t len = -1;
+	if (password_fd >= 0 && fstat(password_fd, &what) == 0 &&
+		what.st_mode & (S_IRWXG | S_IRWXO))
+		return err_set(e, ERR_DENIED,
+			"%s can be read by other accounts, and is not used: `chmod 600 %s`", path,
+			path);
 	if (password_fd >= 0)
 		len = pread(password_fd, terms->password, sizeof(terms->password) - 1, 0);
 	terms->password[len < 0 ? 0 : len] = '\0';
 	terms->password[strcspn(terms->password, "\r\n")] = '\0';
 	if (terms->password[0])
 		return 0;
-	if (!config->relay_password_file[0])
+	if (!path[0])
 		return err_set(e, ERR_INPUT,
 			"[relay] user without password_file in %s: a login needs both",
 			config->file);
 	return err_set(e, ERR_INPUT,
-		"%s cannot be read or its first line is empty: it holds the password of %s",
-		config->relay_password_file, config->relay_user);
+		"%s holds the password of %s, and is not there, has nothing in its first line or "
+		"can be read by others (`chmod 600 %s`)",
+		path, config->relay_user, path);
 }
 
 int terms_of_smarthost(

@@ -15,8 +15,8 @@ struct terms {
 };
 
 /* The smarthost's. The password is the first line of the file open as `password_fd`
- * (-1: none). For a process that may open files yet. ERR_INPUT and what open(2) says,
- * with the mend. */
+ * (-1: none), which nobody else may read. For a process that may open files yet. ERR_INPUT,
+ * ERR_DENIED and what open(2) says, with the mend. */
 int terms_of_smarthost(
 	struct terms *terms, const struct config *config, int password_fd, struct err *e);
 /* Those of a host that a domain's MX names: TLS where there is any, with whoever it

@@ -178,19 +178,14 @@ static void check_signing_key(const struct config *config)
 
 /* ---- the data directory ---- */
 
-/* True if the store can be looked for in it. */
 static void check_smarthost(const struct config *config)
 {
 	const char *path = config->relay_password_file;
 	struct terms terms = {0};
-	struct stat what;
 	struct err e;
 	if (!config->smarthost[0])
 		return;
 	int fd = *path ? account_open(path, O_RDONLY | O_NONBLOCK, 0) : -1;
-	if (fd >= 0 && fstat(fd, &what) == 0 && what.st_mode & (S_IRWXG | S_IRWXO))
-		finding("%s can be read by other accounts, and is not used: `chmod 600 %s`", path,
-			path);
 	if (terms_of_smarthost(&terms, config, fd, &e) < 0)
 		finding("%s", e.text);
 	terms_free(&terms);
@@ -198,6 +193,7 @@ static void check_smarthost(const struct config *config)
 		close(fd);
 }
 
+/* True if the store can be looked for in it. */
 static bool check_data(const struct config *config)
 {
 	struct stat what;

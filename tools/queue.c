@@ -1,4 +1,5 @@
 /* `officemail queue`: mail on its way out. */
+#include "base/text.h"
 #include "store/outbox.h"
 #include "tools/command.h"
 #include "tools/rows.h"
@@ -56,8 +57,8 @@ int command_queue_list(struct command_line *line, struct err *e)
 struct shown {
 	struct rows message, recipients;
 	struct { /* for JSON: arrays of as many as there are recipients */
-		struct buf recipients, states, hosts, replies; /* a NUL behind each */
-		struct buf attempts;                           /* int64_t */
+		struct buf recipients, states, next_tries, hosts, replies; /* a NUL behind each */
+		struct buf attempts;                                       /* int64_t */
 	} all;
 	size_t count;
 };
@@ -79,6 +80,12 @@ static void add_text(struct buf *texts, struct slice text)
 	buf_add_char(texts, '\0');
 }
 
+static void add_time(struct buf *texts, int64_t unix_seconds)
+{
+	char text[TEXT_DATE_MAX] = "";
+	add_text(texts, slice_of(unix_seconds ? text_of_time(text, unix_seconds) : text));
+}
+
 static int add_recipient(const struct outbox_item *item, void *arg)
 {
 	struct shown *shown = arg;
@@ -94,6 +101,7 @@ static int add_recipient(const struct outbox_item *item, void *arg)
 	add_text(&shown->all.states, item->held       ? SLICE("held")
 				     : item->next_try ? SLICE("waiting")
 						      : SLICE("trying"));
+	add_time(&shown->all.next_tries, item->next_try);
 	add_text(&shown->all.hosts, item->last_host);
 	add_text(&shown->all.replies, item->last_reply);
 	buf_add(&shown->all.attempts, &item->attempts, sizeof(item->attempts));
@@ -116,6 +124,7 @@ static void add_arrays(struct shown *shown)
 	add_array(rows, &shown->all.recipients, shown->count);
 	add_array(rows, &shown->all.states, shown->count);
 	rows_numbers(rows, (const int64_t *)(const void *)shown->all.attempts.at, shown->count);
+	add_array(rows, &shown->all.next_tries, shown->count);
 	add_array(rows, &shown->all.hosts, shown->count);
 	add_array(rows, &shown->all.replies, shown->count);
 }
@@ -142,7 +151,8 @@ int command_queue_show(struct command_line *line, struct err *e)
 	static const char *const message[] = {
 		"id", "sender", "from", "submitted_by", "queued", "size", NULL};
 	static const char *const message_json[] = {"id", "sender", "from", "submitted_by", "queued",
-		"size", "recipients", "states", "attempts", "last_hosts", "last_replies", NULL};
+		"size", "recipients", "states", "attempts", "next_tries", "last_hosts",
+		"last_replies", NULL};
 	static const char *const recipients[] = {
 		"recipient", "attempts", "next_try", "last_host", "last_reply", NULL};
 	const char *id = line->arguments[0];
@@ -162,6 +172,7 @@ int command_queue_show(struct command_line *line, struct err *e)
 	rows_free(&shown.recipients);
 	buf_free(&shown.all.recipients);
 	buf_free(&shown.all.states);
+	buf_free(&shown.all.next_tries);
 	buf_free(&shown.all.hosts);
 	buf_free(&shown.all.replies);
 	buf_free(&shown.all.attempts);

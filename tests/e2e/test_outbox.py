@@ -85,6 +85,7 @@ def test_a_refusal_for_now_waits_with_the_servers_words(outbox):
     assert row["attempts"] == 1 and row["last_reply"] == "451 4.7.1 Greylisted, come back" and row["next_try"]
     shown = outbox.json("queue", "show", row["id"])
     assert shown["submitted_by"] == ANI and shown["recipients"] == [PAK] and shown["last_hosts"] == ["mx.luar.example"]
+    assert shown["next_tries"] == [row["next_try"] for row in outbox.json("queue", "list")] and shown["next_tries"][0].endswith("Z")
     assert "Greylisted" in outbox.run("queue", "show", row["id"])
     assert outbox.run("queue", "retry") == "1 recipient due now\n"
     assert Relay(outbox).due() == ["luar.example"]

@@ -246,8 +246,9 @@ def test_a_password_that_others_can_read_is_refused(office, remote, mode):
     office.wait_log(f"password-refused .*chmod.0600.{password}")
     submit(office, OUTSIDE)
     (waiting, ) = wait_until(lambda: [row for row in queue(office) if row["last_reply"]], "an attempt")
-    assert "smarthost" in waiting["last_reply"]
-    password.chmod(0o600)
+    assert f"chmod 600 {password}" in waiting["last_reply"]
+    result = office.command("relay", "test", OUTSIDE)
+    assert (result.returncode, f"chmod 600 {password}" in result.stderr.decode()) == (1, True), result.stderr
     assert remote.sessions == 0
 
 

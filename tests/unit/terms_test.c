@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -62,6 +63,21 @@ static void a_login_without_its_password_is_refused_with_the_mend(void **state)
 	config.relay_password_file[0] = '\0';
 	assert_int_equal(terms_of_smarthost(&terms, &config, -1, &e), -1);
 	assert_non_null(strstr(e.text, "password_file"));
+	close(fd);
+}
+
+static void a_password_that_others_can_read_is_refused_with_the_mend(void **state)
+{
+	(void)state;
+	static const mode_t modes[] = {0640, 0604, 0620};
+	int fd = password_file("rahasia\n");
+	begin("relay.example:587", RELAY_TLS_NONE, "kantor");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		assert_int_equal(fchmod(fd, modes[i]), 0);
+		assert_int_equal(terms_of_smarthost(&terms, &config, fd, &e), -1);
+		assert_int_equal(e.kind, ERR_DENIED);
+		assert_non_null(strstr(e.text, "chmod 600 /etc/p"));
+	}
 	close(fd);
 }
 
@@ -122,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_password_is_the_first_line),
 		cmocka_unit_test(a_login_without_its_password_is_refused_with_the_mend),
+		cmocka_unit_test(a_password_that_others_can_read_is_refused_with_the_mend),
 		cmocka_unit_test(what_is_forgotten_is_wiped),
 		cmocka_unit_test(tls_is_what_the_setting_and_the_port_say),
 		cmocka_unit_test(the_host_of_a_domain_may_be_anybody),
