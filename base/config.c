@@ -92,7 +92,7 @@ static const struct config_row rows[] = {
 		config_take_choice, IN(relay_tls), .words = "auto starttls implicit none"},
 	{{"relay", "user", "", "the login at the smarthost"},
 		config_take_text, IN(relay_user)},
-	{{"relay", "password_file", "", "a file with its password on the first line"},
+	{{"relay", "password_file", "", "a file with its password on the first line, mode 0600"},
 		config_take_path, IN(relay_password_file)},
 	{{"relay", "max_age", "5d", "how long to go on trying"},
 		config_take_duration, IN(max_age), .least = 1},
