@@ -79,5 +79,5 @@ class Postfix(Unpacked):
         }
         (self.home / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         (self.home / "master.cf").write_text(self.listeners() + SERVICES)
-        self.environment = {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(self.home)}
-        return [daemons / "master", "-c", self.home, "-d"], self.environment
+        return ([daemons / "master", "-c", self.home, "-d"],
+                {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(self.home)})

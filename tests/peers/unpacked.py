@@ -50,16 +50,18 @@ class Unpacked:
         self.places = places  # (address, port) on which it answers
         self.home = None
         self.process = None
+        self.environment = {}
 
     def __enter__(self):
         self.home = Path(tempfile.mkdtemp(prefix="peer-", dir="/tmp"))
         self.home.chmod(0o755)
         try:
-            environment = self._accounts()
+            accounts = self._accounts()
             command, more = self.prepare()
+            self.environment = {**accounts, **more}
             with open(self.home / "output", "wb") as output:
                 self.process = subprocess.Popen(
-                    [str(word) for word in command], env={**environment, **more}, cwd=self.home,
+                    [str(word) for word in command], env=self.environment, cwd=self.home,
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
             for place in self.places:
                 wait_until(lambda: self._answers(place), f"{type(self).__name__} listening on {place}")
