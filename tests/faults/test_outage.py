@@ -1,45 +1,38 @@
-"""A smarthost that is away for an hour, or does not want to just now: of simulated time, see
-tests/shims/clock.c."""
-
-import struct
-from pathlib import Path
+"""A smarthost that is away for an hour, or does not want to just now: of simulated time."""
 
 import pytest
 
 from leaving import letter, queue, submit, wait_empty, wait_settled
-from office import wait_until
+from office import Claim, wait_until
 from servers import Server
+from test_clock import Clock
 
-SHIM = Path(__file__).resolve().parents[2] / "build" / "tests" / "shims" / "clock.so"
+PORT = 2525
 PATIENCE = 40  # a clock that jumps is noticed within ten seconds
 
 
-class Clock:
-    def __init__(self, office):
-        assert SHIM.exists(), f"{SHIM} is not there: make shims"
-        self.path, self.now = office.dir / "clock", 0
-        self.path.write_bytes(struct.pack("q", 0))
-        self.path.chmod(0o644)
-        office.environment.update(LD_PRELOAD=str(SHIM), CLOCK_OFFSET=str(self.path))
+class Hours(Clock):
+    past = 0
 
     def pass_by(self, minutes):
-        self.now += minutes * 60
-        with open(self.path, "r+b") as file:
-            file.write(struct.pack("q", self.now))
+        self.past += minutes * 60
+        self.jump(self.past)
 
 
 @pytest.fixture
 def clock(office):
-    return Clock(office)
+    return Hours(office)
 
 
 @pytest.fixture
-def smarthost(office, outside):
-    """(name, address), where nobody is yet."""
-    name, address = outside.host(outside.domain("pintar"))
-    office.set("relay", "smarthost", f"{name}:25")
+def smarthost(office):
+    """Its address, where nobody is yet."""
+    claim = Claim()
+    office.set("relay", "smarthost", f"{claim.address}:{PORT}")
+    office.set("relay", "tls", "none")
     office.start()
-    return name, address
+    yield claim.address
+    claim.release()
 
 
 def send(office, count, first=0):
@@ -60,7 +53,7 @@ def test_an_hour_without_it_costs_an_hour_and_no_letter(office, clock, smarthost
         assert [row["attempts"] for row in rows] == [attempts] * 3, "seldom enough"
         assert all("Connection refused" in row["last_reply"] for row in rows)
     send(office, 2, first=3)
-    with Server(smarthost[1]) as server:
+    with Server(smarthost, port=PORT) as server:
         clock.pass_by(60)
         wait_empty(office, patience=PATIENCE)
         assert subjects(server) == [f"surat-{n}" for n in range(5)]
@@ -79,7 +72,7 @@ WILL_NOT_NOW = {
 
 @pytest.mark.parametrize("answers", WILL_NOT_NOW.values(), ids=WILL_NOT_NOW)
 def test_all_of_it_arrives_once_though_it(office, clock, smarthost, answers):
-    with Server(smarthost[1], answers) as server:
+    with Server(smarthost, port=PORT, answers=answers) as server:
         send(office, 3)
         wait_settled(office, 3)
         assert server.letters == []
@@ -97,7 +90,7 @@ def test_after_421_between_two_letters_the_other_ones_follow(office, clock, smar
         calls.append(1)
         return b"421 4.3.2 enough for now\r\n" if len(calls) == 3 else b"250 ok\r\n"
 
-    with Server(smarthost[1], {"MAIL": mail}) as server:
+    with Server(smarthost, port=PORT, answers={"MAIL": mail}) as server:
         send(office, 6)
         wait_until(lambda: len(calls) >= 3 and not office.named("delivery"), "the 421")
         clock.pass_by(3)
