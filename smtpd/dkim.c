@@ -230,28 +230,40 @@ static void add_names(struct buf *field, size_t *column, const struct found foun
 			n + 1 < count ? ":" : ";");
 }
 
-/* The domain of the first author who is of ours. */
+/* Whose key may speak for an author at `domain`: it itself where it is ours; for accounts
+ * of this box, at our hostname, the one of ours that the hostname is in. Empty: nobody's. */
+static struct slice find_signer(const struct config *config, struct slice domain)
+{
+	bool at_host = slice_equal_nocase(domain, slice_of(config->hostname));
+	while (domain.len > 0 && !config_has_domain(config, domain)) {
+		slice_cut(&domain, '.');
+		if (!at_host)
+			domain.len = 0;
+	}
+	return domain;
+}
+
+/* The domain that signs for the first author for whom one of ours may. */
 static bool find_domain(
 	struct slice header, const struct config *config, char domain[CONFIG_NAME_MAX])
 {
 	struct buf authors = {0};
-	bool ours = false;
+	struct slice signer = SLICE("");
 	if (header_authors(header, &authors)) {
 		struct slice rest = buf_slice(&authors);
-		while (!ours && rest.len > 0) {
+		while (signer.len == 0 && rest.len > 0) {
 			struct slice author = slice_cut(&rest, '\n');
 			const char *at = memrchr(author.at, '@', author.len);
 			if (at)
-				author = slice_from(author, (size_t)(at + 1 - author.at));
-			ours = at && config_has_domain(config, author);
-			if (ours)
-				snprintf(domain, CONFIG_NAME_MAX, "%.*s", (int)author.len,
-					author.at);
+				signer = find_signer(
+					config, slice_from(author, (size_t)(at + 1 - author.at)));
 		}
 	}
+	snprintf(domain, CONFIG_NAME_MAX, "%.*s", (int)signer.len, signer.at);
+	text_fold(domain, signer.len);
+	bool found = signer.len > 0;
 	buf_free(&authors);
-	text_fold(domain, ours ? strlen(domain) : 0);
-	return ours;
+	return found;
 }
 
 /* ---- a message ---- */

@@ -22,7 +22,7 @@ void dkim_take(struct dkim *dkim, struct slice octets);
 
 /* All of it has been taken: adds the DKIM-Signature field to *field, up to where the
  * signature goes, and works out the digest to be signed. False where no author in From
- * is of a domain of ours, or the header is longer than DKIM_HEADER_MOST: the message is
+ * is of a domain of ours or of our host in one, or the header is longer than DKIM_HEADER_MOST: the message is
  * not signed. `now`: Unix seconds. */
 #define DKIM_HEADER_MOST (512 * 1024)
 bool dkim_digest(struct dkim *dkim, const struct config *config, int64_t now, struct buf *field,
