@@ -61,6 +61,7 @@ class Campaign:
         if staff:
             self.begin_smarthost()
         self.seed = seed
+        self.since = 0  # when a process was killed
         self.back = {}  # victim: seconds until it served again
         self.outlived = []  # seconds that a killed master's children lived on
         self.changed = []  # (letter, box) whose octets are others at the end
@@ -173,8 +174,11 @@ class Campaign:
         self.kill(self.chance.choice(found))
 
     def kill_session(self, *names):
-        self.kill(self.chance.choice(wait_until(
-            lambda: [pid for name in names for pid in self.office.named(name)], "a session")))
+        """Returns when; there may be none for a while."""
+        found = wait_until(lambda: [pid for name in names for pid in self.office.named(name)], "a session")
+        self.since = time.monotonic()
+        self.kill(self.chance.choice(found))
+        return self.since
 
     def end_master(self, end):
         """Starts anew at once, while the kernel may still end the last one's children."""
@@ -213,10 +217,10 @@ class Campaign:
 
     def strike(self, victim):
         """Kills it; returns from when on service is due."""
-        now = time.monotonic()
+        now = self.since = time.monotonic()
         due = VICTIMS[victim](self) or now
         if victim in REPEATING:
-            self.probes.write(f"struck {now} {time.monotonic()}")
+            self.probes.write(f"struck {self.since} {time.monotonic()}")
         return due
 
     def run(self, kills, letters):
