@@ -39,10 +39,10 @@ static struct procs_service services[SERVICES] = {
 
 enum { WRITER, DIRECTORY, KEYS, RELAY, ROLES };
 static const struct procs_role roles[ROLES] = {
-	[WRITER] = {"writer", writer_run},
-	[DIRECTORY] = {"directory", directory_run},
-	[KEYS] = {"keys", keys_run},
-	[RELAY] = {"relay", relay_run, .ends_first = true},
+	[WRITER] = {.name = "writer", .run = writer_run},
+	[DIRECTORY] = {.name = "directory", .run = directory_run},
+	[KEYS] = {.name = "keys", .run = keys_run},
+	[RELAY] = {.name = "relay", .run = relay_run, .ends_first = true},
 };
 
 /* ---- the master's hooks ---- */
