@@ -29,10 +29,11 @@ int backup_set_time(struct store *store, int64_t unix_seconds, struct err *e);
 /* ---- the way back (restore.c) ---- */
 
 /* Makes ready in DATA/restoring what will be the store, out of `fd` and of the log
- * beside it (`log_fd`, -1 if there is none): whole, sound, brought forward.
+ * beside it (`log_fd`, -1 if there is none): whole, sound, brought forward; what waits
+ * to leave for so many (*held) recipients is held, since it may have left meanwhile.
  * ERR_INPUT: it is no store; ERR_NEWER; ERR_DAMAGED, each finding being told first. */
 int restore_prepare(const char *data, int fd, int log_fd, const struct backup *backup,
-	void (*finding)(const char *sentence, void *arg), struct err *e);
+	void (*finding)(const char *sentence, void *arg), int64_t *held, struct err *e);
 /* Puts it in the place of the store, which stays beside it as *aside (empty: there
  * was none). At any instant there is the one or the other, whole. Call with the
  * server's lock held. ERR_IN_USE: somebody has the store open. */

@@ -62,6 +62,8 @@ int outbox_each(struct store *store, struct slice queue_id,
 	int (*each)(const struct outbox_item *item, void *arg), void *arg, struct err *e);
 /* They are due now, also if they were held. Returns how many, or -1. */
 int64_t outbox_retry(struct store *store, struct slice queue_id, struct err *e);
+/* All that waits is held until somebody looks at it. Returns how many there are, or -1. */
+int64_t outbox_hold(struct store *store, struct err *e);
 /* They are not tried any more, and nobody is told. Returns how many, or -1. */
 int64_t outbox_remove(struct store *store, struct slice queue_id, struct err *e);
 

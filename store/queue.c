@@ -47,6 +47,13 @@ int64_t outbox_retry(struct store *store, struct slice queue_id, struct err *e)
 	return db_run(&q, e) < 0 ? -1 : db_changes(store);
 }
 
+int64_t outbox_hold(struct store *store, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("UPDATE recipients SET state = 'held' WHERE state IN ('waiting', 'trying')"));
+	return db_run(&q, e) < 0 ? -1 : db_changes(store);
+}
+
 int64_t outbox_remove(struct store *store, struct slice queue_id, struct err *e)
 {
 	struct query q = db_query(

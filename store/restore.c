@@ -9,6 +9,7 @@
 #include "store/backup.h"
 #include "store/db.h"
 #include "store/mail.h"
+#include "store/outbox.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -128,8 +129,18 @@ static int check_whole(const char *directory, struct err *e)
 		e, ERR_SPACE, "%s could not be brought into one file: is the disk full?", path);
 }
 
+/* What was to leave when the backup was made has probably left since. */
+static int hold_outgoing(struct store *store, int64_t *held, struct err *e)
+{
+	if (store_begin(store, e) == 0 && (*held = outbox_hold(store, e)) >= 0 &&
+		store_commit(store, e) == 0)
+		return 0;
+	store_rollback(store);
+	return -1;
+}
+
 static int check_copy(const char *directory, const struct backup *backup,
-	void (*finding)(const char *sentence, void *arg), struct err *e)
+	void (*finding)(const char *sentence, void *arg), int64_t *held, struct err *e)
 {
 	struct store *store;
 	if (store_open(&store, directory, STORE_TOOL, SYNC_FULL, e) < 0)
@@ -137,15 +148,17 @@ static int check_copy(const char *directory, const struct backup *backup,
 	int result = check_tables(store, backup->name, e);
 	if (result == 0)
 		result = mail_check(store, finding, backup->arg, e);
-	store_close(store);
 	if (result > 0)
 		result =
 			err_set(e, ERR_DAMAGED, "%s is damaged: nothing was changed", backup->name);
+	if (result == 0)
+		result = hold_outgoing(store, held, e);
+	store_close(store);
 	return result < 0 ? -1 : check_whole(directory, e);
 }
 
 int restore_prepare(const char *data, int fd, int log_fd, const struct backup *backup,
-	void (*finding)(const char *sentence, void *arg), struct err *e)
+	void (*finding)(const char *sentence, void *arg), int64_t *held, struct err *e)
 {
 	char directory[STORE_PATH_MAX];
 	name_directory(directory, data);
@@ -155,7 +168,7 @@ int restore_prepare(const char *data, int fd, int log_fd, const struct backup *b
 	if (copy_file(fd, directory, "store.db", backup, e) < 0 ||
 		(log_fd >= 0 && copy_file(log_fd, directory, "store.db-wal", backup, e) < 0))
 		return -1;
-	return check_copy(directory, backup, finding, e);
+	return check_copy(directory, backup, finding, held, e);
 }
 
 /* ---- put in its place ---- */

@@ -356,12 +356,13 @@ static int restore_from(const struct source *source, const struct config *config
 	struct progress progress = {.what = "copying"};
 	struct backup backup = {.name = source->file, .progress = show_progress, .arg = &progress};
 	char aside[RESTORE_ASIDE_MAX] = "";
+	int64_t held = 0;
 	int lock;
 	if (store_check_files(config->data, e) < 0 ||
 		store_lock(&lock, config->data, getpid(), e) < 0)
 		return -1;
-	int result =
-		restore_prepare(config->data, source->fd, source->log_fd, &backup, tell_finding, e);
+	int result = restore_prepare(
+		config->data, source->fd, source->log_fd, &backup, tell_finding, &held, e);
 	progress_end(&progress);
 	if (result == 0)
 		result = restore_swap(config->data, aside, e);
@@ -372,6 +373,12 @@ static int restore_from(const struct source *source, const struct config *config
 			source->file, aside);
 	else if (result == 0)
 		printf("%s is the store now\n", source->file);
+	if (result == 0 && held > 0)
+		printf("mail for %lld recipients outside, which may have left since that backup, "
+		       "is "
+		       "held: `officemail queue list`, then `queue retry ID` or `queue remove "
+		       "ID`\n",
+			(long long)held);
 	return result;
 }
 

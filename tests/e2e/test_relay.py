@@ -265,3 +265,23 @@ def test_check_looks_at_the_smarthost_s_login(office):
         result = office.command("check")
         found = result.stdout.decode() + result.stderr.decode()
         assert (mend in found) if mend else "smarthost" not in found and "password" not in found, found
+
+
+# ---- a backup put back
+
+
+def test_what_waited_in_a_backup_is_held_since_it_may_have_left(sending, remote):
+    remote.stop()
+    submit(sending, OUTSIDE, "bu@jauh.example")
+    copy = sending.dir / "copy.db"
+    sending.run("backup", copy)
+    remote.start()
+    sending.run("queue", "retry")
+    remote.wait(patience=30)
+    wait_empty(sending)
+    sending.stop()
+    told = sending.run("restore", copy)
+    assert "2 recipients" in told and "queue retry" in told
+    sending.start()
+    assert [row["recipient"] for row in queue(sending)] == [OUTSIDE, "bu@jauh.example"]
+    assert sending.json("status")["queue_held"] == 2 and len(remote.letters) == 1

@@ -201,7 +201,8 @@ static int prepare(struct test_office *office, int fd)
 	struct meanwhile meanwhile = {.office = office};
 	struct backup backup = {.name = "copy", .progress = step, .arg = &meanwhile};
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return restore_prepare(office->data, fd, -1, &backup, NULL, &office->e);
+	int64_t held;
+	return restore_prepare(office->data, fd, -1, &backup, NULL, &held, &office->e);
 }
 
 static void remove_aside(struct test_office *office)
