@@ -4,12 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from leaving import submit
 from letters import letter
-from office import wait_until
+from office import PATIENCE, wait_until
+from remote import Speaker
 from test_life import ROLES, serves
 
 EXECUTORS = {"system", "popen", "execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe",
@@ -98,6 +101,40 @@ def test_a_role_holds_these_descriptors_and_no_other(served, role):
                 for pid in served.named(role)]
     wait_until(lambda: [sorted(what) for what in found()] == [sorted(what) for what in HOLDS[role]] or None,
                f"{found()}")
+
+
+@sees_descriptors
+def test_a_delivery_is_sealed_before_it_hears_a_word_and_gets_the_store_behind_the_login(office):
+    """Its connection and three channels; neither the password's file nor the authorities'."""
+    office.set("relay", "tls", "none")
+    office.set("relay", "password_file", office.dir / "smarthost")
+    (office.dir / "smarthost").write_text("rahasia\n")
+    (office.dir / "smarthost").chmod(0o600)
+    speaks, ends = threading.Event(), threading.Event()
+
+    def talk(wire, _):
+        assert speaks.wait(PATIENCE)
+        wire.write(b"220 relay\r\n")
+        assert wire.readline().startswith(b"EHLO")
+        wire.write(b"250 relay\r\n")
+        assert wire.readline().startswith(b"MAIL")
+        ends.wait(PATIENCE)
+
+    def sealed():
+        pids = office.named("delivery")
+        return pids[0] if pids and status(pids[0])["Seccomp"].strip() == "2" else None
+
+    with Speaker(talk) as smarthost:
+        office.set("relay", "smarthost", smarthost.place)
+        office.start()
+        submit(office, "pak@luar.example")
+        delivery = wait_until(sealed, "a sealed delivery")
+        assert_sealed(delivery)
+        assert held(delivery) == ["socket"] * 4
+        speaks.set()
+        wait_until(lambda: len(held(delivery)) > 4, "the store")
+        assert sorted(what.rsplit("/", 1)[-1] for what in held(delivery)) == sorted(["socket"] * 4 + STORE)
+        ends.set()
 
 
 @sees_descriptors
