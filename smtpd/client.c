@@ -157,7 +157,7 @@ static unsigned hear(struct client *client, int64_t timeout_ms, const char *what
 	}
 	if (taken == ANSWER_SENSELESS)
 		client_break_off(
-			client, "4.5.0", "what came made no sense before the server %s", what);
+			client, "4.4.2", "what came made no sense before the server %s", what);
 	else if (answer->code == 421)
 		client_break_off_answered(client);
 	return client->over ? 0 : answer->code;

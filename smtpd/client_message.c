@@ -201,7 +201,7 @@ static void hear_too_early(struct transaction *transaction)
 	unsigned code = client_hear(client, 0, "took the message");
 	if (code >= 400)
 		settle_answered(transaction);
-	client_break_off(client, "4.5.0", "the server answered the message before its end");
+	client_break_off(client, "4.4.2", "the server answered the message before its end");
 }
 
 /* False: it is over. */

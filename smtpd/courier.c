@@ -115,9 +115,10 @@ static enum courier_end give_host_up(void)
 	snprintf(page->host, sizeof(page->host), "%s", courier.host.name);
 	snprintf(page->status, sizeof(page->status), "%s", end->status);
 	snprintf(page->words, sizeof(page->words), "%s", end->reply);
-	log_event(LOG_NOTICE, "host-given-up", log_text("to", courier.errand->destination),
-		log_text("host", courier.host.name), log_sentence("reply", end->reply));
 	bool clear = courier.client.tls_broken && !to_smarthost();
+	log_event(LOG_NOTICE, clear ? "tls-given-up" : "host-given-up",
+		log_text("to", courier.errand->destination), log_text("host", courier.host.name),
+		log_sentence("reply", end->reply));
 	mx_tried_add(clear ? &page->in_clear : &page->tried, &courier.host);
 	return COURIER_ANOTHER;
 }

@@ -101,7 +101,7 @@ def test_a_handshake_that_breaks_is_done_without_on_the_same_host(office, outsid
         mail_to(office, domain)
         arrived(best)
         assert (best.connections, other.connections) == (2, 0)
-    office.wait_log(f"host-given-up to={domain} .*TLS")
+    office.wait_log(f"tls-given-up to={domain} .*TLS")
 
 
 def test_who_puts_words_in_front_of_the_handshake_gets_nothing(office, outside):

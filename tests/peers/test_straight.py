@@ -74,7 +74,7 @@ def test_a_handshake_that_breaks_is_done_without_and_logged(office, outside, mx)
     submit(office, f"pak@{domain}")
     [arrived] = server.wait()
     assert b"with ESMTP " in arrived and b"TLS" not in arrived
-    office.wait_log(f"host-given-up to={domain} .*TLS")
+    office.wait_log(f"tls-given-up to={domain} .*TLS")
     wait_empty(office)
 
 
