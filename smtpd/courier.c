@@ -83,7 +83,7 @@ static int reach(int *fd)
 	const struct courier_errand *errand = courier.errand;
 	struct mx_hosts hosts;
 	struct err e;
-	int found = to_smarthost() ? mx_find_smarthost(errand->config->smarthost, &hosts, &e)
+	int found = to_smarthost() ? mx_find_smarthost(errand->config, &hosts, &e)
 				   : mx_find(errand->destination, errand->config, &hosts, &e);
 	if (found < 0) {
 		tell_unreachable(e.kind != ERR_IO, hosts.status, e.text);

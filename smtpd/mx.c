@@ -157,7 +157,6 @@ static int find_smarthost(
 	struct slice host;
 	uint16_t port;
 	char name[MX_NAME_MAX];
-	(void)config;
 	if (!syntax_split_listener(slice_of(host_port), &host, &port) || host.len == 0)
 		return with_status(hosts, "4.4.4",
 			err_set(e, ERR_IO,
@@ -165,6 +164,12 @@ static int find_smarthost(
 				host_port));
 	snprintf(name, sizeof(name), "%.*s", (int)host.len, host.at);
 	enum mx_said said = mx_lookup_addresses(name, port, MX_HOSTS_MOST, hosts);
+	if (is_ours(config, hosts, 0))
+		return with_status(hosts, "4.3.5",
+			err_set(e, ERR_IO,
+				"the smarthost %s is this server itself: name your provider's in "
+				"office.ini, or none, and mail goes straight to its domains",
+				host_port));
 	if (hosts->count > 0)
 		return 0;
 	if (said == MX_LATER)
@@ -298,7 +303,7 @@ int mx_find(const char *domain, const struct config *config, struct mx_hosts *ho
 	return ask(find, domain, config, hosts, e);
 }
 
-int mx_find_smarthost(const char *host_port, struct mx_hosts *hosts, struct err *e)
+int mx_find_smarthost(const struct config *config, struct mx_hosts *hosts, struct err *e)
 {
-	return ask(find_smarthost, host_port, NULL, hosts, e);
+	return ask(find_smarthost, config->smarthost, config, hosts, e);
 }

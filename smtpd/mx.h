@@ -48,9 +48,9 @@ struct mx_hosts {
  * ourselves (5.4.6). ERR_IO: no answer, or none that can be read: ask again later
  * (4.4.3; 4.3.0 where this box is at its limits). 30 s at most. */
 int mx_find(const char *domain, const struct config *config, struct mx_hosts *hosts, struct err *e);
-/* The addresses of a smarthost, "host:port" or "[v6]:port". Whatever fails is ERR_IO:
- * it is the admin's to mend, and the mail waits for him. 30 s at most. */
-int mx_find_smarthost(const char *host_port, struct mx_hosts *hosts, struct err *e);
+/* The addresses of [relay] smarthost. Whatever fails is ERR_IO, also that it is we
+ * ourselves: it is the admin's to mend, and the mail waits for him. 30 s at most. */
+int mx_find_smarthost(const struct config *config, struct mx_hosts *hosts, struct err *e);
 
 /* Addresses that are not to be tried again. It may lie in memory that others write
  * to: whatever it holds, nothing worse comes of it than a host left out. All zero: none. */

@@ -24,7 +24,7 @@ static int find_hosts(const struct config *config, const struct address *to, str
 	struct err *e)
 {
 	if (config->smarthost[0])
-		return mx_find_smarthost(config->smarthost, hosts, e);
+		return mx_find_smarthost(config, hosts, e);
 	char domain[ADDRESS_MAX];
 	struct slice name = address_domain(to);
 	snprintf(domain, sizeof(domain), "%.*s", (int)name.len, name.at);

@@ -31,8 +31,9 @@ int main(int argc, char **argv)
 		snprintf(config.hostname, sizeof(config.hostname), "%s", argv[2]);
 		snprintf(config.smtpd_listen, sizeof(config.smtpd_listen), "%s", argv[3]);
 	}
+	snprintf(config.smarthost, sizeof(config.smarthost), "%s", argv[argc - 1]);
 	int failed = argc == 4 ? mx_find(argv[1], &config, &hosts, &e)
-			       : mx_find_smarthost(argv[argc - 1], &hosts, &e);
+			       : mx_find_smarthost(&config, &hosts, &e);
 	if (failed)
 		printf("%s %s %s\n", kind_of(&e), hosts.status, e.text);
 	for (size_t i = 0; i < hosts.count; i++)

@@ -645,19 +645,39 @@ static void our_own_address_in_brackets_is_a_loop(void **state)
 	assert_found(mx_find("[127.0.0.3]", &config, &hosts, &e), &hosts, "127.0.0.3 25");
 }
 
+static int find_smarthost(const char *host_port, struct mx_hosts *hosts, struct err *e)
+{
+	static struct config config;
+	snprintf(config.smarthost, sizeof(config.smarthost), "%s", host_port);
+	snprintf(config.smtpd_listen, sizeof(config.smtpd_listen), "127.0.0.2:2525");
+	return mx_find_smarthost(&config, hosts, e);
+}
+
 static void a_smarthost_keeps_its_name_and_port(void **state)
 {
 	static struct mx_hosts hosts;
 	struct err e = {0};
 	(void)state;
-	assert_found(mx_find_smarthost("192.0.2.1:587", &hosts, &e), &hosts, "192.0.2.1 587");
+	assert_found(find_smarthost("192.0.2.1:587", &hosts, &e), &hosts, "192.0.2.1 587");
 	assert_string_equal(hosts.at[0].name, "192.0.2.1");
-	assert_found(mx_find_smarthost("[2001:db8::1]:465", &hosts, &e), &hosts, "2001:db8::1 465");
-	assert_int_equal(mx_find_smarthost("localhost:2525", &hosts, &e), 0);
+	assert_found(find_smarthost("[2001:db8::1]:465", &hosts, &e), &hosts, "2001:db8::1 465");
+	assert_int_equal(find_smarthost("localhost:2525", &hosts, &e), 0);
 	assert_in_range(hosts.count, 1, 2);
 	assert_string_equal(hosts.at[0].name, "localhost");
-	assert_int_equal(mx_find_smarthost("nonsense", &hosts, &e), -1);
+	assert_int_equal(find_smarthost("nonsense", &hosts, &e), -1);
 	assert_int_equal(e.kind, ERR_IO);
+}
+
+static void a_smarthost_that_is_we_ourselves_is_none(void **state)
+{
+	static struct mx_hosts hosts;
+	struct err e = {0};
+	(void)state;
+	assert_int_equal(find_smarthost("127.0.0.2:2525", &hosts, &e), -1);
+	assert_int_equal(e.kind, ERR_IO);
+	assert_non_null(strstr(e.text, "this server itself"));
+	assert_int_equal(hosts.count, 0);
+	assert_int_equal(find_smarthost("127.0.0.2:2526", &hosts, &e), 0);
 }
 
 #define ANSWER_TEST(promise) cmocka_unit_test_teardown(promise, teardown)
@@ -693,6 +713,7 @@ int main(void)
 		cmocka_unit_test(an_address_in_brackets_needs_no_DNS),
 		cmocka_unit_test(our_own_address_in_brackets_is_a_loop),
 		cmocka_unit_test(a_smarthost_keeps_its_name_and_port),
+		cmocka_unit_test(a_smarthost_that_is_we_ourselves_is_none),
 	};
 	return cmocka_run_group_tests_name("mx", tests, NULL, NULL);
 }
