@@ -1,5 +1,5 @@
 # make, make run, make test, make test-more, make lint, make install; see README.md.
-# make crash, make faults, make fuzz, make soak: tests/README.md.
+# make crash, make faults, make fuzz, make soak, make bench-limits: tests/README.md.
 
 PREFIX   ?= /usr/local
 CC       ?= cc
@@ -56,6 +56,9 @@ SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/shims/*.c))
 # Programs that tests run, and kill.
 VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/*.c tests/e2e/*.c tests/outside/*.c))
 
+# The load generator of the benchmark, and what the machine itself gives.
+BENCH    := $(addprefix $(BUILD)/tests/bench/,load limits inetd)
+
 # Debian's own Python: PATH may hold another one, without pytest.
 PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
 
@@ -95,7 +98,14 @@ $(BUILD)/tests/shims/%.so: tests/shims/%.c
 	@echo LD $@
 	@$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
-shims: $(SHIMS) $(VICTIMS)
+$(BENCH): $(BUILD)/tests/bench/wire.o $(BUILD)/officemail.a
+	@echo LD $@
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/officemail.a -lssl -lcrypto $(LIBS)
+$(BUILD)/tests/bench/load: $(addprefix $(BUILD)/tests/bench/,load.o smtp.o pop3.o)
+$(BUILD)/tests/bench/limits: $(BUILD)/tests/bench/limits.o
+$(BUILD)/tests/bench/inetd: $(BUILD)/tests/bench/inetd.o
+
+shims: $(SHIMS) $(VICTIMS) $(BENCH)
 
 targets: $(FUZZED)
 
@@ -113,7 +123,7 @@ run:
 test:
 	tools/setup build test
 	$(MAKE) -j2 all units shims targets
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak tests/fuzz/test_corpus.py
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak tests/bench tests/fuzz/test_corpus.py
 	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/outside
 
 test-more:
@@ -130,6 +140,12 @@ crash faults soak:
 	tools/setup build test
 	$(MAKE) -j2 all shims
 	OFFICEMAIL=$(BINARY) $(PYTEST) -s --full tests/$@
+
+bench-limits:
+	tools/setup build test
+	$(MAKE) -j2 all shims
+	@set -e; place=$$(mktemp -d /var/tmp/officemail-limits.XXXXXX); trap "rmdir $$place" EXIT; \
+		$(BUILD)/tests/bench/limits $$place
 
 # Hours, for what make test runs in minutes. K=: which tests, as pytest -k has it.
 valgrind:
@@ -157,4 +173,4 @@ clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d) $(VICTIMS:=.unit.d)
-.PHONY: all compile units shims targets run test test-more crash faults soak valgrind fuzz lint install clean
+.PHONY: all compile units shims targets run test test-more crash faults soak bench-limits valgrind fuzz lint install clean
