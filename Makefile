@@ -1,5 +1,5 @@
 # make, make run, make test, make test-more, make lint, make install; see README.md.
-# make crash, make faults, make fuzz, make soak, make bench-limits: tests/README.md.
+# make crash, make faults, make fuzz, make soak, make bench: tests/README.md.
 
 PREFIX   ?= /usr/local
 CC       ?= cc
@@ -141,6 +141,12 @@ crash faults soak:
 	$(MAKE) -j2 all shims
 	OFFICEMAIL=$(BINARY) $(PYTEST) -s --full tests/$@
 
+# Beside other mail servers, and beside what the machine gives: tests/bench/README.md.
+bench:
+	tools/setup build test bench
+	$(MAKE) -j2 all shims
+	tests/bench/run.py $(OPTIONS)
+
 bench-limits:
 	tools/setup build test
 	$(MAKE) -j2 all shims
@@ -173,4 +179,4 @@ clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d) $(VICTIMS:=.unit.d)
-.PHONY: all compile units shims targets run test test-more crash faults soak bench-limits valgrind fuzz lint install clean
+.PHONY: all compile units shims targets run test test-more crash faults soak bench bench-limits valgrind fuzz lint install clean

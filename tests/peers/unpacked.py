@@ -45,6 +45,7 @@ class Unpacked:
 
     accounts = []  # names that it looks for: users, each with a group of the same name
     groups = []  # and groups
+    ground = "/tmp"  # where its directory is made
 
     def __init__(self, *places):
         self.places = places  # (address, port) on which it answers
@@ -53,7 +54,7 @@ class Unpacked:
         self.environment = {}
 
     def __enter__(self):
-        self.home = Path(tempfile.mkdtemp(prefix="peer-", dir="/tmp"))
+        self.home = Path(tempfile.mkdtemp(prefix="peer-", dir=self.ground))
         self.home.chmod(0o755)
         try:
             accounts = self._accounts()
@@ -103,7 +104,7 @@ class Unpacked:
         assert self.process.poll() is None, self.said()
         try:
             with socket.create_connection(place, timeout=10) as probe:
-                return place[1] == 465 or probe.recv(3) == b"220"
+                return place[1] == 465 or probe.recv(3) in (b"220", b"+OK")
         except OSError:
             return False
 
