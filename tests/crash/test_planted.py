@@ -21,7 +21,8 @@ FAULTS = {
         "\twriter.pending_count = 0;\n\tif (store_in_transaction(writer.store) && commit(&e) < 0) {",
     }),
     "one message in a hundred filed twice": ("there twice", "store/deliver.c", {
-        "\t\t\treturn true;\n": "\t\t\treturn filing->body->body_id % 100 != 0;\n",
+        "\tif (folder_of(filing, to->user.id))\n":
+        "\tif (filing->body->body_id % 100 != 0 && folder_of(filing, to->user.id))\n",
         "\t\tfailed = file_copy(filing, &to.at[i], e);\n":
         "\t\tfailed = file_copy(filing, &to.at[i], e) || file_copy(filing, &to.at[i], e);\n",
     }),
