@@ -129,17 +129,18 @@ static struct attempt *race(struct attempts *all)
 	return through;
 }
 
-/* "mx1.example [192.0.2.1]: Connection refused; ..." */
+/* "mx1.example [192.0.2.1]:25: Connection refused; ...": a wrong port is the likeliest
+ * fault of a smarthost. */
 static int say_reasons(const struct attempts *all, struct err *e)
 {
 	struct buf words = {0};
 	for (size_t i = 0; i < all->count; i++) {
 		const struct attempt *one = &all->at[i];
 		const struct mx_host *host = one->host;
-		char address[INET6_ADDRSTRLEN] = "";
+		char address[INET6_ADDRSTRLEN] = "", port[6] = "";
 		getnameinfo((const struct sockaddr *)&host->address, host->length, address,
-			sizeof(address), NULL, 0, NI_NUMERICHOST);
-		buf_printf(&words, "%s%s [%s]: %s", i > 0 ? "; " : "", host->name, address,
+			sizeof(address), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+		buf_printf(&words, "%s%s [%s]:%s: %s", i > 0 ? "; " : "", host->name, address, port,
 			one->state == ATTEMPT_FAILED ? strerror(one->why)
 			: one->state == ATTEMPT_OPEN ? strerror(ETIMEDOUT)
 						     : "not tried, it has taken too long");

@@ -476,7 +476,12 @@ static void one_that_says_nothing_does_not_hold_up_the_next(void **state)
 	assert_int_equal(open_descriptors(), before + 1);
 }
 
-static void reasons_name_each_host(void **state)
+static unsigned port_of(const struct party *party, size_t i)
+{
+	return ntohs(((const struct sockaddr_in *)&party->hosts.at[i].address)->sin_port);
+}
+
+static void reasons_name_each_host_and_its_port(void **state)
 {
 	struct party *party = *state;
 	invite_silent(party, "a.example");
@@ -484,8 +489,12 @@ static void reasons_name_each_host(void **state)
 	size_t before = open_descriptors();
 	assert_int_equal(meet(party, NULL), -1);
 	assert_int_equal(party->e.kind, ERR_GONE);
-	assert_string_equal(party->e.text, "a.example [127.0.0.1]: Connection timed out; "
-					   "b.example [127.0.0.1]: Connection refused");
+	char both[160];
+	snprintf(both, sizeof(both),
+		"a.example [127.0.0.1]:%u: Connection timed out; "
+		"b.example [127.0.0.1]:%u: Connection refused",
+		port_of(party, 0), port_of(party, 1));
+	assert_string_equal(party->e.text, both);
 	assert_int_equal(party->fd, -1);
 	assert_int_equal(open_descriptors(), before);
 }
@@ -703,7 +712,7 @@ int main(void)
 		PARTY_TEST(the_first_host_that_answers_is_taken),
 		PARTY_TEST(one_that_refuses_is_followed_by_the_next_at_once),
 		PARTY_TEST(one_that_says_nothing_does_not_hold_up_the_next),
-		PARTY_TEST(reasons_name_each_host),
+		PARTY_TEST(reasons_name_each_host_and_its_port),
 		PARTY_TEST(nobody_is_waited_for_past_the_whole_time),
 		PARTY_TEST(a_host_that_its_IPv6_does_not_lead_to_is_reached_by_IPv4),
 		PARTY_TEST(those_that_were_tried_are_left_out),
