@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import weights  # noqa: E402
 import tree  # noqa: E402
-from run import LOAD, load, started  # noqa: E402
+import weights  # noqa: E402
 from contestants import officemail  # noqa: E402
+from run import LOAD, go_inside, load, started  # noqa: E402
 
 
 class Grown(officemail):
@@ -100,6 +100,7 @@ def main():
     options.add_argument("--sizes", type=numbers, default=[1 << 10, 1 << 20, 100 << 20, 1 << 30])
     options.add_argument("--seconds", type=float, default=3)
     options = options.parse_args()
+    go_inside()
     print("| in the store | users | SMTP, 10 sessions, 20 a connection, messages/s | POP3 poll of 10, sessions/s | memory, MiB |")
     print("|---" * 5 + "|")
     for work, counts in ((with_messages, options.messages), (with_users, options.users)):

@@ -16,6 +16,7 @@
 #include "tests/bench/work.h"
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,7 @@ int main(int argc, char **argv)
 	if (inet_pton(AF_INET, address, &plan.place.sin_addr) != 1)
 		give_up("\"%s\" is no address of IPv4", address);
 	message_octets(); /* before there are threads */
+	signal(SIGPIPE, SIG_IGN);
 	work = find_work(argv[optind]);
 	if (work)
 		run_all();

@@ -185,19 +185,20 @@ def parse():
 
 
 def go_inside():
-    """To a network of its own, where every port is free; the peers are fetched before."""
+    """Begins this program again in a network of its own, where every port is free; the peers are fetched before."""
+    if "OUTSIDE" in os.environ:
+        return
     if os.geteuid() == 0:
         for kind in EVERYBODY:
             for package in kind.packages:
                 unpack(package)
     enter = HERE.parent / "outside/enter.py"
-    os.execv(sys.executable, [sys.executable, "-B", enter, sys.executable, "-B", __file__, *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-B", enter, sys.executable, "-B", *sys.argv])
 
 
 def main():
     options = parse()
-    if "OUTSIDE" not in os.environ:
-        go_inside()
+    go_inside()
     kinds = [kind for kind in EVERYBODY if kind.__name__ in options.servers.split(",")]
     if os.geteuid() != 0:
         kinds = kinds[:1]
