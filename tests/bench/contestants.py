@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parent / "peers")]
 
 from postfix import Postfix as PostfixUnpacked  # noqa: E402
-from unpacked import GID, UID, Unpacked, unpack  # noqa: E402
+from unpacked import GID, IS_ROOT, UID, Unpacked, unpack  # noqa: E402
 
 ROOT = HERE.parents[1]
 BOXES = {"u": 20, "p": 20, "b": 10, "d": 20, "h": 1, "y": 20, "m": 100}
@@ -112,7 +112,7 @@ class officemail(Server):
         data, ini, binary = self.home / "data", self.home / "office.ini", self.home / "officemail"
         shutil.copy(os.environ.get("OFFICEMAIL", ROOT / "officemail"), binary)
         data.mkdir(mode=0o700)
-        account = "nobody" if os.geteuid() == 0 else None
+        account = "nobody" if IS_ROOT else None
         if account:
             shutil.chown(data, account)
         values = {

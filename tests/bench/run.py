@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE))
 
 import tree  # noqa: E402
 import weights  # noqa: E402
-from contestants import EVERYBODY, Server, unpack  # noqa: E402
+from contestants import EVERYBODY, IS_ROOT, Server, unpack  # noqa: E402
 from rows import ROWS  # noqa: E402
 
 
@@ -54,7 +54,7 @@ def measure(row, server, seconds):
     options = dict(row.options)
     if not {"n", "d"} & set(options):
         options["d"] = seconds
-    with weights.Watch(server.process.pid) if row.weigh else nullcontext() as watch:
+    with weights.Watch(server.process.pid) if row.weigh and IS_ROOT else nullcontext() as watch:
         counted = load(server, row.work, getattr(server, row.port) if row.port else None, **options)
     if not row.done(counted):
         raise Failed("nothing was done in time")
@@ -134,7 +134,7 @@ def judge(row, found, loopback):
     if row.of_loopback:
         ratios.append(f"{middle(ours, 'rate') / loopback:.0%} of loopback")
         verdict &= middle(ours, "rate") >= row.of_loopback * loopback
-    if row.weigh:
+    if "grown" in ours[0]:
         verdict &= middle(ours, "grown") < row.weigh
     if row.cpu_goal:
         verdict &= middle(ours, "cpu") <= row.cpu_goal
@@ -188,7 +188,7 @@ def go_inside():
     """Begins this program again in a network of its own, where every port is free; the peers are fetched before."""
     if "OUTSIDE" in os.environ:
         return
-    if os.geteuid() == 0:
+    if IS_ROOT:
         for kind in EVERYBODY:
             for package in kind.packages:
                 unpack(package)
@@ -200,9 +200,9 @@ def main():
     options = parse()
     go_inside()
     kinds = [kind for kind in EVERYBODY if kind.__name__ in options.servers.split(",")]
-    if os.geteuid() != 0:
-        kinds = kinds[:1]
-        print("only root can start the peers: officemail alone", file=sys.stderr)
+    if not IS_ROOT:
+        kinds = [kind for kind in kinds if not kind.packages]
+        print("only root can start the peers, and see the server's memory: officemail alone", file=sys.stderr)
     wanted = [row for row in ROWS if not options.only or row.key in options.only.split(",")]
     results, loopback = {}, machine()
     for slow in (False, True):
@@ -213,7 +213,7 @@ def main():
                 for row in rows:
                     results[row.key] = run_row(row, servers, options.rounds, options.seconds)
     print_table(results, [kind.__name__ for kind in kinds], loopback)
-    if not options.only or "memory" in options.only.split(","):
+    if IS_ROOT and (not options.only or "memory" in options.only.split(",")):
         weights.print_table(kinds, LOAD, load, started)
     if options.json:
         Path(options.json).write_text(json.dumps(results, indent=1))
