@@ -3,28 +3,23 @@
  * A round of the loop is a transaction: it begins with the first frame that
  * needs one, each request is a step of its own inside (a savepoint), one commit
  * makes all of it durable, and only then is anybody answered. What came while
- * the disk was busy makes the next round: group commit without a timer.
- *
- * What nobody was promised (events, last logins, pieces to free) waits in
- * memory for a commit that is due anyway, at the latest half a minute. */
+ * the disk was busy makes the next round: group commit without a timer. */
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "base/text.h"
 #include "store/dispatch.h"
 #include "store/housekeeping.h"
 #include "store/intake.h"
 #include "store/requests.h"
 #include "store/roles.h"
 #include "store/room.h"
+#include "store/unpromised.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ROUND_FRAMES    64
-#define ROUND_OCTETS    (4u * 1024 * 1024)
-#define UNPROMISED_MS   30000
-#define SOON_MS         50
-#define UNPROMISED_MOST (256u * 1024) /* octets waiting in memory */
+#define ROUND_FRAMES 64
+#define ROUND_OCTETS (4u * 1024 * 1024)
+#define SOON_MS      50
 
 /* What the writer keeps for a channel. */
 struct asker {
@@ -53,13 +48,10 @@ static struct {
 	unsigned char ticket_key[DIGEST_SIZE];
 	struct pending pending[ROUND_FRAMES];
 	size_t pending_count;
-	struct buf unpromised; /* frames, as they came */
-	int64_t unpromised_since_ms;
-	struct buf abandoned; /* struct body_writer: what to free */
-	bool reconfigured;    /* settings have come since the last round */
-	struct err unbegun;   /* why this round has no transaction; ERR_NONE: it may */
-	bool room_seen;       /* in this round */
-	struct err no_room;   /* why this round takes no mail; ERR_NONE: it may */
+	bool reconfigured;  /* settings have come since the last round */
+	struct err unbegun; /* why this round has no transaction; ERR_NONE: it may */
+	bool room_seen;     /* in this round */
+	struct err no_room; /* why this round takes no mail; ERR_NONE: it may */
 } writer;
 
 /* ---- what is asked: each runs in a step of the round's transaction ---- */
@@ -125,12 +117,8 @@ static int take_unreachable(
 /* Frees what is on disk of a message that will not be one, soon. */
 static void abandon(const struct body_writer *body)
 {
-	struct body_writer on_disk = *body;
-	on_disk.header = (struct buf){0};
-	if (!on_disk.arriving)
-		return;
-	buf_add(&writer.abandoned, &on_disk, sizeof(on_disk));
-	role_idle_within(SOON_MS); /* the purge frees what is much */
+	if (unpromised_free(body))
+		role_idle_within(SOON_MS); /* the purge frees what is much */
 }
 
 static void drop_message(struct asker *asker)
@@ -160,11 +148,7 @@ static void keep_ids(struct role_channel *from, const struct frame *frame)
 static void keep_unpromised(struct role_channel *from, const struct frame *frame)
 {
 	(void)from;
-	if (writer.unpromised.len + frame->body.len > UNPROMISED_MOST)
-		return; /* a flood of events is no reason to grow */
-	if (writer.unpromised.len == 0)
-		writer.unpromised_since_ms = text_monotonic_ms();
-	channel_add_frame(&writer.unpromised, frame->type, frame->body);
+	unpromised_keep(frame);
 }
 
 static void keep_event(struct role_channel *from, const struct frame *frame)
@@ -375,47 +359,15 @@ static void take(struct role_channel *from, struct frame *frame)
 		right->at_once(from, frame);
 }
 
-static void take_unpromised_frame(unsigned type, struct slice body)
-{
-	struct frame frame = {.type = type, .body = body};
-	struct err e;
-	if (store_savepoint(writer.store, &e) < 0)
-		return;
-	if (request_note(writer.store, &frame, writer.ticket_key, &e) == 0 &&
-		store_release(writer.store, &e) == 0)
-		return;
-	log_failure(LOG_WARNING, "event-lost", &e);
-	store_undo(writer.store);
-}
-
-/* In the transaction that is open: what waited for one. */
-static void take_unpromised(void)
-{
-	struct unpack in = {.rest = buf_slice(&writer.unpromised)};
-	while (in.rest.len > 0 && !in.failed && store_in_transaction(writer.store)) {
-		unsigned type;
-		struct slice body = channel_cut_frame(&in, &type);
-		take_unpromised_frame(type, body);
-	}
-	const struct body_writer *bodies = (const void *)writer.abandoned.at;
-	for (size_t i = 0; i < writer.abandoned.len / sizeof(*bodies); i++) {
-		struct body_writer body = bodies[i]; /* the list stays until the commit has held */
-		struct err e;
-		if (store_in_transaction(writer.store) && body_abandon(writer.store, &body, &e) < 0)
-			log_failure(LOG_WARNING, "pieces-not-freed", &e);
-	}
-	dispatch_give_up(writer.store, writer.birth->config);
-}
-
 static int commit(struct err *e)
 {
-	take_unpromised();
+	unpromised_take(writer.store, writer.ticket_key);
+	dispatch_give_up(writer.store, writer.birth->config);
 	if (!store_in_transaction(writer.store))
 		return err_set(e, ERR_IO, "the store rolled the transaction back");
 	if (store_commit(writer.store, e) < 0)
 		return -1;
-	buf_clear(&writer.unpromised);
-	buf_clear(&writer.abandoned);
+	unpromised_committed();
 	dispatch_committed();
 	return 0;
 }
@@ -492,10 +444,8 @@ static int commit_unpromised(struct err *e)
 static void flush_unpromised(void)
 {
 	struct err e;
-	bool frees = writer.abandoned.len > 0 || dispatch_has_lost();
-	bool due =
-		frees || (writer.unpromised.len > 0 &&
-				 text_monotonic_ms() - writer.unpromised_since_ms >= UNPROMISED_MS);
+	bool frees = unpromised_frees() || dispatch_has_lost();
+	bool due = frees || unpromised_is_due();
 	if (!due || writer.unbegun.kind != ERR_NONE || commit_unpromised(&e) == 0)
 		return;
 	if (frees && e.kind == ERR_SPACE && store_ballast_drop(writer.store) &&
@@ -596,7 +546,7 @@ int writer_run(struct role_birth *birth, struct err *e)
 	if (begin(e) < 0)
 		return -1;
 	int done = role_run(&program, birth, e);
-	writer.unpromised_since_ms = -UNPROMISED_MS;
+	unpromised_hurry();
 	rest();
 	store_close(writer.store);
 	return done;
