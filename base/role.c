@@ -128,7 +128,11 @@ void role_answer_fds(struct role_channel *to, unsigned type, const int *fds, uns
 	if (to->ended)
 		return;
 	/* Questions come one at a time, so nothing can be waiting in front. */
-	if (to->out.len > 0 || channel_send(&to->channel, type, NULL, 0, fds, fd_count, &e) < 0)
+	if (to->out.len == 0 && channel_send(&to->channel, type, NULL, 0, fds, fd_count, &e) == 0)
+		return;
+	if (channel_is_gone(&to->channel))
+		to->ended = true;
+	else
 		role_refuse(to, "does not take its answers");
 }
 

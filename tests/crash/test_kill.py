@@ -97,10 +97,12 @@ class Campaign:
 
     def let_leave(self):
         """Everything, until the outbox is empty. Returns what cannot."""
-        deadline = time.monotonic() + 3 * PATIENCE
+        fewest, deadline = None, 0
         while True:
             self.office.run("queue", "retry")
             left = [row["recipient"] for row in self.office.json("queue", "list")]
+            if fewest is None or len(left) < fewest:
+                fewest, deadline = len(left), time.monotonic() + 3 * PATIENCE
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.05)

@@ -3,6 +3,7 @@ and the role goes on to serve others."""
 
 import array
 import os
+import signal
 import socket
 
 import pytest
@@ -418,3 +419,15 @@ def test_nobody_but_the_account_comes_to_the_roles_sockets(house):
     assert run.stat().st_mode & 0o777 == 0o700
     for name in ("writer", "directory", "keys"):
         assert (run / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_who_dies_before_the_store_s_files_come_is_no_error(served):
+    """The log of the fixture holds none."""
+    channel, *_ = log_in(served)
+    for pid in served.named("directory"):
+        os.kill(pid, signal.SIGSTOP)
+    channel.send(frame("REQUEST_STORE_FILES"))
+    channel.sock.close()
+    for pid in served.named("directory"):
+        os.kill(pid, signal.SIGCONT)
+    log_in(served, "budi")
