@@ -176,7 +176,7 @@ static void check_signing_key(const struct config *config)
 	close(fd);
 }
 
-/* ---- the data directory ---- */
+/* ---- the smarthost ---- */
 
 static void check_smarthost(const struct config *config)
 {
@@ -192,6 +192,8 @@ static void check_smarthost(const struct config *config)
 	if (fd >= 0)
 		close(fd);
 }
+
+/* ---- the data directory ---- */
 
 /* True if the store can be looked for in it. */
 static bool check_data(const struct config *config)
