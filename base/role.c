@@ -318,10 +318,34 @@ static void serve_event(struct role *role, const struct epoll_event *event)
 		}
 	}
 	struct role_channel *channel = what;
+	if (channel->ended) { /* in a round that gathers: it is closed behind it */
+		epoll_ctl(role->epoll, EPOLL_CTL_DEL, channel->channel.fd, NULL);
+		return;
+	}
 	if (event->events & EPOLLOUT)
 		send_output(channel);
 	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		take_frames(channel);
+}
+
+static void serve_events(struct role *role, const struct epoll_event *events, int count)
+{
+	for (int i = 0; i < count; i++)
+		serve_event(role, &events[i]);
+}
+
+/* What is left of a round that is full is the next one's. */
+static void gather(struct role *role)
+{
+	int64_t left;
+	while (!role->over && role->backlogs == 0 && (left = role->program->gather_us()) > 0) {
+		const struct timespec wait = {left / 1000000, left % 1000000 * 1000};
+		struct epoll_event events[EVENTS_AT_ONCE];
+		int count = epoll_pwait2(role->epoll, events, EVENTS_AT_ONCE, &wait, NULL);
+		if (count < 0 && errno != EINTR)
+			return;
+		serve_events(role, events, count);
+	}
 }
 
 static void take_round(struct role *role, const struct epoll_event *events, int count)
@@ -330,8 +354,9 @@ static void take_round(struct role *role, const struct epoll_event *events, int 
 	for (struct role_channel *c = role->channels; c && role->backlogs > 0; c = c->next)
 		if (c->backlog)
 			take_frames(c);
-	for (int i = 0; i < count; i++)
-		serve_event(role, &events[i]);
+	serve_events(role, events, count);
+	if (role->program->gather_us)
+		gather(role);
 	if (role->program->round_end)
 		role->program->round_end();
 	close_ended(role);

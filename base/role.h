@@ -28,6 +28,9 @@ struct role_program {
 	void (*frame)(struct role_channel *from, struct frame *frame);
 	/* The channel has ended: free what `owner` points to. */
 	void (*closed)(struct role_channel *channel);
+	/* How many microseconds the round should wait for more frames before it ends;
+	 * asked anew whenever some have come. NULL: it never waits. */
+	int64_t (*gather_us)(void);
 	/* Every frame of this round has been called; NULL: nothing to do. */
 	void (*round_end)(void);
 	/* Nothing came for the time asked for, or that time is long over. Returns how

@@ -3,10 +3,12 @@
  * A round of the loop is a transaction: it begins with the first frame that
  * needs one, each request is a step of its own inside (a savepoint), one commit
  * makes all of it durable, and only then is anybody answered. What came while
- * the disk was busy makes the next round: group commit without a timer. */
+ * the disk was busy makes the next round: group commit, and by itself without a
+ * wait. Where syncs are slow, gather.h lets a round wait for some more. */
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "store/dispatch.h"
+#include "store/gather.h"
 #include "store/housekeeping.h"
 #include "store/intake.h"
 #include "store/requests.h"
@@ -15,6 +17,7 @@
 #include "store/unpromised.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROUND_FRAMES 64
@@ -36,6 +39,7 @@ struct asker {
 /* An answer that waits for the commit. */
 struct pending {
 	struct role_channel *to;
+	bool fills;       /* it is mail */
 	bool deletes;     /* may be tried again when the ballast has been dropped */
 	bool settles;     /* so may this, by who asks */
 	struct err error; /* kind ERR_NONE: done */
@@ -48,6 +52,7 @@ static struct {
 	unsigned char ticket_key[DIGEST_SIZE];
 	struct pending pending[ROUND_FRAMES];
 	size_t pending_count;
+	struct gathering gathering;
 	bool reconfigured;  /* settings have come since the last round */
 	struct err unbegun; /* why this round has no transaction; ERR_NONE: it may */
 	bool room_seen;     /* in this round */
@@ -309,6 +314,7 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 	struct pending *pending = &writer.pending[writer.pending_count++];
 	struct err *e = &pending->error;
 	*pending = (struct pending){.to = from,
+		.fills = right->fills,
 		.deletes = right->type == REQUEST_DELETE,
 		.settles = right->type == REQUEST_NEXT || right->type == REQUEST_UNREACHABLE};
 	asker->asked = true;
@@ -342,6 +348,7 @@ static void take(struct role_channel *from, struct frame *frame)
 {
 	struct err e;
 	struct asker *asker = from->owner;
+	gathering_came(&writer.gathering, from);
 	if (!asker) {
 		from->owner = asker = must_alloc(sizeof(*asker));
 		if (request_hello_read(frame, &asker->hello, &e) < 0)
@@ -425,6 +432,8 @@ static void answer(struct pending *pending)
 	else
 		role_answer(pending->to, ANSWER_OK, buf_slice(&pending->body));
 	buf_free(&pending->body);
+	if (pending->fills)
+		gathering_answered(&writer.gathering, pending->to);
 	if (pending->deletes)
 		buf_free(&asker->ids);
 	dispatch_stepped(asker->errand, pending->error.kind == ERR_NONE);
@@ -463,14 +472,37 @@ static void take_config(void)
 		log_failure(LOG_ERROR, "sync-not-set", &e);
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t gather_us(void)
+{
+	return writer.pending_count > 0 ? gathering_wait_us(&writer.gathering, now_us()) : 0;
+}
+
+static int commit_round(struct err *e)
+{
+	int64_t begun = now_us();
+	if (commit(e) < 0)
+		return -1;
+	gathering_synced(&writer.gathering, now_us() - begun);
+	return 0;
+}
+
 static void end_round(void)
 {
 	struct err e;
-	if (store_in_transaction(writer.store) && commit(&e) < 0) {
+	if (store_in_transaction(writer.store) && commit_round(&e) < 0) {
 		store_rollback(writer.store);
 		fail_round(&e);
 	}
 	delete_again();
+	if (writer.pending_count > 0)
+		gathering_next_round(&writer.gathering);
 	for (size_t i = 0; i < writer.pending_count; i++)
 		answer(&writer.pending[i]);
 	writer.pending_count = 0;
@@ -493,6 +525,7 @@ static int rest(void)
 static void closed(struct role_channel *channel)
 {
 	struct asker *asker = channel->owner;
+	gathering_came(&writer.gathering, channel);
 	if (!asker)
 		return;
 	drop_message(asker);
@@ -537,6 +570,7 @@ int writer_run(struct role_birth *birth, struct err *e)
 	const struct role_program program = {.name = "writer",
 		.frame = take,
 		.closed = closed,
+		.gather_us = gather_us,
 		.round_end = end_round,
 		.idle = rest,
 		.configured = configured,

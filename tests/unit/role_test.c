@@ -91,6 +91,12 @@ static void parrot_frame(struct role_channel *from, struct frame *frame)
 	}
 }
 
+/* Until two have asked. */
+static int64_t parrot_gather_us(void)
+{
+	return parrot.asked_count == 1 ? 60 * 1000000 : 0;
+}
+
 static void parrot_round_end(void)
 {
 	for (size_t i = 0; i < parrot.asked_count; i++)
@@ -336,6 +342,22 @@ static void a_round_takes_no_more_octets_than_it_may(void **state)
 	assert_int_equal(hear_number(cage, 0, SAY_ROUND), 1);
 }
 
+static void a_round_may_wait_for_more(void **state)
+{
+	struct cage *cage = *state;
+	cage->program.gather_us = parrot_gather_us;
+	join(cage, 3);
+	ask(cage, 0, SAY_ROUND, "");
+	start(cage);
+	hear_master(cage, ROLE_READY, "");
+	ask(cage, 2, SAY, "not for the end of the round");
+	hear_text(cage, 2, "not for the end of the round");
+	channel_close(&cage->sessions[2]); /* its end keeps nobody awake */
+	ask(cage, 1, SAY_ROUND, "");
+	assert_int_equal(hear_number(cage, 0, SAY_ROUND), 3);
+	assert_int_equal(hear_number(cage, 1, SAY_ROUND), 3);
+}
+
 static void who_does_not_read_is_not_waited_for(void **state)
 {
 	struct cage *cage = *state;
@@ -519,6 +541,7 @@ int main(void)
 		PARROT_TEST(what_came_together_is_one_round),
 		PARROT_TEST(a_round_takes_no_more_frames_than_it_may),
 		PARROT_TEST(a_round_takes_no_more_octets_than_it_may),
+		PARROT_TEST(a_round_may_wait_for_more),
 		PARROT_TEST(who_does_not_read_is_not_waited_for),
 		PARROT_TEST(who_asks_on_and_does_not_read_is_sent_away),
 		PARROT_TEST(who_never_reads_is_sent_away),
