@@ -33,6 +33,9 @@
 #define UNSENT_OCTETS (128 * 1024)
 #define UNTAKEN_MS    60000
 
+/* When who waits for input gives back what memory it kept. */
+#define QUIET_MS 1000
+
 static_assert(IN_SIZE >= CONN_LINE_LIMIT + 2, "the longest line and its end fit");
 
 void conn_open(struct conn *conn, int fd)
@@ -92,6 +95,13 @@ static void tell_crowd(struct conn *conn, short events, int64_t *deadline)
 		*deadline = anew;
 }
 
+static void tell_quiet(struct conn *conn)
+{
+	void (*tell)(void *) = conn->on_quiet;
+	conn->on_quiet = NULL;
+	tell(conn->quiet_arg);
+}
+
 /* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
  * where a command is awaited, CONN_STOPPED. */
 static enum conn_end wait_until(struct conn *conn, short events, int64_t deadline)
@@ -102,9 +112,15 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
 			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN},
 			{.fd = conn->on_crowd ? conn->crowd : -1, .events = POLLIN}};
+		bool may_be_quiet = conn->on_quiet && events == POLLIN;
 		if (left <= 0)
 			return CONN_TIMEOUT;
-		if (poll(polled, 3, left < INT_MAX ? (int)left : INT_MAX) <= 0)
+		if (may_be_quiet && left > QUIET_MS)
+			left = QUIET_MS;
+		int found = poll(polled, 3, left < INT_MAX ? (int)left : INT_MAX);
+		if (found == 0 && may_be_quiet)
+			tell_quiet(conn);
+		if (found <= 0)
 			continue;
 		if (polled[0].revents)
 			return CONN_OPEN;

@@ -41,6 +41,9 @@ struct conn {
 	int crowd;
 	void (*on_crowd)(void *arg);
 	void *crowd_arg;
+	/* Called once, when the client has been waited for a second (NULL: not). */
+	void (*on_quiet)(void *arg);
+	void *quiet_arg;
 	int64_t read_timeout_ms, write_timeout_ms;
 	uint64_t octets_in, octets_out; /* of payload, for the log */
 	/* From here on private. */

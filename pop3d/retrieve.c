@@ -62,12 +62,12 @@ static int open_store(struct session *session, struct err *e)
 	return store_open_handed(&session->store, fds, e);
 }
 
-/* Opens the message and reads what can be judged before the answer: the
- * prefix, copied to *prefix, and the first piece. */
-static int read_start(struct session *session, size_t index, const struct extent *extent,
-	struct body_reader *reader, struct buf *prefix, struct slice *piece, struct err *e)
+/* Opens the message and reads what can be judged before the answer. */
+static int read_start(
+	struct session *session, size_t index, const struct extent *extent, struct err *e)
 {
 	const struct maildrop_item *item = &session->login.maildrop.items[index];
+	struct body_reader *reader = &session->reader;
 	if (messages_are_marked(session->damaged, index))
 		return err_set(e, ERR_DAMAGED, "message was found damaged before");
 	if (body_open(reader, session->store, session->login.ticket.user_id, item->id, e) < 0)
@@ -77,26 +77,23 @@ static int read_start(struct session *session, size_t index, const struct extent
 			"the index of the mailbox tells another size of message %lld than it has: "
 			"restore a backup",
 			(long long)item->id);
-	if (body_next(reader, piece, e) < 0)
-		return -1;
-	buf_add_slice(prefix, *piece);
-	if (body_next(reader, piece, e) < 0)
-		return -1;
-	return extent->all ? body_look_ahead(reader, LOOK_AHEAD, e) : 0;
+	return body_look_ahead(reader, extent->all ? LOOK_AHEAD : BODY_PIECE, e);
 }
 
-/* Reads and sends the rest, piece by piece, as long as somebody takes it. */
-static int send_rest(struct conn *conn, struct body_reader *reader, struct dot_writer *dots,
-	struct extent *extent, struct slice piece, struct err *e)
+/* Reads and sends, as long as somebody takes it. */
+static int send_octets(struct session *session, struct extent *extent, struct err *e)
 {
-	while (piece.len > 0) {
-		piece.len = extent_take(extent, piece);
-		conn_write_dotted(conn, dots, piece);
-		if (extent_is_full(extent) || conn->output != CONN_OPEN)
-			return 0;
-		if (body_next(reader, &piece, e) < 0)
+	struct conn *conn = &session->visitor->conn;
+	struct dot_writer dots = {0};
+	struct slice octets;
+	do {
+		if (body_next(&session->reader, &octets, e) < 0)
 			return -1;
-	}
+		octets.len = extent_take(extent, octets);
+		conn_write_dotted(conn, &dots, octets);
+	} while (octets.len > 0 && !extent_is_full(extent) && conn->output == CONN_OPEN);
+	if (dots.inside_line)
+		conn_write(conn, SLICE("\r\n"));
 	return 0;
 }
 
@@ -129,47 +126,44 @@ static void refuse_message(struct session *session, size_t index, const struct e
 	refuse(session, e->kind);
 }
 
+/* Nobody asks for the next message at once. */
+static void keep_nothing(void *arg)
+{
+	struct session *session = arg;
+	body_close(&session->reader);
+	if (session->store)
+		store_rest(session->store);
+}
+
 static int send_message(struct session *session, size_t index, struct extent *extent)
 {
-	struct conn *conn = &session->visitor->conn;
 	uint64_t size = session->login.maildrop.items[index].size;
-	struct body_reader reader = {0};
-	struct dot_writer dots = {0};
-	struct buf prefix = {0};
-	struct slice piece = {0};
 	struct err e;
-	int next = DIALOG_STAY;
+	session->visitor->conn.on_quiet = keep_nothing;
+	session->visitor->conn.quiet_arg = session;
 	if (open_store(session, &e) < 0) {
 		session_log_failure(session, "store-not-opened", &e);
 		refuse(session, e.kind);
 		return DIALOG_END;
 	}
-	if (read_start(session, index, extent, &reader, &prefix, &piece, &e) < 0) {
+	if (read_start(session, index, extent, &e) < 0) {
 		refuse_message(session, index, &e);
-		goto out;
+		return DIALOG_STAY;
 	}
 	if (extent->all)
 		reply_ok(session, "%llu octets", (unsigned long long)size);
 	else
 		reply_ok(session, "top of message follows");
-	prefix.len = extent_take(extent, buf_slice(&prefix));
-	conn_write_dotted(conn, &dots, buf_slice(&prefix));
-	if (send_rest(conn, &reader, &dots, extent, piece, &e) < 0) {
+	if (send_octets(session, extent, &e) < 0) {
 		tell_failure(session, index, &e);
-		next = DIALOG_END;
-		goto out;
+		return DIALOG_END;
 	}
-	if (dots.inside_line)
-		conn_write(conn, SLICE("\r\n"));
 	reply_end(session);
-	if (extent->all && conn->output == CONN_OPEN) {
+	if (extent->all && session->visitor->conn.output == CONN_OPEN) {
 		session->retrieved++;
 		session->retrieved_octets += size;
 	}
-out:
-	body_close(&reader);
-	buf_free(&prefix);
-	return next;
+	return DIALOG_STAY;
 }
 
 int pop3_retr(void *arg, struct slice argument)

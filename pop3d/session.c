@@ -122,9 +122,11 @@ void pop3d_serve(struct visitor *visitor)
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);
 	dialog_run(&session.dialog);
 	visitor->conn.on_crowd = NULL;
+	visitor->conn.on_quiet = NULL;
 
 	if (*session.login.user)
 		tell_what_was_done(&session);
+	body_close(&session.reader);
 	store_close(session.store);
 	maildrop_free(&session.login.maildrop);
 	buf_wipe(&session.name);

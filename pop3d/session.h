@@ -8,6 +8,7 @@
 
 #include "base/dialog.h"
 #include "base/service.h"
+#include "store/body.h"
 #include "store/requests.h"
 
 /* The states of RFC 1939. UPDATE is no place to wait in: it is what QUIT does. */
@@ -32,6 +33,7 @@ struct session {
 	uint64_t deleted_size;
 
 	struct store *store; /* NULL until the first RETR or TOP */
+	struct body_reader reader;
 
 	/* For the log. */
 	size_t retrieved, removed;

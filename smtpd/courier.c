@@ -159,7 +159,7 @@ static int add_signature(struct buf *field, const unsigned char digest[DIGEST_SI
  * does not sign it. */
 static int sign(const struct job *job, struct buf *field, struct err *e)
 {
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets = {"", 1};
 	unsigned char digest[DIGEST_SIZE];
 	int done = body_open_outgoing(&reader, courier.store, job->outgoing_id, e);

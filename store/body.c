@@ -223,42 +223,59 @@ static int damaged(const struct body_reader *reader, const char *how, struct err
 		reader->leaves ? "outgoing " : "", (long long)reader->id, how);
 }
 
-/* Behind the row that names it: body_id, size, checksum, prefix. */
+/* Ends the row that names it: body_id, size, checksum, prefix, and where its first
+ * piece is a small one, often its only one, that piece's checksum and octets. */
 static int open_row(struct body_reader *reader, struct query *q, bool is_theirs, struct err *e)
 {
 	reader->body_id = db_int(q, 0);
 	reader->size = (uint64_t)db_int(q, 1);
 	uint64_t checksum = (uint64_t)db_int(q, 2);
-	buf_add_slice(&reader->piece, db_blob(q, 3));
+	buf_add_slice(&reader->octets, db_blob(q, 3));
+	reader->ready = reader->read = reader->octets.len;
+	reader->first_checksum = (uint64_t)db_int(q, 4);
+	buf_add_slice(&reader->octets, db_blob(q, 5));
 	db_end(q);
-	if (is_theirs && digest_checksum(reader->piece.at, reader->piece.len) == checksum)
+	if (is_theirs && digest_checksum(reader->octets.at, reader->ready) == checksum)
 		return 0;
 	damaged(reader, "is damaged", e);
 	body_close(reader);
 	return -1;
 }
 
+static void begin(struct body_reader *reader, struct store *store, int64_t id, bool leaves)
+{
+	*reader = (struct body_reader){
+		.store = store, .id = id, .leaves = leaves, .octets = reader->octets};
+	buf_clear(&reader->octets);
+}
+
 int body_open(struct body_reader *reader, struct store *store, int64_t user_id, int64_t entry_id,
 	struct err *e)
 {
-	*reader = (struct body_reader){.store = store, .id = entry_id};
+	begin(reader, store, entry_id, false);
 	struct query q = db_query(
-		store, SQL("SELECT body_id, e.size, checksum, prefix, user_id FROM entries e"
-			   " LEFT JOIN folders f ON f.id = folder_id WHERE e.id = ?"));
+		store, SQL("SELECT body_id, e.size, e.checksum, prefix, p.checksum,"
+			   " CASE WHEN length(octets) < ?2 THEN octets END, user_id FROM entries e"
+			   " LEFT JOIN folders f ON f.id = folder_id"
+			   " LEFT JOIN pieces p ON p.id = body_id * 1048576 WHERE e.id = ?1"));
 	db_bind_int(&q, entry_id);
+	db_bind_int(&q, BIG_PIECE);
 	int found = db_next(&q, e);
 	if (found != 1)
 		return found < 0 ? -1 : removed(reader, e);
-	return open_row(reader, &q, user_id == 0 || db_int(&q, 4) == user_id, e);
+	return open_row(reader, &q, user_id == 0 || db_int(&q, 6) == user_id, e);
 }
 
 int body_open_outgoing(
 	struct body_reader *reader, struct store *store, int64_t outgoing_id, struct err *e)
 {
-	*reader = (struct body_reader){.store = store, .leaves = true, .id = outgoing_id};
+	begin(reader, store, outgoing_id, true);
 	struct query q = db_query(
-		store, SQL("SELECT body_id, size, checksum, prefix FROM outgoing WHERE id = ?"));
+		store, SQL("SELECT body_id, size, o.checksum, prefix, p.checksum,"
+			   " CASE WHEN length(octets) < ?2 THEN octets END FROM outgoing o"
+			   " LEFT JOIN pieces p ON p.id = body_id * 1048576 WHERE o.id = ?1"));
 	db_bind_int(&q, outgoing_id);
+	db_bind_int(&q, BIG_PIECE);
 	int found = db_next(&q, e);
 	if (found != 1)
 		return found < 0 ? -1 : removed(reader, e);
@@ -280,8 +297,9 @@ static int piece_missing(struct body_reader *reader, struct err *e)
 }
 
 /* A big one is read without a copy of it in SQLite's memory: a client that
- * takes its time holds the piece, and nothing beside. */
-static int read_piece(struct body_reader *reader, struct err *e)
+ * takes its time holds the piece, and nothing beside. 1, with its checksum, 0: there
+ * is none. */
+static int fetch_piece(struct body_reader *reader, uint64_t *checksum, struct err *e)
 {
 	int64_t id = piece_id(reader->body_id, reader->next_piece);
 	struct query q = db_query(reader->store,
@@ -290,25 +308,35 @@ static int read_piece(struct body_reader *reader, struct err *e)
 	db_bind_int(&q, id);
 	db_bind_int(&q, BIG_PIECE);
 	int found = db_next(&q, e);
-	if (found < 0)
-		return -1;
-	if (found == 0)
-		return piece_missing(reader, e);
-	buf_clear(&reader->piece);
-	uint64_t checksum = (uint64_t)db_int(&q, 0);
-	uint64_t len = (uint64_t)db_int(&q, 1);
-	bool fits = len > 0 && len <= reader->size - reader->given;
-	if (fits && len < BIG_PIECE)
-		buf_add_slice(&reader->piece, db_blob(&q, 2));
+	if (found != 1)
+		return found;
+	*checksum = (uint64_t)db_int(&q, 0);
+	size_t len = (size_t)db_int(&q, 1);
+	if (len < BIG_PIECE)
+		buf_add_slice(&reader->octets, db_blob(&q, 2));
 	db_end(&q);
-	if (fits && len >= BIG_PIECE)
-		found = db_read_blob(reader->store, "pieces", "octets", id, len, &reader->piece, e);
-	if (found < 0)
-		return -1;
-	if (found == 0)
-		return piece_missing(reader, e);
-	if (!fits || digest_checksum(reader->piece.at, reader->piece.len) != checksum)
-		return damaged(reader, "is damaged", e);
+	if (len < BIG_PIECE || len > BODY_PIECE)
+		return 1;
+	return db_read_blob(reader->store, "pieces", "octets", id, len, &reader->octets, e);
+}
+
+/* Adds the next piece to what is ready. */
+static int read_piece(struct body_reader *reader, struct err *e)
+{
+	uint64_t checksum = reader->first_checksum;
+	bool is_here = reader->octets.len > reader->ready;
+	int found = is_here ? 1 : fetch_piece(reader, &checksum, e);
+	struct slice piece = slice_from(buf_slice(&reader->octets), reader->ready);
+	bool is_whole = piece.len > 0 && piece.len <= reader->size - reader->read &&
+			digest_checksum(piece.at, piece.len) == checksum;
+	if (found != 1 || !is_whole) {
+		reader->octets.len = reader->ready;
+		if (found < 0)
+			return -1;
+		return found ? damaged(reader, "is damaged", e) : piece_missing(reader, e);
+	}
+	reader->ready += piece.len;
+	reader->read += piece.len;
 	reader->next_piece++;
 	return 0;
 }
@@ -318,29 +346,48 @@ int body_next(struct body_reader *reader, struct slice *octets, struct err *e)
 	*octets = (struct slice){0};
 	if (reader->given == reader->size)
 		return 0;
-	/* What body_open() read of it goes first. */
-	bool prefix = reader->given == 0 && reader->piece.len > 0;
-	if (!prefix && read_piece(reader, e) < 0)
+	if (reader->start == reader->octets.len) {
+		reader->start = reader->ready = 0;
+		buf_clear(&reader->octets);
+	}
+	if (reader->start == reader->ready && read_piece(reader, e) < 0)
 		return -1;
-	*octets = buf_slice(&reader->piece);
+	*octets = (struct slice){reader->octets.at + reader->start, reader->ready - reader->start};
+	reader->start = reader->ready;
 	reader->given += octets->len;
 	return 0;
 }
 
-int body_look_ahead(const struct body_reader *reader, uint64_t octets, struct err *e)
+/* Reads, compares and forgets. */
+static int pass_over(struct body_reader *reader, uint64_t octets, struct err *e)
 {
-	struct body_reader ahead = *reader;
-	struct slice piece = {"", 1};
+	const struct body_reader here = *reader;
 	int failed = 0;
-	ahead.piece = (struct buf){0};
-	while (!failed && piece.len > 0 && ahead.given - reader->given < octets)
-		failed = body_next(&ahead, &piece, e);
-	body_close(&ahead);
+	while (!failed && reader->read - here.read < octets && reader->read < reader->size) {
+		failed = read_piece(reader, e);
+		reader->octets.len = reader->ready = here.ready;
+	}
+	reader->read = here.read;
+	reader->next_piece = here.next_piece;
+	return failed;
+}
+
+int body_look_ahead(struct body_reader *reader, uint64_t octets, struct err *e)
+{
+	uint64_t left = reader->size - reader->given;
+	int failed = 0;
+	if (left > octets)
+		left = octets;
+	if (left > BODY_KEPT)
+		return pass_over(reader, octets, e);
+	buf_reserve(&reader->octets, left);
+	while (!failed && reader->ready - reader->start < left)
+		failed = read_piece(reader, e);
 	return failed;
 }
 
 void body_close(struct body_reader *reader)
 {
-	buf_free(&reader->piece);
+	buf_free(&reader->octets);
 	memset(reader, 0, sizeof(*reader));
 }

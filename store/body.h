@@ -6,6 +6,8 @@
 #include "store/store.h"
 
 #define BODY_PIECE (256 * 1024) /* octets; every piece but the last is full */
+/* Octets that a reader keeps: a message of a megabyte, and what stands before it. */
+#define BODY_KEPT (4 * BODY_PIECE + 16 * 1024)
 
 /* Writing, in a transaction. A body without a mailbox entry is invisible and is
  * freed when its writer leaves, or at the next start. A message of less than
@@ -37,13 +39,18 @@ void body_writer_free(struct body_writer *writer); /* memory only */
 
 /* Reading a mailbox entry: its prefix (Return-Path, Delivered-To, Received),
  * then the pieces; or a message on its way out: the prefix is its Received field. No
- * statement stays open between calls. */
+ * statement stays open between calls. Set to zero, a reader is closed and valid; one
+ * that is opened anew uses its memory again. */
 struct body_reader {
 	struct store *store;
 	bool leaves; /* on its way out; else an entry */
 	int64_t id, body_id, next_piece;
-	uint64_t size, given; /* octets, the prefix among them */
-	struct buf piece;
+	uint64_t size, read, given; /* octets, the prefix among them */
+	/* From `start` to `ready` they are compared and not given yet; behind that
+	 * there is at most the first piece, not compared yet. */
+	struct buf octets;
+	size_t start, ready;
+	uint64_t first_checksum;
 };
 /* ERR_MISSING: the entry has been purged. ERR_DAMAGED: its prefix is, or it is not
  * this user's (0: whoever's) any more, whose list named it. */
@@ -55,9 +62,10 @@ int body_open_outgoing(
 /* The next octets, valid until the next call; empty at the end. ERR_DAMAGED:
  * the checksum does not fit; ERR_MISSING: purged meanwhile. */
 int body_next(struct body_reader *reader, struct slice *octets, struct err *e);
-/* Reads on without handing out, up to `octets` and the end of a piece; the reader
- * stays where it is. Fails as body_next() would. */
-int body_look_ahead(const struct body_reader *reader, uint64_t octets, struct err *e);
+/* Reads on without handing out, up to `octets` and the end of a piece. What is no
+ * more than BODY_KEPT stays in memory and comes with the next call, all at once; more
+ * is read again. Fails as body_next() would. */
+int body_look_ahead(struct body_reader *reader, uint64_t octets, struct err *e);
 void body_close(struct body_reader *reader);
 
 #endif

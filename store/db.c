@@ -276,8 +276,10 @@ int db_read_blob(struct store *store, const char *table, const char *column, int
 	sqlite3_blob *blob = NULL;
 	int code = sqlite3_blob_open(store->db, "main", table, column, id, 0, &blob);
 	if (code == SQLITE_OK) {
+		db_read_ahead(true);
 		code = sqlite3_blob_read(blob, buf_reserve(octets, len), (int)len, 0);
 		octets->len += code == SQLITE_OK ? len : 0;
+		db_read_ahead(false);
 	}
 	sqlite3_blob_close(blob);
 	if (code == SQLITE_ERROR) /* no such row */

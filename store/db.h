@@ -141,6 +141,8 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 
 /* Once in a process, before SQLite's first use: its reads are observed (reading.c). */
 void db_observe_reads(void);
+/* Within a read transaction, where much is read that lies together. */
+void db_read_ahead(bool on);
 /* errno of a read that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
 /* Empties DATA/ballast. False: there was nothing in it. */

@@ -173,7 +173,7 @@ static int judge(const struct leaving *leaving, struct fate *fate, struct err *e
  * as far as it is not. */
 static bool read_original(const struct leaving *leaving, bool whole, struct buf *original)
 {
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets = {"", 1};
 	struct err damaged;
 	whole = whole && leaving->size <= WHOLE_MOST;

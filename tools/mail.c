@@ -88,7 +88,7 @@ static size_t id_count(const struct buf *ids)
 
 static int print_message(struct store *store, int64_t id, struct err *e)
 {
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	int result = body_open(&reader, store, 0, id, e);
 	if (result < 0)

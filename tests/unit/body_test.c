@@ -17,7 +17,7 @@
 static void a_message_of_any_size_comes_out_as_it_went_in(void **state)
 {
 	struct test_office *office = *state;
-	static const size_t sizes[] = {1, BODY_PIECE - 1, BODY_PIECE, BODY_PIECE + 1,
+	static const size_t sizes[] = {1, 16383, 16384, BODY_PIECE - 1, BODY_PIECE, BODY_PIECE + 1,
 		2 * BODY_PIECE, 5 * BODY_PIECE + 333};
 	add_user(office, "ani@kantor.example");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -171,7 +171,7 @@ static void one_wrong_octet_is_told_and_never_served(void **state)
 {
 	struct test_office *office = *state;
 	struct maildrop maildrop = {0};
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	struct buf in = {0};
 	add_user(office, "ani@kantor.example");
@@ -198,7 +198,7 @@ static void one_wrong_octet_is_told_and_never_served(void **state)
 static void a_wrong_prefix_is_told(void **state)
 {
 	struct test_office *office = *state;
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
 	assert_int_equal(
@@ -211,13 +211,13 @@ static void a_wrong_prefix_is_told(void **state)
 static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
 {
 	struct test_office *office = *state;
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
+	assert_int_equal(db_script(office->store, "DELETE FROM pieces", &office->e), 0);
 	assert_int_equal(body_open(&reader, office->store, 0, 1, &office->e), 0);
 	assert_int_equal(body_next(&reader, &octets, &office->e), 0);
-	assert_int_equal(db_script(office->store, "DELETE FROM pieces", &office->e), 0);
 	assert_int_equal(body_next(&reader, &octets, &office->e), -1);
 	assert_int_equal(office->e.kind, ERR_DAMAGED);
 	assert_int_equal(db_script(office->store, "DELETE FROM entries", &office->e), 0);
@@ -231,7 +231,7 @@ static void a_lost_piece_is_damage_and_a_purged_message_is_missing(void **state)
 static void reading_holds_no_statement_between_two_pieces(void **state)
 {
 	struct test_office *office = *state;
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	add_user(office, "ani@kantor.example");
 	post(office, "ani@kantor.example", LETTER);
@@ -243,6 +243,114 @@ static void reading_holds_no_statement_between_two_pieces(void **state)
 		assert_int_equal(body_next(&reader, &octets, &office->e), 0);
 	} while (octets.len);
 	body_close(&reader);
+}
+
+/* Their pages lie here and there: where others lay before, in the log and in the
+ * file. */
+static void pieces_whose_pages_are_scattered_come_out_as_they_went_in(void **state)
+{
+	struct test_office *office = *state;
+	struct buf in = {0}, out = {0};
+	add_user(office, "ani@kantor.example");
+	fill(&in, 3 * BODY_PIECE + 77);
+	for (size_t i = 0; i < 6; i++) {
+		struct letter letter = letter_to("ani@kantor.example");
+		assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+	}
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
+	assert_int_equal(db_script(office->store,
+				 "DELETE FROM pieces WHERE id / 1048576 IN (1, 3) OR id % 3 = 0;"
+				 "INSERT INTO pieces SELECT id + 1048576 * 100, checksum, octets"
+				 " FROM pieces WHERE id / 1048576 = 2 AND id % 3 > 0",
+				 &office->e),
+		0);
+	struct letter letter = letter_to("ani@kantor.example");
+	assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+	for (int moved = 0; moved < 2; moved++) {
+		buf_clear(&out);
+		read_nth(office, "ani@kantor.example", "Inbox", 6, &out);
+		buf_drop(&out, out.len - in.len);
+		assert_true(slice_equal(buf_slice(&in), buf_slice(&out)));
+		assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
+	}
+	buf_free(&in);
+	buf_free(&out);
+}
+
+/* As it came out, in all and with the first call. */
+static size_t read_behind(
+	struct test_office *office, struct body_reader *reader, uint64_t ahead, struct buf *out)
+{
+	struct slice octets;
+	size_t first = 0;
+	buf_clear(out);
+	assert_int_equal(body_look_ahead(reader, ahead, &office->e), 0);
+	do {
+		assert_int_equal(body_next(reader, &octets, &office->e), 0);
+		buf_add_slice(out, octets);
+		first = first ? first : octets.len;
+	} while (octets.len);
+	return first;
+}
+
+static void what_was_looked_at_before_comes_out_whole(void **state)
+{
+	struct test_office *office = *state;
+	struct body_reader reader = {0};
+	struct buf in = {0}, out = {0};
+	static const size_t sizes[] = {5, 20000, 4 * BODY_PIECE, 9 * BODY_PIECE + 5};
+	add_user(office, "ani@kantor.example");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct letter letter = letter_to("ani@kantor.example");
+		buf_clear(&in);
+		fill(&in, sizes[i]);
+		assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+		for (uint64_t ahead = 1; ahead < 64 * BODY_PIECE; ahead *= BODY_PIECE) {
+			/* The same reader for all. */
+			assert_int_equal(
+				body_open(&reader, office->store, 0, (int64_t)i + 1, &office->e),
+				0);
+			size_t first = read_behind(office, &reader, ahead, &out);
+			if (ahead >= BODY_PIECE && reader.size <= BODY_PIECE)
+				assert_int_equal(first, reader.size);
+			buf_drop(&out, out.len - in.len);
+			assert_true(slice_equal(buf_slice(&in), buf_slice(&out)));
+		}
+	}
+	body_close(&reader);
+	buf_free(&in);
+	buf_free(&out);
+}
+
+static void damage_behind_is_seen_by_who_looks_that_far(void **state)
+{
+	struct test_office *office = *state;
+	struct body_reader reader = {0};
+	struct slice octets;
+	struct buf in = {0};
+	add_user(office, "ani@kantor.example");
+	static const size_t sizes[] = {3 * BODY_PIECE, 8 * BODY_PIECE};
+	for (int i = 0; i < 2; i++) {
+		struct letter letter = letter_to("ani@kantor.example");
+		buf_clear(&in);
+		fill(&in, sizes[i]);
+		assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+		assert_int_equal(
+			db_script(office->store,
+				"UPDATE pieces SET checksum = checksum + 1 WHERE id % 1048576 = 2",
+				&office->e),
+			0);
+		int64_t id = i + 1;
+		assert_int_equal(body_open(&reader, office->store, 0, id, &office->e), 0);
+		assert_int_equal(body_look_ahead(&reader, BODY_PIECE, &office->e), 0);
+		assert_int_equal(body_next(&reader, &octets, &office->e), 0);
+		assert_true(octets.len > 0);
+		assert_int_equal(body_open(&reader, office->store, 0, id, &office->e), 0);
+		assert_int_equal(body_look_ahead(&reader, reader.size, &office->e), -1);
+		assert_int_equal(office->e.kind, ERR_DAMAGED);
+	}
+	body_close(&reader);
+	buf_free(&in);
 }
 
 int main(void)
@@ -260,6 +368,9 @@ int main(void)
 		OFFICE_TEST(a_wrong_prefix_is_told),
 		OFFICE_TEST(a_lost_piece_is_damage_and_a_purged_message_is_missing),
 		OFFICE_TEST(reading_holds_no_statement_between_two_pieces),
+		OFFICE_TEST(pieces_whose_pages_are_scattered_come_out_as_they_went_in),
+		OFFICE_TEST(what_was_looked_at_before_comes_out_whole),
+		OFFICE_TEST(damage_behind_is_seen_by_who_looks_that_far),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

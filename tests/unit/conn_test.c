@@ -306,6 +306,25 @@ static void a_crowd_cuts_the_wait_under_way_short_and_is_told_once(void **state)
 	close(crowd[0]);
 }
 
+static void count_quiet(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+static void who_is_waited_for_a_second_is_quiet_and_it_is_told_once(void **state)
+{
+	struct line *line = *state;
+	int quiet = 0;
+	line->conn.on_quiet = count_quiet;
+	line->conn.quiet_arg = &quiet;
+	client_says(line, SLICE("NOOP\r\n"));
+	assert_line(line, SLICE("NOOP"));
+	assert_int_equal(quiet, 0);
+	conn_set_timeouts(&line->conn, 2500, 2500);
+	assert_end(line, CONN_TIMEOUT);
+	assert_int_equal(quiet, 1);
+}
+
 /* ---- output ---- */
 
 static void answers_wait_until_a_read_would(void **state)
@@ -690,6 +709,7 @@ int main(void)
 		TEST(a_deadline_counts_whatever_the_timeout_says),
 		TEST(a_stopping_server_ends_the_wait_for_a_command_only),
 		TEST(a_crowd_cuts_the_wait_under_way_short_and_is_told_once),
+		TEST(who_is_waited_for_a_second_is_quiet_and_it_is_told_once),
 		TEST(answers_wait_until_a_read_would),
 		TEST(much_goes_out_whole_and_in_order),
 		TEST(a_stored_message_goes_out_dotted_however_it_is_cut),

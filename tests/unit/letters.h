@@ -83,7 +83,7 @@ static inline size_t list(struct test_office *office, const char *address, const
 
 static inline int read_entry(struct store *store, int64_t id, struct buf *out, struct err *e)
 {
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	int failed = body_open(&reader, store, 0, id, e);
 	if (failed)

@@ -111,7 +111,7 @@ static void what_a_sender_asked_for_comes_with_the_job(void **state)
 
 static void read_out(struct test_office *office, int64_t id, struct buf *out, int expected)
 {
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	struct slice octets;
 	assert_int_equal(body_open_outgoing(&reader, office->store, id, &office->e), 0);
 	int failed;
@@ -143,7 +143,7 @@ static void damage_is_told_when_it_is_read_and_by_the_check(void **state)
 {
 	struct test_office *office = *state;
 	struct buf out = {0}, findings = {0};
-	struct body_reader reader;
+	struct body_reader reader = {0};
 	send_out(office, FAR, NULL, NULL);
 	send_out(office, OTHER, NULL, NULL);
 	assert_int_equal(
