@@ -11,7 +11,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wfo
             -Werror=format-nonliteral -Wvla
 HARDENED := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -DOFFICEMAIL_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDENED) $(MODE) $(CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(MODE_LD) $(LDFLAGS)
+CLOSED   := -Wl,-z,relro,-z,now
+ALL_LDFLAGS = -pie $(CLOSED) $(MODE_LD) $(LDFLAGS)
 
 # SANITIZE=1: AddressSanitizer and UBSan. UNSEALED=1: without the system call
 # filter (qemu-user, Valgrind). DEADLY=1: a call the filter refuses ends the process.
@@ -39,10 +40,21 @@ MODE_LD  += -fsanitize=fuzzer,address,undefined
 endif
 BINARY   := $(if $(filter build,$(BUILD)),officemail,$(BUILD)/officemail)
 
-# The static library where Debian ships one, so that the file can be copied.
+# Each library as an archive, where there is one (Debian has all of them).
 LIBDIRS  := $(shell $(CC) -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : ' ')
-static    = $(firstword $(wildcard $(addsuffix lib$(1).a,$(addsuffix /,$(LIBDIRS)))) -l$(1))
-LIBS     := $(foreach l,sqlite3 bearssl inih xxhash,$(call static,$(l))) -lcrypt -lseccomp -lresolv -lm
+archive   = $(firstword $(wildcard $(addsuffix lib$(1).a,$(addsuffix /,$(LIBDIRS)))))
+ALONE    := sqlite3 bearssl inih xxhash
+WITH_LIBC:= crypt seccomp resolv m
+LIBS     := $(foreach l,$(ALONE),$(or $(call archive,$(l)),-l$(l))) $(WITH_LIBC:%=-l%)
+
+# The binary holds all of them, libc too: it can be copied, and a process that has few
+# mappings is quickly forked. What lays itself before libc's calls (tests/shims, the
+# sanitizers, Valgrind) wants it linked dynamically: DYNAMIC.
+ARCHIVES := $(foreach l,$(ALONE) $(WITH_LIBC),$(call archive,$(l)))
+ifneq ($(and $(call archive,c),$(filter $(words $(ARCHIVES)),$(words $(ALONE) $(WITH_LIBC)))),)
+STATIC   := $(if $(SANITIZE)$(UNSEALED)$(FUZZER),,yes)
+endif
+DYNAMIC  := $(if $(STATIC),$(BUILD)/dynamic/officemail)
 
 SOURCES  := $(wildcard base/*.c store/*.c pop3d/*.c smtpd/*.c tools/*.c)
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -64,7 +76,17 @@ PYTEST   := /usr/bin/python3 -B -m pytest -q -rfEs -p no:cacheprovider
 
 all: $(BINARY)
 
+# getaddrinfo(3) reads /etc/hosts and asks DNS here, and nothing is opened by dlopen(3):
+# neither needs libraries when it runs, of which the linker warns.
+ifdef STATIC
 $(BINARY): $(BUILD)/tools/officemail.o $(BUILD)/officemail.a
+	@echo LD $@
+	@LC_ALL=C $(CC) -static-pie $(CLOSED) $(LDFLAGS) -o $@ $^ $(ARCHIVES) 2>$(BUILD)/linked || { cat $(BUILD)/linked >&2; false; }
+	@sed "/: in function /N; /Using '\(getaddrinfo\|dlopen\)' in statically linked/d" $(BUILD)/linked >&2
+endif
+
+$(or $(DYNAMIC),$(BINARY)): $(BUILD)/tools/officemail.o $(BUILD)/officemail.a
+	@mkdir -p $(@D)
 	@echo LD $@
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -105,7 +127,7 @@ $(BUILD)/tests/bench/load: $(addprefix $(BUILD)/tests/bench/,load.o smtp.o pop3.
 $(BUILD)/tests/bench/limits: $(BUILD)/tests/bench/limits.o
 $(BUILD)/tests/bench/inetd: $(BUILD)/tests/bench/inetd.o
 
-shims: $(SHIMS) $(VICTIMS) $(BENCH)
+shims: $(SHIMS) $(VICTIMS) $(BENCH) $(DYNAMIC)
 
 targets: $(FUZZED)
 

@@ -1,5 +1,8 @@
 /* Whose rights a tool works with. The real user stays what it was, so that a
- * tool started as root can take root back for a moment. */
+ * tool started as root can take root back for a moment.
+ *
+ * Accounts are those of /etc/passwd and /etc/group, read here: what else
+ * nsswitch.conf(5) names are libraries, which would be loaded into the process. */
 #include "base/account.h"
 #include "base/syntax.h"
 #include <assert.h>
@@ -12,17 +15,35 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GROUPS_MOST 256
+
+/* By its name, or where that is NULL by its number. NULL with errno 0: there is none.
+ * Valid until the next call. */
+static const struct passwd *look_up(const char *name, uid_t uid)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	if (!file)
+		return NULL;
+	const struct passwd *entry;
+	do
+		errno = 0;
+	while ((entry = fgetpwent(file)) &&
+		(strchr("+-", *entry->pw_name) || /* of NIS, or empty */
+			(name ? strcmp(entry->pw_name, name) != 0 : entry->pw_uid != uid)));
+	int why = entry || (!ferror(file) && errno != ENOMEM) ? 0 : errno;
+	fclose(file);
+	errno = why;
+	return entry;
+}
+
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 {
-	errno = 0;
-	const struct passwd *account = getpwnam(name);
-	/* glibc says so, too, where it only has not found it (getpwnam(3)). */
-	bool unknown = errno == 0 || errno == ENOENT || errno == ESRCH;
-	if (!account && !unknown)
-		return err_set_errno(e, "cannot look up the account \"%s\"", name);
+	const struct passwd *account = look_up(name, 0);
+	if (!account && errno != 0)
+		return err_set_errno(e, "cannot look up the account \"%s\" in /etc/passwd", name);
 	if (!account)
 		return err_set(e, ERR_MISSING,
-			"there is no account \"%s\" to work under; create it with "
+			"there is no account \"%s\" in /etc/passwd to work under; create it with "
 			"`adduser --system --group --no-create-home %s`, "
 			"or name another as `user` in office.ini",
 			name, name);
@@ -48,12 +69,34 @@ static bool can_be_local_part(const char *name)
 
 void account_name(uid_t uid, char *name, size_t size)
 {
-	const struct passwd *account = getpwuid(uid);
-	if (account && *account->pw_name && strlen(account->pw_name) < size &&
-		can_be_local_part(account->pw_name))
+	const struct passwd *account = look_up(NULL, uid);
+	if (account && strlen(account->pw_name) < size && can_be_local_part(account->pw_name))
 		snprintf(name, size, "%s", account->pw_name);
 	else
 		snprintf(name, size, "uid-%u", (unsigned)uid);
+}
+
+static bool is_member(const struct group *group, const char *name)
+{
+	for (char **member = group->gr_mem; *member; member++)
+		if (strcmp(*member, name) == 0)
+			return true;
+	return false;
+}
+
+/* Its own group, and those of /etc/group that name it. */
+static int take_groups(const char *name, gid_t own)
+{
+	gid_t all[GROUPS_MOST] = {own};
+	size_t count = 1;
+	FILE *file = fopen("/etc/group", "re");
+	if (!file)
+		return -1;
+	for (const struct group *group; count < GROUPS_MOST && (group = fgetgrent(file));)
+		if (group->gr_gid != own && is_member(group, name))
+			all[count++] = group->gr_gid;
+	fclose(file);
+	return setgroups(count, all);
 }
 
 int account_assume(const char *name, struct err *e)
@@ -64,7 +107,7 @@ int account_assume(const char *name, struct err *e)
 		return 0;
 	if (account_find(name, &uid, &gid, e) < 0)
 		return -1;
-	if (initgroups(name, gid) != 0 || setegid(gid) != 0 || seteuid(uid) != 0)
+	if (take_groups(name, gid) != 0 || setegid(gid) != 0 || seteuid(uid) != 0)
 		return err_set_errno(e, "cannot work under the account \"%s\"", name);
 	return 0;
 }

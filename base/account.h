@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include <sys/types.h>
 
-/* Looks the account up. ERR_MISSING: there is none; the sentence says how to
- * create it. */
+/* Looks the account up in /etc/passwd. ERR_MISSING: there is none; the sentence says
+ * how to create it. */
 int account_find(const char *name, uid_t *uid, gid_t *gid, struct err *e);
 /* Writes the login name of `uid`, as it can stand in an address; "uid-33" where it
  * has none, or one that cannot, or that is too long. */

@@ -12,7 +12,6 @@
 #include "tools/command.h"
 #include "tools/file.h"
 #include "tools/signing.h"
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -88,9 +87,9 @@ static int choose_account(struct command_line *line, struct setup *setup, struct
 {
 	uid_t uid;
 	gid_t gid;
-	const struct passwd *caller = setup->unprivileged ? getpwuid(geteuid()) : NULL;
-	snprintf(setup->account, sizeof(setup->account), "%s",
-		caller ? caller->pw_name : "officemail");
+	account_name(geteuid(), setup->account, sizeof(setup->account));
+	if (!setup->unprivileged || account_find(setup->account, &uid, &gid, e) < 0)
+		snprintf(setup->account, sizeof(setup->account), "officemail");
 	if (setup->unprivileged || account_find(setup->account, &uid, &gid, e) == 0)
 		return 0;
 	if (!command_option(line, "--dir"))

@@ -3,6 +3,7 @@
 #include "base/sandbox.h"
 #include "tools/command.h"
 #include <fcntl.h>
+#include <nss.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +251,9 @@ int main(int argc, char **argv)
 	int status = 2;
 	umask(077);
 	hold_standard_descriptors();
+	/* Names of hosts are those of /etc/hosts and DNS: what else nsswitch.conf(5) names
+	 * are libraries, which would be loaded into the process. */
+	__nss_configure_lookup("hosts", "files dns");
 	if (is_called_sendmail(argv[0]))
 		line.command = find(&name);
 	else

@@ -12,7 +12,6 @@
 #include "tools/command.h"
 #include "tools/spool.h"
 #include "tools/submit.h"
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -319,11 +318,14 @@ static bool is_bare(struct slice address)
 static bool is_account(struct slice address)
 {
 	char name[64];
+	uid_t uid;
+	gid_t gid;
+	struct err e;
 	if (address.len >= sizeof(name))
 		return false;
 	memcpy(name, address.at, address.len);
 	name[address.len] = '\0';
-	return getpwnam(name) != NULL;
+	return account_find(name, &uid, &gid, &e) == 0;
 }
 
 /* Mail for "root" of this box: where nobody of the office is called so, whoever

@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parent / "peers")]
 
+from office import dynamic_twin  # noqa: E402
 from postfix import Postfix as PostfixUnpacked  # noqa: E402
 from unpacked import GID, IS_ROOT, UID, Unpacked, unpack  # noqa: E402
 
@@ -110,7 +111,8 @@ class officemail(Server):
 
     def furnish(self):
         data, ini, binary = self.home / "data", self.home / "office.ini", self.home / "officemail"
-        shutil.copy(os.environ.get("OFFICEMAIL", ROOT / "officemail"), binary)
+        given = Path(os.environ.get("OFFICEMAIL", ROOT / "officemail")).resolve()
+        shutil.copy(dynamic_twin(given) if self.slow else given, binary)
         data.mkdir(mode=0o700)
         account = "nobody" if IS_ROOT else None
         if account:

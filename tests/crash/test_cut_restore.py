@@ -93,7 +93,7 @@ def test_killed_at_each_change_and_sync_it_is_old_or_new(restoring, chance, full
     for n in places:
         restoring.again()
         environment = {**os.environ, **recorder.environment(RECORDER_DIE=str(n))}
-        ended = subprocess.run([restoring.office.binary, "-c", restoring.office.ini, restoring.command,
+        ended = subprocess.run([restoring.office.workshop.dynamic, "-c", restoring.office.ini, restoring.command,
                                 restoring.file], env=environment, capture_output=True, timeout=60)
         assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
         restoring.look()

@@ -70,7 +70,7 @@ def test_a_planted_fault_is_found(office, full, fault, tmp_path):
         return
     subprocess.run(["make", "-s", "-j2", "BUILD=build", "all"], cwd=tmp_path, check=True, timeout=600,
                    env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")})
-    office.binary = shutil.copy(tmp_path / "officemail", office.workshop.root / "planted")
+    office.shipped = shutil.copy(tmp_path / "officemail", office.workshop.root / "planted")
     office.allow(".")
     broken = run_campaign(office, 110, 4000, senders=2, readers=2, staff=1, boxes=8)
     print(f"{fault}: {({promise: len(found) for promise, found in broken.items()})}")

@@ -1,6 +1,7 @@
 """An office to test: a directory of its own, a loopback address of its own,
 and the real binary serving it."""
 
+import functools
 import json
 import os
 import random
@@ -61,6 +62,19 @@ def wait_until(condition, what, patience=PATIENCE):
         time.sleep(0.01)
 
 
+def is_static(binary):
+    told = subprocess.run(["readelf", "-lW", binary], capture_output=True, text=True).stdout
+    return "LOAD" in told and "INTERP" not in told
+
+
+def dynamic_twin(binary):
+    """The same objects, so linked that libraries can be laid before libc (LD_PRELOAD): what
+    ships is linked with none, and would run on without a word."""
+    twin = binary.parent / "build/dynamic" / binary.name if is_static(binary) else binary
+    assert os.access(twin, os.X_OK) and not is_static(twin), f"{twin} is not there: make shims"
+    return twin
+
+
 class Claim:
     """An address of 127/8 that no other test is using: held by a bound socket,
     so that the same ports can be used everywhere without a race."""
@@ -92,6 +106,7 @@ class Workshop:
         self.binary = self.root / "officemail"
         shutil.copy(given, self.binary)
         self.binary.chmod(0o755)
+        self.given = given
         what = self.binary.read_bytes()
         self.sanitized = b"__asan_init" in what or b"UNDER_VALGRIND" in what  # memory and time are not the program's own
         self.count = 0
@@ -101,6 +116,14 @@ class Workshop:
     def office(self):
         return Office(self)
 
+    @functools.cached_property
+    def dynamic(self):
+        """The binary that shims (tests/shims) can be laid under."""
+        copy = self.root / "officemail-dynamic"
+        shutil.copy(dynamic_twin(self.given), copy)
+        copy.chmod(0o755)
+        return copy
+
     def remove(self):
         self.template.claim.release()
         shutil.rmtree(self.root, ignore_errors=True)
@@ -109,7 +132,7 @@ class Workshop:
 class Office:
     def __init__(self, workshop, copy=True):
         self.workshop = workshop
-        self.binary, self.sanitized = workshop.binary, workshop.sanitized
+        self.shipped, self.sanitized = workshop.binary, workshop.sanitized
         workshop.count += 1
         self.dir = workshop.root / str(workshop.count)
         self.data = self.dir / "data"
@@ -153,6 +176,10 @@ class Office:
         if copy:
             subprocess.run(["cp", "-a", workshop.template.dir, self.dir], check=True)
             self.write_ini()
+
+    @property
+    def binary(self):
+        return self.workshop.dynamic if "LD_PRELOAD" in self.environment else self.shipped
 
     # ---- setting up
 
@@ -235,6 +262,9 @@ class Office:
             self.process.kill()
             self.ended()
             raise AssertionError("the server did not get ready:\n" + "\n".join(self.lines[seen:]))
+        mapped = Path(f"/proc/{self.process.pid}/maps").read_text() if "LD_PRELOAD" in self.environment else ""
+        for shim in self.environment.get("LD_PRELOAD", "").split(":"):
+            assert shim in mapped, f"{shim} is not laid under the server"
 
     def stop(self):
         """SIGTERM, the end of every process, and a quiet log."""

@@ -16,7 +16,7 @@ from remote import Speaker
 from test_life import ROLES, serves
 
 EXECUTORS = {"system", "popen", "execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe",
-             "fexecve", "posix_spawn", "posix_spawnp"}
+             "fexecve", "posix_spawn", "posix_spawnp", "__execve", "__posix_spawn", "__libc_system"}
 
 
 def status(pid):
@@ -205,8 +205,8 @@ def test_it_serves_as_a_plain_user(office):
 
 
 def test_the_binary_has_no_way_to_run_a_program(workshop):
-    symbols = subprocess.run(["nm", "-D", "--undefined-only", workshop.binary], check=True,
-                             capture_output=True, text=True).stdout
+    """Libc's functions that do are not in it: nobody can be made to call them."""
+    symbols = subprocess.run(["nm", workshop.binary], check=True, capture_output=True, text=True).stdout
     names = {line.split()[-1].split("@")[0] for line in symbols.splitlines()}
     assert "fork" in names, "nm shows what it should"
     assert not names & EXECUTORS
