@@ -99,6 +99,9 @@ $(BUILD)/%.o: %.c
 	@echo CC $<
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Chosen at run time: see base/digest.c.
+$(BUILD)/base/digest_avx2.o: MODE += $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-mavx2)
+
 # The schema and its steps, as C strings.
 $(BUILD)/%.inc: store/%.sql
 	@mkdir -p $(@D)

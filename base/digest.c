@@ -31,6 +31,10 @@ void digest_mac(unsigned char out[DIGEST_SIZE], const void *key, size_t key_len,
 
 uint64_t digest_checksum(const void *octets, size_t len)
 {
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		return digest_checksum_avx2(octets, len);
+#endif
 	return XXH3_64bits(octets, len);
 }
 

@@ -14,6 +14,8 @@ void digest_mac(unsigned char out[DIGEST_SIZE], const void *key, size_t key_len,
 	size_t len);
 /* XXH3, 64 bits: finds damage, keeps nobody out. */
 uint64_t digest_checksum(const void *octets, size_t len);
+/* The same number, for digest.c: only where the processor is x86-64 and has AVX2. */
+uint64_t digest_checksum_avx2(const void *octets, size_t len);
 /* getrandom(2); ends the process if the kernel has none to give. */
 void digest_random(void *out, size_t len);
 /* `len` letters of [A-Za-z0-9_-], 6 random bits each, and a NUL behind:

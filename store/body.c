@@ -372,18 +372,31 @@ static int pass_over(struct body_reader *reader, uint64_t octets, struct err *e)
 	return failed;
 }
 
+/* Until so many are ready. */
+static int read_to(struct body_reader *reader, uint64_t octets, struct err *e)
+{
+	int failed = 0;
+	while (!failed && reader->ready - reader->start < octets)
+		failed = read_piece(reader, e);
+	return failed;
+}
+
 int body_look_ahead(struct body_reader *reader, uint64_t octets, struct err *e)
 {
 	uint64_t left = reader->size - reader->given;
-	int failed = 0;
 	if (left > octets)
 		left = octets;
 	if (left > BODY_KEPT)
 		return pass_over(reader, octets, e);
+	if (reader->octets.len - reader->start >= left)
+		return read_to(reader, left, e);
+
+	/* One moment of the store for all its pieces. */
+	struct query q = db_query(reader->store, SQL("BEGIN"));
 	buf_reserve(&reader->octets, left);
-	while (!failed && reader->ready - reader->start < left)
-		failed = read_piece(reader, e);
-	return failed;
+	int failed = db_run(&q, e) < 0 || read_to(reader, left, e);
+	store_rollback(reader->store);
+	return failed ? -1 : 0;
 }
 
 void body_close(struct body_reader *reader)

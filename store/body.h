@@ -64,7 +64,7 @@ int body_open_outgoing(
 int body_next(struct body_reader *reader, struct slice *octets, struct err *e);
 /* Reads on without handing out, up to `octets` and the end of a piece. What is no
  * more than BODY_KEPT stays in memory and comes with the next call, all at once; more
- * is read again. Fails as body_next() would. */
+ * is read again. Not in a transaction. Fails as body_next() would. */
 int body_look_ahead(struct body_reader *reader, uint64_t octets, struct err *e);
 void body_close(struct body_reader *reader);
 

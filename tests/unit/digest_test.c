@@ -51,6 +51,18 @@ static void a_checksum_is_xxh3_for_ever(void **state)
 	/* It stands in every store: another algorithm would call all of it damaged. */
 	assert_true(digest_checksum("", 0) == 0x2d06800538d394c2);
 	assert_true(digest_checksum("abc", 3) == 0x78af5f94892f3950);
+	/* Of each length that it takes another way for. */
+	static const struct {
+		size_t len;
+		uint64_t checksum;
+	} vectors[] = {{3, 0x3698b80191e625f9}, {200, 0xc56a3bc977e096fb},
+		{241, 0x18773c512b008a63}, {1024, 0x5a1893edffa2577c}, {1025, 0x550abe5d45dd663b},
+		{4096, 0xbe855965eae8486b}, {4999, 0x6f487c8006a353d8}};
+	unsigned char octets[5000];
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (unsigned char)(i * 31 + i / 256);
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		assert_true(digest_checksum(octets, vectors[i].len) == vectors[i].checksum);
 }
 
 static void one_flipped_bit_changes_the_checksum(void **state)
