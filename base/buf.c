@@ -180,6 +180,13 @@ static void wipe_registers(char *zeros)
 		copy(zeros, zeros + len, len);
 }
 
+__attribute__((noinline)) void wipe_stack_near(void)
+{
+	char below[8 * 1024];
+	wipe(below, sizeof(below));
+	wipe_registers(below);
+}
+
 __attribute__((noinline)) void wipe_stack(void)
 {
 	char below[32 * 1024];
@@ -200,7 +207,8 @@ bool equal_constant_time(const void *a, const void *b, size_t len)
 
 #define MEMORY_PAUSE_MS 100
 
-static bool waits_for_memory;
+/* Beside errno: a child has written to that page anyway. */
+static _Thread_local bool waits_for_memory;
 
 void must_wait_for_memory(bool wait)
 {

@@ -60,6 +60,8 @@ void wipe(void *memory, size_t len);
 /* Overwrites what functions that have returned left on the stack, 32 kB of it, and in
  * vector registers: a library's copies of a key or a password. */
 void wipe_stack(void);
+/* The same, 8 kB of it: behind functions of our own, which do not go deeper. */
+void wipe_stack_near(void);
 /* Equality in time that depends on len alone. */
 bool equal_constant_time(const void *a, const void *b, size_t len);
 

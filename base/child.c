@@ -1,26 +1,53 @@
 /* Between fork() and a process of its own. */
 #include "base/child.h"
 #include "base/buf.h"
+#include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-static int compare_numbers(const void *a, const void *b)
+#define ROOM (96u * 1024) /* what a session takes comes out of it */
+
+/* The pieces are taken, for good, from the large to the small, while the heap cannot
+ * grow; what it ends with stays. */
+void child_gather_memory(void)
 {
-	return *(const int *)a - *(const int *)b;
+#if defined(__GLIBC__) && !defined(SANITIZED)
+	static void **taken;
+	struct rlimit before;
+	malloc_trim(0);
+	void *volatile end = malloc(ROOM);
+	free(end);
+	size_t rest = mallinfo2().keepcost;
+	end = rest >= ROOM ? malloc(rest - 64) : NULL;
+	if (!end || getrlimit(RLIMIT_AS, &before) < 0)
+		return;
+	setrlimit(RLIMIT_AS, &(struct rlimit){0, before.rlim_max});
+	for (size_t size = 64 * 1024; size >= 24; size = size > 1032 ? size / 2 + 4 : size - 16)
+		for (void **piece; (piece = malloc(size)); taken = piece)
+			*piece = taken;
+	setrlimit(RLIMIT_AS, &before);
+	free(end);
+#endif
 }
 
-void child_keep_only(int *fds, size_t count)
+void child_keep_only(const int *fds, size_t count)
 {
 	must_wait_for_memory(false);
 	unsigned from = STDERR_FILENO + 1;
-	qsort(fds, count, sizeof(*fds), compare_numbers);
-	for (size_t i = 0; i < count; i++) {
-		if ((unsigned)fds[i] > from)
-			close_range(from, (unsigned)fds[i] - 1, 0);
-		from = (unsigned)fds[i] + 1;
+	for (;;) {
+		unsigned next = ~0u; /* of those to keep the lowest that is left */
+		for (size_t i = 0; i < count; i++)
+			if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
+				next = (unsigned)fds[i];
+		if (next > from)
+			close_range(from, next == ~0u ? next : next - 1, 0);
+		if (next == ~0u)
+			return;
+		from = next + 1;
 	}
-	close_range(from, ~0u, 0);
 }
 
 void child_leave_signals(void)

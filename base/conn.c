@@ -1,8 +1,8 @@
 /* A connection: one way to read and write, whether TLS lies between or not.
  *
  * The descriptor never blocks; every wait is a poll with a deadline. A read
- * tries first and waits after, so that what has arrived comes before every
- * thought of errors, hang-ups and deadlines. */
+ * tries first and waits after, or waits where its answer has just gone out; either way what
+ * has arrived comes before every thought of errors, hang-ups and deadlines. */
 #include "base/conn.h"
 #include "base/text.h"
 #include <assert.h>
@@ -44,6 +44,7 @@ void conn_open(struct conn *conn, int fd)
 	*conn = (struct conn){.fd = fd,
 		.lifeline = -1,
 		.crowd = -1,
+		.roles = {-1, -1},
 		.read_timeout_ms = 600000,
 		.write_timeout_ms = 60000};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -103,7 +104,8 @@ static void tell_quiet(struct conn *conn)
 }
 
 /* Until the descriptor is worth another try: CONN_OPEN. Or CONN_TIMEOUT, or,
- * where a command is awaited, CONN_STOPPED. */
+ * where a command is awaited, CONN_STOPPED. What has already come is read behind the
+ * deadline, too. */
 static enum conn_end wait_until(struct conn *conn, short events, int64_t deadline)
 {
 	for (;;) {
@@ -111,22 +113,29 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 		bool may_stop = conn->idle && events == POLLIN;
 		struct pollfd polled[] = {{.fd = conn->fd, .events = events},
 			{.fd = may_stop ? conn->lifeline : -1, .events = POLLIN},
-			{.fd = conn->on_crowd ? conn->crowd : -1, .events = POLLIN}};
+			{.fd = conn->on_crowd ? conn->crowd : -1, .events = POLLIN},
+			{.fd = conn->role_gone ? -1 : conn->roles[0], .events = POLLRDHUP},
+			{.fd = conn->role_gone ? -1 : conn->roles[1], .events = POLLRDHUP}};
 		bool may_be_quiet = conn->on_quiet && events == POLLIN;
-		if (left <= 0)
+		if (left < 0)
+			left = 0;
+		if (left == 0 && events != POLLIN)
 			return CONN_TIMEOUT;
 		if (may_be_quiet && left > QUIET_MS)
 			left = QUIET_MS;
-		int found = poll(polled, 3, left < INT_MAX ? (int)left : INT_MAX);
+		int found = poll(polled, 5, left < INT_MAX ? (int)left : INT_MAX);
+		if (found == 0 && left == 0)
+			return CONN_TIMEOUT;
 		if (found == 0 && may_be_quiet)
 			tell_quiet(conn);
 		if (found <= 0)
 			continue;
+		conn->role_gone = conn->role_gone || polled[3].revents || polled[4].revents;
 		if (polled[0].revents)
 			return CONN_OPEN;
 		if (polled[1].revents)
 			return CONN_STOPPED;
-		if (conn->on_crowd)
+		if (polled[2].revents)
 			tell_crowd(conn, events, &deadline);
 	}
 }
@@ -267,15 +276,20 @@ static bool fill(struct conn *conn, int64_t deadline)
 		conn->in_to = kept;
 		conn->in_from = 0;
 	}
-	for (;;) {
-		long got = receive(conn, conn->in + conn->in_to, IN_SIZE - conn->in_to);
+	/* Who waits for an answer has sent nothing yet. */
+	bool answers = !conn->tls && conn->out.len > 0;
+	for (;; answers = false) {
+		long got = answers ? TLS_WANT_READ
+				   : receive(conn, conn->in + conn->in_to, IN_SIZE - conn->in_to);
 		if (got > 0) {
 			conn->in_to += (size_t)got;
 			conn->octets_in += (uint64_t)got;
 			return true;
 		}
 		if (got == TLS_END || got == TLS_BROKEN) {
-			conn->input = got == TLS_END ? CONN_CLOSED : CONN_BROKEN;
+			/* The kernel tells a reset once, and may have told it to a write. */
+			bool orderly = got == TLS_END && conn->output != CONN_BROKEN;
+			conn->input = orderly ? CONN_CLOSED : CONN_BROKEN;
 			return false;
 		}
 		if (conn->output != CONN_OPEN) {
@@ -312,7 +326,10 @@ void conn_forget(struct conn *conn)
 	wipe(conn->in, conn->in_from);
 	if (conn->out.at)
 		wipe(conn->out.at + conn->out.len, conn->out.cap - conn->out.len);
-	wipe_stack();
+	if (conn->tls)
+		wipe_stack();
+	else
+		wipe_stack_near();
 }
 
 /* False: the input ended before the line that was too long did. */
@@ -430,14 +447,18 @@ static void linger(struct conn *conn)
 	int64_t deadline = text_monotonic_ms() + LINGER_MS;
 	size_t unread_octets = conn->in_to - conn->in_from;
 	char thrown_away[4096];
-	shutdown(conn->fd, SHUT_WR);
+	bool told = false;
 	while (unread_octets < LINGER_OCTETS) {
 		ssize_t got = recv(conn->fd, thrown_away, sizeof(thrown_away), 0);
 		if (got > 0)
 			unread_octets += (size_t)got;
-		else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+		if (!told && unread_octets > 0)
+			told = shutdown(conn->fd, SHUT_WR) == 0;
+		if (got > 0)
+			continue;
+		if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
 			return;
-		else if (unread_octets == 0 || wait_until(conn, POLLIN, deadline) != CONN_OPEN)
+		if (unread_octets == 0 || wait_until(conn, POLLIN, deadline) != CONN_OPEN)
 			return;
 	}
 }

@@ -41,6 +41,10 @@ struct conn {
 	int crowd;
 	void (*on_crowd)(void *arg);
 	void *crowd_arg;
+	/* Descriptors of processes without whom the session is worth nothing; -1: none.
+	 * `role_gone`: one was found hung up when the client was last waited for. */
+	int roles[2];
+	bool role_gone;
 	/* Called once, when the client has been waited for a second (NULL: not). */
 	void (*on_quiet)(void *arg);
 	void *quiet_arg;

@@ -17,6 +17,7 @@
 #define AGAIN_MS 60000
 
 static bool with_priority, is_socket;
+static bool never_blocks; /* a file, or ours and told not to */
 
 /* Lines nobody took since the last one that was. Most are lost by sessions,
  * which are gone before the log takes lines again: all processes count in one
@@ -38,13 +39,14 @@ void log_open(void)
 	if (fstat(STDERR_FILENO, &what) != 0)
 		return;
 	is_socket = S_ISSOCK(what.st_mode);
+	never_blocks = S_ISREG(what.st_mode);
 	if (!S_ISFIFO(what.st_mode) && !S_ISCHR(what.st_mode))
 		return;
 	/* O_NONBLOCK belongs to the open file, which the shell and others share:
 	 * stderr becomes one of our own on the same pipe or terminal. */
 	int own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (own >= 0) {
-		dup2(own, STDERR_FILENO);
+		never_blocks = dup2(own, STDERR_FILENO) == STDERR_FILENO;
 		close(own);
 	}
 }
@@ -87,8 +89,10 @@ static void add_value(struct buf *line, struct slice value, bool quoted)
 	}
 }
 
-/* True if the line was taken. */
-static bool put(const struct buf *line)
+/* True if the line was taken. flows: every one was up to now, and that there is room
+ * does not have to be asked; it is, else, or what was lost would be told in all the
+ * corners that are too small for a line. */
+static bool put(const struct buf *line, bool flows)
 {
 	ssize_t put;
 	if (is_socket) {
@@ -97,7 +101,7 @@ static bool put(const struct buf *line)
 		put = sendmsg(STDERR_FILENO, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
 		struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-		if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
+		if (!(never_blocks && flows) && (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT)))
 			return false;
 		put = write(STDERR_FILENO, line->at, line->len);
 	}
@@ -117,18 +121,18 @@ static void end(struct buf *line)
 		line->len = LINE_MAX_OCTETS - 1;
 	buf_add_char(line, '\n');
 
-	long untold = atomic_exchange(lost, 0);
+	long untold = atomic_load(lost) > 0 ? atomic_exchange(lost, 0) : 0;
 	bool taken = true;
 	if (untold > 0) {
 		struct buf notice = {0};
 		begin(&notice, LOG_WARNING, "log-lost");
 		buf_printf(&notice, " lines=%ld\n", untold);
-		taken = put(&notice);
+		taken = put(&notice, false);
 		buf_free(&notice);
 	}
 	if (!taken)
 		atomic_fetch_add(lost, untold + 1);
-	else if (!put(line))
+	else if (!put(line, untold == 0))
 		atomic_fetch_add(lost, 1);
 	buf_free(line);
 }

@@ -93,7 +93,6 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 	channel_open(&birth.master, channel_fd);
 	birth.master.takes_fds = true;
 	child_keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock}, 4);
-	free(master.sessions);
 	child_leave_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
 		return -1;
@@ -214,12 +213,9 @@ static void run_session(
 	struct procs *procs = master.procs;
 	struct err e;
 	int crowd = visitor->crowded ? -1 : crowd_pipe();
-	child_keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, crowd},
-		crowd >= 0 ? 5 : 4);
-	free(master.sessions);
+	child_keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, crowd}, 5);
 	close(procs->lock); /* last: whoever finds it free finds the listeners free */
 	child_leave_signals();
-	tzset();
 	visitor->service = service->name;
 	visitor->config = procs->config;
 	visitor->chain = *procs->chain;
@@ -394,6 +390,7 @@ static void tend(int64_t now)
 			start_role(i);
 	if (now >= master.next_minute_ms) {
 		master.next_minute_ms = now + MINUTE_MS;
+		tzset(); /* a session cannot read it */
 		master.procs->each_minute(master.procs);
 	}
 }
@@ -550,6 +547,8 @@ static int begin(struct procs *procs, struct err *e)
 	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;
 	must_wait_for_memory(true);
 	raise_file_limit();
+	tzset();
+	child_gather_memory();
 	return sandbox_keep_master_rights(e);
 }
 

@@ -30,12 +30,13 @@ bool sandbox_is_sealed_build(void)
 #endif
 }
 
+/* What the server was started with. */
+static struct rlimit granted[RLIMIT_NLIMITS];
+
 /* Lowers a limit for good; it can only be lower already. */
 static void limit(int resource, rlim_t most)
 {
-	struct rlimit now;
-	if (getrlimit(resource, &now) < 0)
-		return;
+	struct rlimit now = granted[resource];
 	if (now.rlim_cur > most)
 		now.rlim_cur = most;
 	if (now.rlim_max > most)
@@ -229,6 +230,8 @@ static const struct use store_role_refused_uses[] = {
 	{SCMP_SYS(fcntl64), 1, IS(F_SETSIG)},
 };
 
+#define FILTER_MOST 256 /* instructions */
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A call this machine does not have, which has a number below 0, is no matter. */
@@ -279,7 +282,8 @@ static int export_filter(scmp_filter_ctx filter, struct sock_fprog *program)
 	if (seccomp_export_bpf(filter, fd) == 0 && (size = lseek(fd, 0, SEEK_END)) > 0) {
 		program->filter = must_alloc((size_t)size);
 		program->len = (unsigned short)((size_t)size / sizeof(struct sock_filter));
-		if (pread(fd, program->filter, (size_t)size, 0) == size)
+		if (program->len <= FILTER_MOST &&
+			pread(fd, program->filter, (size_t)size, 0) == size)
 			done = 0;
 	}
 	close(fd);
@@ -301,6 +305,8 @@ int sandbox_prepare(struct err *e)
 	for (int seal = 0; seal < SEALS; seal++)
 		if (build_filter((enum seal)seal) < 0)
 			return err_set(e, ERR_IO, "cannot build the system call filters");
+	for (int resource = 0; resource < RLIMIT_NLIMITS; resource++)
+		getrlimit(resource, &granted[resource]);
 	const uint32_t action = SECCOMP_RET_ERRNO;
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0)
 		return err_set(e, ERR_IO,
@@ -309,18 +315,21 @@ int sandbox_prepare(struct err *e)
 	return 0;
 }
 
-/* In this process's own copy of the filter. */
-static void name_own_pid(const struct sock_fprog *program)
+/* own: this process's copy of the filter, on its stack, of which it has a copy anyway. */
+static void name_own_pid(const struct sock_fprog *program, struct sock_filter *own)
 {
-	for (unsigned short i = 0; i < program->len; i++)
-		if (BPF_CLASS(program->filter[i].code) == BPF_JMP &&
-			program->filter[i].k == OWN_PID)
-			program->filter[i].k = (uint32_t)getpid();
+	for (unsigned short i = 0; i < program->len; i++) {
+		own[i] = program->filter[i];
+		if (BPF_CLASS(own[i].code) == BPF_JMP && own[i].k == OWN_PID)
+			own[i].k = (uint32_t)getpid();
+	}
 }
 
 int sandbox_seal(enum seal seal, struct err *e)
 {
-	name_own_pid(&programs[seal]);
+	struct sock_filter own[FILTER_MOST];
+	const struct sock_fprog program = {programs[seal].len, own};
+	name_own_pid(&programs[seal], own);
 	if (seal == SEAL_SESSION) {
 		limit(RLIMIT_NOFILE, SESSION_FILES);
 		limit(RLIMIT_NPROC, 0);
@@ -331,7 +340,7 @@ int sandbox_seal(enum seal seal, struct err *e)
 	if (seal == SEAL_SESSION)
 		limit(RLIMIT_AS, SESSION_MEMORY);
 #endif
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[seal]) < 0)
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
 		return err_set_errno(e, "the kernel refuses the seal");
 	return 0;
 }
@@ -357,7 +366,7 @@ int sandbox_seal(enum seal seal, struct err *e)
 
 int sandbox_hide_memory(struct err *e)
 {
-	limit(RLIMIT_CORE, 0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	if (prctl(PR_SET_DUMPABLE, DUMPABLE) < 0)
 		return err_set_errno(e, "prctl");
 	return 0;

@@ -60,7 +60,7 @@ static int check_standing(void *arg, const struct dialog_command *command)
 	struct visitor *visitor = session->visitor;
 	if (command->run == pop3_quit)
 		return DIALOG_STAY; /* fails by itself, and only where it needs them */
-	if (channel_is_gone(&visitor->directory) || channel_is_gone(&visitor->writer)) {
+	if (visitor->conn.role_gone) {
 		reply_failure(session, ERR_GONE);
 		return DIALOG_END;
 	}
@@ -117,6 +117,8 @@ void pop3d_serve(struct visitor *visitor)
 	if (!visitor->config->pop3d_require_tls)
 		session.dialog.has |= POP3_MAY_LOGIN;
 	session.ends = text_monotonic_ms() + (visitor->crowded ? CROWDED_LOGIN_MS : LOGIN_MS);
+	visitor->conn.roles[0] = visitor->directory.fd;
+	visitor->conn.roles[1] = visitor->writer.fd;
 	visitor->conn.on_crowd = hurry;
 	visitor->conn.crowd_arg = &session;
 	reply_ok(&session, "%s POP3 server ready", visitor->config->hostname);

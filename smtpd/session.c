@@ -97,8 +97,7 @@ static int see_roles(void *arg, const struct dialog_command *command)
 {
 	struct session *session = arg;
 	struct visitor *visitor = session->visitor;
-	if (strcmp(command->verb, "QUIT") == 0 ||
-		(!channel_is_gone(&visitor->directory) && !channel_is_gone(&visitor->writer)))
+	if (strcmp(command->verb, "QUIT") == 0 || !visitor->conn.role_gone)
 		return DIALOG_STAY;
 	reply_say(session, REPLY_ROLE_GONE, NULL);
 	return DIALOG_END;
@@ -182,6 +181,8 @@ void smtpd_serve(struct visitor *visitor)
 		.before_command = set_deadlines,
 		.before_run = see_roles,
 	};
+	visitor->conn.roles[0] = visitor->directory.fd;
+	visitor->conn.roles[1] = visitor->writer.fd;
 	visitor->conn.on_crowd = hurry;
 	visitor->conn.crowd_arg = &session;
 	session_renew_patience(&session);
