@@ -125,6 +125,7 @@ int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct er
 	if (pem_read_file(&text, fd, path, FILE_MAX_OCTETS, e) == 0)
 		outcome = read_chain(read, buf_slice(&text), path, e);
 	buf_wipe(&text);
+	tls_prepare();
 	if (outcome == 0)
 		*chain = read;
 	else

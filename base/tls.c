@@ -63,7 +63,7 @@ static const uint16_t suites[] = {
 	BR_TLS_RSA_WITH_AES_256_CBC_SHA,
 };
 #define SUITE_COUNT   (sizeof(suites) / sizeof(suites[0]))
-#define SERVER_SUITES (SUITE_COUNT - 6)
+#define SERVER_SUITES (SUITE_COUNT - 6) /* ECDSA and RSA by turns */
 
 /* Of keys in a chain that is verified. */
 #define RSA_OCTETS_MIN 256
@@ -130,14 +130,57 @@ static const br_ssl_server_policy_class policy_class = {
 
 /* ---- beginning and end ---- */
 
-static void set_suites(br_ssl_engine_context *engine, size_t count)
+/* What is common to all servers, set once and copied: to ask the processor what it can
+ * do is slow on a virtual machine. Made before there are sessions. */
+static br_ssl_server_context server;
+static bool server_is_ready, aes_is_fast;
+
+void tls_prepare(void)
+{
+	br_ssl_engine_context *engine = &server.eng;
+	if (server_is_ready)
+		return;
+	server_is_ready = true;
+	aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
+	br_ssl_server_zero(&server);
+	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
+	br_ssl_engine_add_flags(
+		engine, BR_OPT_NO_RENEGOTIATION | BR_OPT_ENFORCE_SERVER_PREFERENCES);
+	br_ssl_engine_set_hash(engine, br_sha1_ID, &br_sha1_vtable); /* for AES-CBC's HMAC only */
+	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
+	br_ssl_engine_set_hash(engine, br_sha384_ID, &br_sha384_vtable);
+	br_ssl_engine_set_hash(engine, br_sha512_ID, &br_sha512_vtable);
+	br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
+	br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
+	br_ssl_engine_set_ec(engine, br_ec_get_default());
+	br_ssl_engine_set_default_aes_gcm(engine);
+	br_ssl_engine_set_default_chapol(engine);
+	br_ssl_engine_set_default_aes_cbc(engine);
+}
+
+/* The n-th best. */
+static uint16_t suite_at(size_t n)
+{
+	const size_t first = CHACHA_SUITES + GCM_SUITES;
+	return suites[aes_is_fast && n < first ? (n + CHACHA_SUITES) % first : n];
+}
+
+/* Those for its kind of key: BearSSL takes its time over each that is common with the
+ * client. */
+static void set_server_suites(br_ssl_engine_context *engine, bool ec)
+{
+	uint16_t ids[SERVER_SUITES / 2];
+	for (size_t i = 0; i < SERVER_SUITES / 2; i++)
+		ids[i] = suite_at(2 * i + !ec);
+	br_ssl_engine_set_suites(engine, ids, SERVER_SUITES / 2);
+}
+
+static void set_client_suites(br_ssl_engine_context *engine)
 {
 	uint16_t ids[SUITE_COUNT];
-	bool aes_is_fast = br_aes_x86ni_ctr_get_vtable() != NULL;
-	memcpy(ids, suites, sizeof(ids));
-	for (size_t i = 0; aes_is_fast && i < CHACHA_SUITES + GCM_SUITES; i++)
-		ids[i] = suites[(i + CHACHA_SUITES) % (CHACHA_SUITES + GCM_SUITES)];
-	br_ssl_engine_set_suites(engine, ids, count);
+	for (size_t i = 0; i < SUITE_COUNT; i++)
+		ids[i] = suite_at(i);
+	br_ssl_engine_set_suites(engine, ids, SUITE_COUNT);
 }
 
 /* The engine would look for randomness of its own by opening /dev/urandom
@@ -163,24 +206,11 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 {
 	struct tls *tls = begin();
 	br_ssl_engine_context *engine = tls->engine = &tls->server.eng;
-	br_ssl_server_zero(&tls->server);
+	tls_prepare();
+	tls->server = server;
 	tls->policy = (struct policy){&policy_class, chain, sign, arg};
 	br_ssl_server_set_policy(&tls->server, &tls->policy.vtable);
-
-	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
-	br_ssl_engine_add_flags(
-		engine, BR_OPT_NO_RENEGOTIATION | BR_OPT_ENFORCE_SERVER_PREFERENCES);
-	br_ssl_engine_set_hash(engine, br_sha1_ID, &br_sha1_vtable); /* for AES-CBC's HMAC only */
-	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
-	br_ssl_engine_set_hash(engine, br_sha384_ID, &br_sha384_vtable);
-	br_ssl_engine_set_hash(engine, br_sha512_ID, &br_sha512_vtable);
-	br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
-	br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
-	br_ssl_engine_set_ec(engine, br_ec_get_default());
-	br_ssl_engine_set_default_aes_gcm(engine);
-	br_ssl_engine_set_default_chapol(engine);
-	br_ssl_engine_set_default_aes_cbc(engine);
-	set_suites(engine, SERVER_SUITES);
+	set_server_suites(engine, credentials_is_ec(chain));
 	br_ssl_engine_set_buffer(engine, tls->records, sizeof(tls->records), 1);
 	seed(engine);
 	int ready = br_ssl_server_reset(&tls->server);
@@ -192,7 +222,7 @@ struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void
 static void be_strict(br_ssl_engine_context *engine, br_x509_minimal_context *chain)
 {
 	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
-	set_suites(engine, SUITE_COUNT);
+	set_client_suites(engine);
 	br_ssl_engine_set_hash(engine, br_md5_ID, NULL);
 	br_x509_minimal_set_hash(chain, br_md5_ID, NULL);
 	br_x509_minimal_set_hash(chain, br_sha1_ID, NULL);
@@ -203,6 +233,7 @@ struct tls *tls_client_new(const struct tls_trust *trust, const char *name)
 {
 	struct tls *tls = begin();
 	br_ssl_engine_context *engine = tls->engine = &tls->client.eng;
+	tls_prepare();
 	struct verifier *verifier = tls->verifier = must_alloc(sizeof(*verifier));
 	size_t count = 0;
 	const br_x509_trust_anchor *anchors = trust ? trust_anchors(trust, &count) : NULL;
@@ -235,6 +266,8 @@ static long how_it_closed(const struct tls *tls)
 	return br_ssl_engine_last_error(tls->engine) == BR_ERR_OK ? TLS_END : TLS_BROKEN;
 }
 
+#define CHANGE_CIPHER "\x14\x03\x03" /* so its record begins */
+
 /* Some of the record that is to be sent: 1, or why not. */
 static long send_record(struct tls *tls, int fd)
 {
@@ -242,8 +275,10 @@ static long send_record(struct tls *tls, int fd)
 	unsigned char *record = br_ssl_engine_sendrec_buf(tls->engine, &len);
 	ssize_t sent = (ssize_t)len;
 	if (!tls->deaf) {
+		/* Behind ChangeCipherSpec comes Finished: both in one segment. */
+		int more = len == 6 && memcmp(record, CHANGE_CIPHER, 3) == 0 ? MSG_MORE : 0;
 		do {
-			sent = send(fd, record, len, MSG_NOSIGNAL);
+			sent = send(fd, record, len, MSG_NOSIGNAL | more);
 		} while (sent < 0 && errno == EINTR);
 	}
 	if (sent < 0)

@@ -74,6 +74,10 @@ struct tls;
 typedef size_t (*tls_sign_fn)(
 	void *arg, const struct tls_signing *what, unsigned char signature[TLS_SIGNATURE_MAX]);
 
+/* Finds out what the processor can do, so that processes forked later need not. Done
+ * where a chain is read. */
+void tls_prepare(void);
+
 /* Begins a server connection. `chain` must outlive it; `sign` is called once,
  * in the handshake. Costs about 40 kB until tls_free(). */
 struct tls *tls_server_new(const struct tls_chain *chain, tls_sign_fn sign, void *arg);
