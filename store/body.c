@@ -392,9 +392,8 @@ int body_look_ahead(struct body_reader *reader, uint64_t octets, struct err *e)
 		return read_to(reader, left, e);
 
 	/* One moment of the store for all its pieces. */
-	struct query q = db_query(reader->store, SQL("BEGIN"));
 	buf_reserve(&reader->octets, left);
-	int failed = db_run(&q, e) < 0 || read_to(reader, left, e);
+	int failed = store_begin_reading(reader->store, e) < 0 || read_to(reader, left, e);
 	store_rollback(reader->store);
 	return failed ? -1 : 0;
 }

@@ -145,6 +145,11 @@ void db_observe_reads(void);
 void db_read_ahead(bool on);
 /* errno of a read that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
+/* The VFS of one who writes much to the log (logfile.c), by name. */
+const char *db_log_vfs(void);
+/* May it keep back what is written until the log is synced? Only where each commit
+ * syncs it. */
+void db_log_keep(bool until_synced);
 /* Empties DATA/ballast. False: there was nothing in it. */
 bool ballast_give_up(const char *data);
 

@@ -156,6 +156,8 @@ static int set_pragmas(struct store *store, struct err *e)
 int store_set_sync(struct store *store, enum config_sync sync, struct err *e)
 {
 	store->sync = sync;
+	if (store->role == STORE_WRITER)
+		db_log_keep(sync == SYNC_FULL);
 	return db_script(store,
 		sync == SYNC_FULL ? "PRAGMA synchronous = full" : "PRAGMA synchronous = normal", e);
 }
@@ -202,7 +204,8 @@ static int open_file(struct store *store, struct err *e)
 	configure_sqlite();
 	flags |= store->role == STORE_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	flags |= store->uri ? SQLITE_OPEN_URI : 0;
-	int code = sqlite3_open_v2(store->uri ? store->uri : store->file, &store->db, flags, NULL);
+	int code = sqlite3_open_v2(store->uri ? store->uri : store->file, &store->db, flags,
+		store->role == STORE_WRITER ? db_log_vfs() : NULL);
 	if (code == SQLITE_OK)
 		code = db_add_functions(store);
 	if (code != SQLITE_OK)
@@ -386,6 +389,12 @@ void store_rollback(struct store *store)
 		return;
 	struct query q = db_query(store, SQL("ROLLBACK"));
 	(void)db_run(&q, &ignored);
+}
+
+int store_begin_reading(struct store *store, struct err *e)
+{
+	struct query q = db_query(store, SQL("BEGIN"));
+	return db_run(&q, e);
 }
 
 int store_savepoint(struct store *store, struct err *e)

@@ -50,6 +50,8 @@ int store_begin(struct store *store, struct err *e);
 int store_commit(struct store *store, struct err *e);
 void store_rollback(struct store *store);
 bool store_in_transaction(const struct store *store); /* false: SQLite rolled all back */
+/* One moment of the store for what is read until store_rollback(). */
+int store_begin_reading(struct store *store, struct err *e);
 /* A step inside that can be undone by itself. */
 int store_savepoint(struct store *store, struct err *e);
 int store_release(struct store *store, struct err *e);

@@ -1,0 +1,159 @@
+/* store/logfile.c: the log as the writer writes it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* cmocka.h needs the first three above. */
+#include <cmocka.h>
+
+#include "tests/unit/letters.h"
+#include "tests/unit/office.h"
+#include <signal.h>
+#include <sys/wait.h>
+
+#define MANY (6 * 1024 * 1024) /* octets: more than the writer's cache holds */
+
+static unsigned writes;
+
+static ssize_t count_write(int fd, const void *octets, size_t len, off_t from)
+{
+	writes++;
+	return pwrite(fd, octets, len, from);
+}
+
+static struct store *open_writer(struct test_office *office, enum config_sync sync)
+{
+	struct store *store;
+	assert_int_equal(store_open(&store, office->data, STORE_WRITER, sync, &office->e), 0);
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+	vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)count_write);
+	vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)count_write);
+	return store;
+}
+
+static void add_events(struct store *store, int64_t from, size_t count, size_t octets)
+{
+	struct err e;
+	struct buf detail = {0};
+	for (size_t i = 0; i < octets; i++)
+		buf_add_char(&detail, 'x');
+	for (size_t i = 0; i < count; i++) {
+		struct query q = db_query(
+			store, SQL("INSERT INTO events (id, at, kind, user_id, entry_id, detail)"
+				   " VALUES (?, 1, 'test', 0, 0, ?)"));
+		db_bind_int(&q, from + (int64_t)i);
+		db_bind_text(&q, buf_slice(&detail));
+		assert_int_equal(db_run(&q, &e), 0);
+	}
+	buf_free(&detail);
+}
+
+static int64_t count_events(struct store *store)
+{
+	int64_t count = -1;
+	struct err e;
+	assert_int_equal(
+		db_number(store, SQL("SELECT count(*) FROM events /* scans events */"), &count, &e),
+		0);
+	return count;
+}
+
+static void a_commit_is_one_write(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	for (int i = 1; i <= 3; i++) {
+		writes = 0;
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, i, 1, 10000);
+		assert_int_equal(store_commit(store, &office->e), 0);
+		assert_int_equal(writes, 1);
+	}
+	store_close(store);
+}
+
+static void what_is_committed_outlives_the_writer_and_nothing_else_does(void **state)
+{
+	struct test_office *office = *state;
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct store *store = open_writer(office, SYNC_FULL);
+		if (store_begin(store, &office->e) == 0)
+			add_events(store, 1, 60, 100000); /* goes out before the commit, too */
+		if (store_commit(store, &office->e) == 0 && store_begin(store, &office->e) == 0)
+			add_events(store, 100, 60, 100000);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(count_events(office->store), 60);
+	assert_sound(office);
+}
+
+static void a_rollback_leaves_nothing_to_later_commits(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, 1, 60, MANY / 60);
+		assert_int_equal(count_events(store), 60 + i);
+		store_rollback(store);
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, 1000 + i, 1, 10);
+		assert_int_equal(store_commit(store, &office->e), 0);
+	}
+	assert_int_equal(count_events(office->store), 3);
+	store_close(store);
+	assert_sound(office);
+}
+
+static void where_commits_are_not_synced_readers_see_them_nevertheless(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_NORMAL);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, i, 1, 10000);
+		assert_int_equal(store_commit(store, &office->e), 0);
+		assert_int_equal(count_events(office->store), i);
+	}
+	assert_int_equal(store_set_sync(store, SYNC_FULL, &office->e), 0);
+	assert_int_equal(store_begin(store, &office->e), 0);
+	add_events(store, 4, 1, 10000);
+	assert_int_equal(store_commit(store, &office->e), 0);
+	assert_int_equal(count_events(office->store), 4);
+	store_close(store);
+	assert_sound(office);
+}
+
+static void a_connection_that_is_opened_anew_goes_on(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, 100, 60, MANY / 60);
+		store_rollback(store);
+		assert_int_equal(db_reopen(store, &office->e), 0);
+		assert_int_equal(store_begin(store, &office->e), 0);
+		add_events(store, i, 1, 10000);
+		assert_int_equal(store_commit(store, &office->e), 0);
+		assert_int_equal(count_events(office->store), i);
+	}
+	store_close(store);
+	assert_sound(office);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OFFICE_TEST(a_commit_is_one_write),
+		OFFICE_TEST(what_is_committed_outlives_the_writer_and_nothing_else_does),
+		OFFICE_TEST(a_rollback_leaves_nothing_to_later_commits),
+		OFFICE_TEST(where_commits_are_not_synced_readers_see_them_nevertheless),
+		OFFICE_TEST(a_connection_that_is_opened_anew_goes_on),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
