@@ -132,6 +132,13 @@ int channel_send_buf(struct channel *channel, unsigned type, const struct buf *b
 	return channel_send(channel, type, &part, 1, NULL, 0, e);
 }
 
+int channel_send_frames(struct channel *channel, const struct buf *frames, struct err *e)
+{
+	struct iovec part = {frames->at, frames->len};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	return send_all(channel->fd, &message, e);
+}
+
 void channel_add_frame(struct buf *out, unsigned type, struct slice body)
 {
 	struct frame_head head = {.len = (uint32_t)body.len, .type = (uint16_t)type};
@@ -202,7 +209,17 @@ static void drop_last_frame(struct channel *channel)
 		buf_free(&channel->in);
 }
 
-static int receive(struct channel *channel, struct frame *frame, bool wait, struct err *e)
+/* Who waits in recvmsg(2) is woken when the other side takes what he sent, too: here
+ * by an answer alone. */
+static void await(int fd)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+	(void)poll(&readable, 1, -1);
+}
+
+/* Into `small` first. */
+static int receive(
+	struct channel *channel, struct frame *frame, struct iovec small, bool wait, struct err *e)
 {
 	drop_last_frame(channel);
 	for (;;) {
@@ -210,10 +227,9 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 		int got = take_frame(channel, frame, &missing, e);
 		if (got != 2)
 			return got;
-		char small[512];
 		/* Most frames are small: the buffer grows when one is not. */
-		struct iovec to[2] = {{small, sizeof(small)}, {NULL, 0}};
-		struct msghdr message = {.msg_iov = to, .msg_iovlen = 1};
+		struct iovec to = small;
+		struct msghdr message = {.msg_iov = &to, .msg_iovlen = 1};
 		union fd_message control;
 		if (channel->takes_fds) {
 			message.msg_control = control.room;
@@ -222,7 +238,10 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 		/* Into memory that is wiped, and is not moved while a frame grows. */
 		bool direct = channel->in.len > 0 || channel->wipes;
 		if (direct)
-			to[0] = (struct iovec){buf_reserve(&channel->in, missing), missing};
+			to = (struct iovec){buf_reserve(&channel->in, missing + 1), missing + 1};
+		size_t room = to.iov_len;
+		if (wait)
+			await(channel->fd);
 		ssize_t len = recvmsg(
 			channel->fd, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 		if (len < 0 && errno == EINTR)
@@ -241,21 +260,30 @@ static int receive(struct channel *channel, struct frame *frame, bool wait, stru
 		/* The kernel has let go of those for which there was no room. */
 		if (message.msg_flags & MSG_CTRUNC)
 			return err_set(e, ERR_INPUT, "descriptors where none belong");
+		channel->drained = (size_t)len < room;
 		if (direct)
 			channel->in.len += (size_t)len;
 		else
-			buf_add(&channel->in, small, (size_t)len);
+			buf_add(&channel->in, to.iov_base, (size_t)len);
 	}
 }
 
 int channel_receive(struct channel *channel, struct frame *frame, struct err *e)
 {
-	return receive(channel, frame, true, e);
+	char small[512];
+	return receive(channel, frame, (struct iovec){small, sizeof(small)}, true, e);
 }
 
 int channel_receive_some(struct channel *channel, struct frame *frame, struct err *e)
 {
-	return receive(channel, frame, false, e);
+	char letter[8192]; /* a small one, whole */
+	return receive(channel, frame, (struct iovec){letter, sizeof(letter)}, false, e);
+}
+
+bool channel_is_drained(struct channel *channel)
+{
+	drop_last_frame(channel);
+	return channel->drained && channel->in.len == 0;
 }
 
 bool channel_is_gone(const struct channel *channel)

@@ -26,6 +26,7 @@ struct channel {
 	bool wipes;
 	struct buf in;
 	size_t taken;             /* private: octets of `in` the last frame was */
+	bool drained;             /* private: the last read took all that was there */
 	int fds[CHANNEL_FDS_MAX]; /* arrived, not yet handed out */
 	unsigned fd_count;
 };
@@ -51,12 +52,17 @@ void channel_close(struct channel *channel);
 int channel_send(struct channel *channel, unsigned type, const struct iovec *parts, size_t count,
 	const int *fds, unsigned fd_count, struct err *e);
 int channel_send_buf(struct channel *channel, unsigned type, const struct buf *body, struct err *e);
+/* What channel_add_frame() has gathered, in the same way. */
+int channel_send_frames(struct channel *channel, const struct buf *frames, struct err *e);
 /* Waits for one frame. 1 there is one, 0 orderly end, -1 failed (ERR_GONE, or
  * ERR_INPUT for a frame that is none). */
 int channel_receive(struct channel *channel, struct frame *frame, struct err *e);
 /* For event loops: reads once without blocking; 1, 0 and -1 as above, 2 when
  * no whole frame is there yet. */
 int channel_receive_some(struct channel *channel, struct frame *frame, struct err *e);
+/* Behind a frame: did it bring all that there was? Then reading again is of no use until
+ * the descriptor can be read. Lets go of the frame. */
+bool channel_is_drained(struct channel *channel);
 /* The octets of a frame without descriptors, for one who gathers output. */
 void channel_add_frame(struct buf *out, unsigned type, struct slice body);
 /* Has the other side hung up? Does not block. */

@@ -315,6 +315,11 @@ static struct slice unread(const struct conn *conn)
 	return (struct slice){conn->in + conn->in_from, conn->in_to - conn->in_from};
 }
 
+struct slice conn_ahead(const struct conn *conn)
+{
+	return conn->in_long_line ? SLICE("") : unread(conn);
+}
+
 void conn_consume(struct conn *conn, size_t len)
 {
 	assert(len <= conn->in_to - conn->in_from);

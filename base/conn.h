@@ -107,6 +107,8 @@ enum conn_line conn_read_line(struct conn *conn, size_t limit, struct slice *lin
 /* What has been read and not consumed, at least one octet (reads if there is
  * none); empty when the input has ended. Valid until the next read. */
 struct slice conn_peek(struct conn *conn);
+/* The same where it is there already: neither reads nor moves anything. */
+struct slice conn_ahead(const struct conn *conn);
 void conn_consume(struct conn *conn, size_t len);
 /* Overwrites what has been handed out or sent, and what is left of it on the
  * stack: there was a password in it. */

@@ -14,8 +14,9 @@
 #define EVENTS_AT_ONCE  64
 #define CHANNEL_FRAMES  64 /* a round takes no more from one channel */
 #define OUTPUT_MAX      (64u * 1024 * 1024)
-#define ACCEPT_PAUSE_MS 1000 /* out of descriptors or memory */
-#define IDLE_LATE_MS    1000 /* that long a role that is kept busy puts off its own work */
+#define OUTPUT_MUCH     (64u * 1024) /* is not gathered */
+#define ACCEPT_PAUSE_MS 1000         /* out of descriptors or memory */
+#define IDLE_LATE_MS    1000         /* that long a role that is kept busy puts off its own work */
 
 struct role {
 	const struct role_program *program;
@@ -100,17 +101,11 @@ static void send_output(struct role_channel *to)
 	watch_output(to, false);
 }
 
-void role_answer(struct role_channel *to, unsigned type, struct slice body)
+/* Nothing has been waiting in front of it. */
+static void send_gathered(struct role_channel *to)
 {
-	if (to->ended)
-		return;
-	if (to->out.len + body.len > OUTPUT_MAX) {
-		role_refuse(to, "does not take its answers");
-		return;
-	}
-	bool waiting = to->out.len > 0;
-	channel_add_frame(&to->out, type, body);
-	if (waiting)
+	to->gathers = false;
+	if (to->out.len == 0)
 		return;
 	ssize_t sent = send(to->channel.fd, to->out.at, to->out.len, MSG_NOSIGNAL);
 	if (sent == (ssize_t)to->out.len) {
@@ -122,11 +117,27 @@ void role_answer(struct role_channel *to, unsigned type, struct slice body)
 	send_output(to);
 }
 
+void role_answer(struct role_channel *to, unsigned type, struct slice body)
+{
+	if (to->ended)
+		return;
+	if (to->out.len + body.len > OUTPUT_MAX) {
+		role_refuse(to, "does not take its answers");
+		return;
+	}
+	bool waiting = to->out.len > 0 && !to->gathers;
+	channel_add_frame(&to->out, type, body);
+	if (to->gathers ? to->out.len > OUTPUT_MUCH : !waiting)
+		send_gathered(to);
+}
+
 void role_answer_fds(struct role_channel *to, unsigned type, const int *fds, unsigned fd_count)
 {
 	struct err e;
 	if (to->ended)
 		return;
+	if (to->gathers)
+		send_gathered(to);
 	/* Questions come one at a time, so nothing can be waiting in front. */
 	if (to->out.len == 0 && channel_send(&to->channel, type, NULL, 0, fds, fd_count, &e) == 0)
 		return;
@@ -233,7 +244,7 @@ static bool round_is_full(const struct role *role)
 	       (program->round_octets && role->octets >= program->round_octets);
 }
 
-static void take_frames(struct role_channel *from)
+static void take_waiting_frames(struct role_channel *from)
 {
 	struct role *role = from->role;
 	for (int i = 0; i < CHANNEL_FRAMES && !from->ended; i++) {
@@ -253,15 +264,28 @@ static void take_frames(struct role_channel *from)
 			return;
 		}
 		/* Whoever waits for an answer has taken all of it when he asks on. */
-		if (from->out.len > 0) {
+		if (from->out.len > 0 && !from->gathers) {
 			role_refuse(from, "asks on and does not take its answers");
 			return;
 		}
 		role->frames++;
 		role->octets += frame.body.len;
 		role->program->frame(from, &frame);
+		if (channel_is_drained(&from->channel)) {
+			set_backlog(from, false);
+			return;
+		}
 	}
 	set_backlog(from, true);
+}
+
+/* Who asks several things at once has their answers at once. */
+static void take_frames(struct role_channel *from)
+{
+	from->gathers = from->out.len == 0;
+	take_waiting_frames(from);
+	if (from->gathers)
+		send_gathered(from);
 }
 
 static void take_from_master(struct role *role)

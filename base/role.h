@@ -17,6 +17,7 @@ struct role_channel {
 	struct role *role;
 	struct buf out; /* answers not taken yet */
 	bool ended;     /* to be closed at the end of the round */
+	bool gathers;   /* its frames are being taken: answers go out behind the last */
 	bool backlog;   /* frames may be left from the last round */
 	void *owner;    /* what the role keeps for it; set at its first frame */
 	struct role_channel *next;

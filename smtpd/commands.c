@@ -134,7 +134,6 @@ static int run_mail(void *arg, struct slice argument)
 static enum reply judge_recipient(
 	struct session *session, struct slice argument, char *address, struct params *params)
 {
-	struct err e;
 	uint64_t most = session->visitor->config->max_recipients;
 	switch (address_take_path(
 		&argument, ADDRESS_RECIPIENT, session_default_domain(session), address)) {
@@ -159,12 +158,16 @@ static enum reply judge_recipient(
 		most = RECIPIENTS_MOST;
 	if (session->recipient_count >= most)
 		return REPLY_TOO_MANY_RECIPIENTS;
-	if (request_resolve(&session->visitor->directory, slice_of(address), session->declared_size,
-		    &e) < 0)
-		return e.kind == ERR_DENIED && session_is_submission(session)
-			       ? REPLY_NO_DOMAIN
-			       : reply_to_error(e.kind);
-	return REPLY_RECIPIENT_OK;
+	/* All of them may be wrong, and that many the directory answers. */
+	uint64_t answered = WRONG_ADDRESSES_MAX + 1 - session->wrong_recipients;
+	most -= session->recipient_count;
+	enum err_kind kind = ahead_resolve(&session->ahead, session->visitor, address,
+		session_default_domain(session), session->declared_size,
+		most < answered ? most : answered);
+	if (kind == ERR_NONE)
+		return REPLY_RECIPIENT_OK;
+	return kind == ERR_DENIED && session_is_submission(session) ? REPLY_NO_DOMAIN
+								    : reply_to_error(kind);
 }
 
 static int run_rcpt(void *arg, struct slice argument)

@@ -297,6 +297,9 @@ static int finish(struct session *session)
 		enum reply reply = own ? reply_to_error(results[i]) : sum;
 		reply_say(session, reply, reply == REPLY_FILED ? queue_id : NULL);
 	}
+	/* The client does not wait for the log. */
+	if (conn_buffered(&session->visitor->conn) == 0)
+		conn_flush(&session->visitor->conn);
 	log_end(session, queue_id, sum, filed, size);
 	free(results);
 	session_forget_mail(session);

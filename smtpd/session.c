@@ -135,6 +135,7 @@ void session_forget_mail(struct session *session)
 	free(session->recipients);
 	session->recipients = NULL;
 	session->recipient_count = session->recipient_cap = 0;
+	ahead_forget(&session->ahead);
 	session->sender[0] = '\0';
 	session->declared_size = 0;
 	buf_free(&session->envid);

@@ -11,6 +11,7 @@
 
 #include "base/dialog.h"
 #include "base/service.h"
+#include "smtpd/ahead.h"
 #include "smtpd/data.h"
 #include "store/requests.h"
 
@@ -50,6 +51,7 @@ struct session {
 	bool refused; /* MAIL or a RCPT: what was sent behind it is no fault */
 	struct envelope_recipient *recipients; /* taken ones, in order; the octets are ours */
 	size_t recipient_count, recipient_cap;
+	struct ahead ahead; /* what the directory says of RCPTs to come */
 
 	struct message message;
 };

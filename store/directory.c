@@ -87,6 +87,18 @@ static void connect_writer(void)
 	role_watch(directory.writer.fd, hear_writer, NULL);
 }
 
+/* ---- reading ---- */
+
+/* What one round asks is answered from one moment of the store: each statement by
+ * itself would find the log changed by the mail of the moment, and read every page
+ * anew. It serves without, too. */
+static void begin_reading(void)
+{
+	struct err e;
+	if (!store_in_transaction(directory.store))
+		(void)store_begin_reading(directory.store, &e);
+}
+
 /* ---- addresses ---- */
 
 #define NO_ROOM_MS 1000
@@ -498,10 +510,16 @@ static void take(struct role_channel *from, struct frame *frame)
 	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
 		if (rights[i].type == frame->type &&
 			rights[i].services & BIT(asker->hello.service)) {
+			begin_reading();
 			rights[i].run(from, frame);
 			return;
 		}
 	role_refuse(from, "asks the directory for what its service may not");
+}
+
+static void end_round(void)
+{
+	store_rollback(directory.store);
 }
 
 static void closed(struct role_channel *channel)
@@ -563,6 +581,7 @@ int directory_run(struct role_birth *birth, struct err *e)
 	const struct role_program program = {.name = "directory",
 		.frame = take,
 		.closed = closed,
+		.round_end = end_round,
 		.idle = rest,
 		.hears_secrets = true};
 	directory.birth = birth;

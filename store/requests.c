@@ -128,13 +128,39 @@ static int ask(struct channel *channel, unsigned type, struct buf *body, struct 
 	return done < 0 ? -1 : receive_answer(channel, frame, e);
 }
 
+static void pack_question(struct buf *body, struct slice address, uint64_t size)
+{
+	pack_slice(body, address);
+	pack_number(body, size);
+}
+
 int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e)
 {
 	struct buf body = {0};
 	struct frame frame;
-	pack_slice(&body, address);
-	pack_number(&body, size);
+	pack_question(&body, address, size);
 	return ask(directory, REQUEST_RESOLVE, &body, &frame, e);
+}
+
+void request_resolve_many(struct channel *directory, const struct slice *addresses, size_t count,
+	uint64_t size, enum err_kind *kinds)
+{
+	struct buf frames = {0};
+	struct frame frame;
+	struct err e = {.kind = ERR_NONE};
+	for (size_t i = 0; i < count; i++) {
+		struct buf body = {0};
+		pack_question(&body, addresses[i], size);
+		channel_add_frame(&frames, REQUEST_RESOLVE, buf_slice(&body));
+		buf_free(&body);
+	}
+	channel_send_frames(directory, &frames, &e);
+	buf_free(&frames);
+	for (size_t i = 0; i < count; i++) {
+		if (e.kind != ERR_GONE && receive_answer(directory, &frame, &e) == 0)
+			e.kind = ERR_NONE;
+		kinds[i] = e.kind;
+	}
 }
 
 /* ---- login ---- */

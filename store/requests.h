@@ -120,6 +120,12 @@ int request_hello_read(const struct frame *frame, struct hello *hello, struct er
 #define WRONG_ADDRESSES_MAX 20 /* a session may ask for; the next such one is its last */
 int request_resolve(struct channel *directory, struct slice address, uint64_t size, struct err *e);
 
+/* The same of many, whose questions travel together: kinds[i] is ERR_NONE or as above,
+ * ERR_GONE where the directory has answered no more. */
+#define RESOLVE_MOST 32
+void request_resolve_many(struct channel *directory, const struct slice *addresses, size_t count,
+	uint64_t size, enum err_kind *kinds);
+
 #define WRONG_LOGINS_MAX 5 /* a session may try */
 struct login {
 	struct ticket ticket;

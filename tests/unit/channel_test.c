@@ -3,6 +3,7 @@
 #include "base/channel.h"
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -191,11 +192,20 @@ static void one_who_does_not_read_is_not_waited_for_where_nobody_may_wait(void *
 	buf_free(&body);
 }
 
+static void wake(int number)
+{
+	(void)number;
+}
+
 static void who_waits_for_a_frame_and_gets_none_is_told_so(void **state)
 {
 	struct pair *pair = *state;
+	const struct sigaction awake = {.sa_handler = wake};
 	fcntl(pair->far.fd, F_SETFL, O_NONBLOCK);
+	sigaction(SIGALRM, &awake, NULL);
+	ualarm(1000, 1000);
 	assert_int_equal(channel_receive(&pair->far, &pair->frame, &pair->e), -1);
+	ualarm(0, 0);
 	assert_int_equal(pair->e.kind, ERR_GONE);
 	assert_int_equal(channel_receive_some(&pair->far, &pair->frame, &pair->e), 2);
 }

@@ -261,6 +261,11 @@ static void mail_that_smtp_files_is_listed_by_pop3_and_deleted(void **state)
 	assert_int_equal(request_resolve(&asked, SLICE("Ani@Kantor.Example"), 0, &house->e), 0);
 	assert_int_equal(request_resolve(&asked, SLICE("x@kantor.example"), 0, &house->e), -1);
 	assert_int_equal(house->e.kind, ERR_MISSING);
+	const struct slice both[] = {SLICE("x@kantor.example"), SLICE(ANI)};
+	enum err_kind kinds[2];
+	request_resolve_many(&asked, both, 2, 0, kinds);
+	assert_int_equal(kinds[0], ERR_MISSING);
+	assert_int_equal(kinds[1], ERR_NONE);
 	file(house, ANI, LETTER);
 	file(house, ANI, LETTER);
 	struct login login = log_in(house, &directory, "ani");

@@ -342,6 +342,22 @@ static void a_round_takes_no_more_octets_than_it_may(void **state)
 	assert_int_equal(hear_number(cage, 0, SAY_ROUND), 1);
 }
 
+static void who_asks_several_things_at_once_is_answered_in_order(void **state)
+{
+	struct cage *cage = *state;
+	struct buf frames = {0};
+	channel_add_frame(&frames, SAY, SLICE("one"));
+	channel_add_frame(&frames, SAY, SLICE("two"));
+	channel_add_frame(&frames, REFUSE, SLICE(""));
+	join(cage, 2);
+	start(cage);
+	assert_int_equal(channel_send_frames(&cage->sessions[0], &frames, &cage->e), 0);
+	hear_text(cage, 0, "one");
+	hear_text(cage, 0, "two");
+	assert_sent_away(cage, 0, 1);
+	buf_free(&frames);
+}
+
 static void a_round_may_wait_for_more(void **state)
 {
 	struct cage *cage = *state;
@@ -541,6 +557,7 @@ int main(void)
 		PARROT_TEST(what_came_together_is_one_round),
 		PARROT_TEST(a_round_takes_no_more_frames_than_it_may),
 		PARROT_TEST(a_round_takes_no_more_octets_than_it_may),
+		PARROT_TEST(who_asks_several_things_at_once_is_answered_in_order),
 		PARROT_TEST(a_round_may_wait_for_more),
 		PARROT_TEST(who_does_not_read_is_not_waited_for),
 		PARROT_TEST(who_asks_on_and_does_not_read_is_sent_away),
