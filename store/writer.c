@@ -324,24 +324,31 @@ static void take_step(struct role_channel *from, const struct right *right, stru
 		refuse_step(pending, &writer.no_room);
 		return;
 	}
+	/* With nothing before it in the transaction it is undone with that, and spares
+	 * SQLite the pages as they were. */
+	bool first = !store_in_transaction(writer.store);
 	if (begin_transaction(e) < 0) {
 		undo_message(asker);
 		return;
 	}
-	if (store_savepoint(writer.store, e) == 0) {
+	if (first || store_savepoint(writer.store, e) == 0) {
 		if (right->step(asker, frame, &pending->body, e) == 0 &&
-			store_release(writer.store, e) == 0) {
+			(first || store_release(writer.store, e) == 0)) {
 			e->kind = ERR_NONE;
 			return;
 		}
-		store_undo(writer.store);
+		if (!first)
+			store_undo(writer.store);
 	}
 	if (!store_in_transaction(writer.store)) {
 		struct err why = *e;
 		fail_round(&why);
-	} else if (!pending->deletes) {
-		undo_message(asker);
+		return;
 	}
+	if (first)
+		store_rollback(writer.store);
+	if (!pending->deletes)
+		undo_message(asker);
 }
 
 static void take(struct role_channel *from, struct frame *frame)
