@@ -3,6 +3,7 @@
 #include "base/child.h"
 #include "base/crowd.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/notify.h"
 #include "base/peers.h"
 #include "base/text.h"
@@ -347,6 +348,7 @@ static void announce_when_ready(void)
 	master.announced = true;
 	dprintf(STDERR_FILENO, "officemail: ready\n");
 	notify_manager("READY=1");
+	memory_give_back();
 }
 
 static void hear_role(size_t index)

@@ -2,9 +2,11 @@
  * nothing a round holds can vanish under it. */
 #include "base/role.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +19,9 @@
 #define OUTPUT_MUCH     (64u * 1024) /* is not gathered */
 #define ACCEPT_PAUSE_MS 1000         /* out of descriptors or memory */
 #define IDLE_LATE_MS    1000         /* that long a role that is kept busy puts off its own work */
+/* What beginning took is given back when nothing comes for so long, what work took later. */
+#define BEGUN_MS 100
+#define DONE_MS  5000
 
 struct role {
 	const struct role_program *program;
@@ -27,7 +32,10 @@ struct role {
 	size_t frames, octets;   /* taken in this round */
 	int64_t accept_again_ms; /* 0: it accepts */
 	int64_t accept_told_ms;
-	bool over; /* the master has gone */
+	int untidy; /* milliseconds until memory is given back; 0: it has been */
+	bool began; /* and has been still once */
+	int waited; /* for that, since something was done last */
+	bool over;  /* the master has gone */
 };
 
 struct role_watch {
@@ -416,9 +424,31 @@ static bool is_idle_late(void)
 	return idle_wait >= 0 && text_monotonic_ms() - idle_due_ms > IDLE_LATE_MS;
 }
 
+/* *tidies: if nothing comes, memory is given back before it waits on. */
+static int time_to_wait(const struct role *role, bool pausing, bool *tidies)
+{
+	int left = idle_wait < 0              ? INT_MAX
+		   : idle_wait > role->waited ? idle_wait - role->waited
+					      : 0;
+	*tidies = role->untidy > 0 && role->untidy < left && role->backlogs == 0 && !pausing;
+	if (role->backlogs > 0)
+		return 0;
+	if (pausing)
+		return ACCEPT_PAUSE_MS;
+	return *tidies ? role->untidy : left == INT_MAX ? -1 : left;
+}
+
+static void tidy(struct role *role)
+{
+	memory_give_back();
+	role->waited = role->untidy;
+	role->untidy = 0;
+	role->began = true;
+}
+
 int role_run(const struct role_program *program, struct role_birth *birth, struct err *e)
 {
-	struct role role = {.program = program, .birth = birth};
+	struct role role = {.program = program, .birth = birth, .untidy = BEGUN_MS};
 	role.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (role.epoll < 0)
 		return err_set_errno(e, "epoll");
@@ -430,16 +460,22 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 	wait_idle(program->idle ? program->idle() : -1);
 	while (!role.over) {
 		struct epoll_event events[EVENTS_AT_ONCE];
-		bool pausing = is_pausing(&role);
-		int most = role.backlogs > 0 ? 0 : pausing ? ACCEPT_PAUSE_MS : idle_wait;
+		bool tidies, pausing = is_pausing(&role);
+		int most = time_to_wait(&role, pausing, &tidies);
 		int count = epoll_wait(role.epoll, events, EVENTS_AT_ONCE, most);
 		if (count < 0 && errno != EINTR)
 			return err_set_errno(e, "epoll");
+		if (count == 0 && tidies) {
+			tidy(&role);
+			continue;
+		}
 		bool quiet = count == 0 && role.backlogs == 0 && !pausing;
 		if (!quiet)
 			take_round(&role, events, count < 0 ? 0 : count);
 		if (program->idle && (quiet || is_idle_late()))
 			wait_idle(program->idle());
+		role.untidy = role.began ? DONE_MS : BEGUN_MS;
+		role.waited = 0;
 	}
 	close(role.epoll);
 	return 0;

@@ -67,6 +67,7 @@ static int store_piece(
 	if (db_changes(store) == 0)
 		return err_set(e, ERR_GONE, "an earlier part of the message was not stored");
 	writer->pieces++;
+	store->has_passed |= writer->arriving;
 	return 0;
 }
 

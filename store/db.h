@@ -104,6 +104,7 @@ struct store {
 	const char *uri;            /* what SQLite opens in the place of `file`, or NULL */
 	char data[CONFIG_PATH_MAX]; /* the directory; empty where there is none */
 	char file[STORE_PATH_MAX];  /* the database, as sentences name it */
+	bool has_passed;            /* a piece of a big message, since the last commit */
 	int64_t highest_body;       /* handed out, be it in what was rolled back */
 	int64_t queued;             /* messages put into the outbox, rolled back or not */
 	int wal_pages;              /* in the log after the last commit */

@@ -1,6 +1,7 @@
 /* The queue of password checks, and the helpers that do them. */
 #include "store/hashing.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/role.h"
 #include "base/sandbox.h"
 #include "store/password.h"
@@ -198,8 +199,10 @@ static int start_helper(int i, struct err *e)
 		/* Not even the directory's own descriptors. */
 		if (dup2(pair[1], 3) == 3 && close_range(4, ~0U, 0) == 0 &&
 			sandbox_take_account(&unchanged, parent, e) == 0 &&
-			sandbox_seal(SEAL_SESSION, e) == 0)
+			sandbox_seal(SEAL_SESSION, e) == 0) {
+			memory_give_back();
 			help(3);
+		}
 		_exit(0);
 	}
 	close(pair[1]);

@@ -2,6 +2,7 @@
  * the old one are shaking hands needs both, and a selector that was changed while
  * deliveries are under way: the last few keys of either kind are held. */
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sandbox.h"
 #include "store/requests.h"
 #include "store/roles.h"
@@ -172,6 +173,7 @@ static void answer_master(struct frame *asked, unsigned type, struct buf *answer
 	/* If the master has gone, the loop ends. */
 	channel_send_buf(&keys.birth->master, type, answer, &e);
 	buf_free(answer);
+	memory_give_back();
 }
 
 static void hear_master(struct frame *frame)

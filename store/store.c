@@ -364,11 +364,21 @@ int store_begin(struct store *store, struct err *e)
 	return begin_writing(store, &for_reading, e);
 }
 
+/* The pages of a big message would fill the cache, and nobody asks for them again. */
+static void forget_what_has_passed(struct store *store)
+{
+	if (store->has_passed)
+		sqlite3_db_release_memory(store->db);
+	store->has_passed = false;
+}
+
 int store_commit(struct store *store, struct err *e)
 {
 	struct query q = db_query(store, SQL("COMMIT"));
-	if (db_run(&q, e) == 0)
+	if (db_run(&q, e) == 0) {
+		forget_what_has_passed(store);
 		return 0;
+	}
 	bool broken = (q.failed & 0xff) == SQLITE_IOERR;
 	store_rollback(store);
 	struct err ignored; /* the next store_begin() tries again, and tells */

@@ -1,11 +1,11 @@
 /* What keeps the store's files in order: the server's lock, the log, free
  * pages, the ballast. */
 #include "base/digest.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "store/db.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -147,7 +147,7 @@ void store_rest(struct store *store)
 {
 	if (store->db)
 		sqlite3_db_release_memory(store->db);
-	malloc_trim(0);
+	memory_give_back();
 }
 
 /* The log as others see it: a command may have written to it, too. */

@@ -615,6 +615,8 @@ static bool seal(void)
 	static const int calls[] = {
 		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendmsg),
+		SCMP_SYS(poll),
+		SCMP_SYS(ppoll),
 		SCMP_SYS(pread64),
 		SCMP_SYS(fstat),
 		SCMP_SYS(fstat64),
