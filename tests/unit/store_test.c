@@ -606,7 +606,7 @@ static void removed_files_are_not_taken(void **state)
 		close(fds[i]);
 }
 
-/* What a reader of the store takes, and not one call more. */
+/* What a reader of the store and its channel take, and not one call more. */
 static bool seal(void)
 {
 #ifdef UNSEALED
@@ -617,6 +617,7 @@ static bool seal(void)
 		SCMP_SYS(sendmsg),
 		SCMP_SYS(poll),
 		SCMP_SYS(ppoll),
+		SCMP_SYS(ppoll_time64),
 		SCMP_SYS(pread64),
 		SCMP_SYS(fstat),
 		SCMP_SYS(fstat64),
