@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <ini.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,8 @@ const struct config_key *config_key_at(size_t n)
 
 /* ---- reading ---- */
 
+static unsigned lines_read[ROWS]; /* of the file that was read last: see config_line() */
+
 struct reading {
 	FILE *in;
 	struct config *config;
@@ -265,6 +268,63 @@ static char *next_line(char *out, int size, void *stream)
 	}
 }
 
+#define MISSPELT 2 /* letters that are wrong, missing or too many */
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* How many letters are to be changed, taken out or put in (Levenshtein). */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32];
+	size_t len = strlen(b);
+	if (len >= sizeof(row) / sizeof(row[0]))
+		return UINT_MAX;
+	for (unsigned i = 0; i <= len; i++)
+		row[i] = i;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned before = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= len; j++) {
+			unsigned change = before + (a[i - 1] != b[j - 1]);
+			before = row[j];
+			row[j] = least(change, least(row[j - 1], row[j]) + 1);
+		}
+	}
+	return row[len];
+}
+
+/* The key that was meant: misspelt, else of another section; NULL if nobody can tell. */
+static const struct config_key *find_meant(const char *section, const char *name)
+{
+	const struct config_key *elsewhere = NULL, *nearest = NULL;
+	unsigned best = MISSPELT + 1;
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct config_key *key = &rows[i].key;
+		unsigned far = distance(name, key->name);
+		if (strcmp(key->section, section) == 0 && far < best) {
+			nearest = key;
+			best = far;
+		}
+		if (far == 0)
+			elsewhere = key;
+	}
+	return nearest ? nearest : elsewhere;
+}
+
+static void fault_key(struct reading *reading, const char *section, const char *name)
+{
+	const struct config_key *meant = find_meant(section, name);
+	struct buf shown = {0};
+	text_add_escaped(&shown, slice_of(name));
+	fault(reading, reading->number, "[%s] has no key \"%s\"%s%s%s%s%s; see office.ini(5)",
+		section, buf_text(&shown), meant ? ": is [" : "", meant ? meant->section : "",
+		meant ? "] " : "", meant ? meant->name : "", meant ? " meant?" : "");
+	buf_free(&shown);
+}
+
 /* inih's handler. */
 static int take_key(void *arg, const char *section, const char *name, const char *value)
 {
@@ -280,11 +340,7 @@ static int take_key(void *arg, const char *section, const char *name, const char
 		return 1;
 	}
 	if (!row) {
-		struct buf shown = {0};
-		text_add_escaped(&shown, slice_of(name));
-		fault(reading, reading->number, "[%s] has no key \"%s\"; see office.ini(5)",
-			section, buf_text(&shown));
-		buf_free(&shown);
+		fault_key(reading, section, name);
 		return 1;
 	}
 	unsigned *seen = &reading->seen[row - rows];
@@ -385,7 +441,17 @@ int config_read(struct config *config, const char *path, struct buf *faults)
 	}
 	fclose(reading.in);
 	free(reading.line);
+	memcpy(lines_read, reading.seen, sizeof(lines_read));
 	return faults->len > before ? -1 : 0;
+}
+
+unsigned config_line(const char *section, const char *name)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strcmp(rows[i].key.section, section) == 0 &&
+			strcmp(rows[i].key.name, name) == 0)
+			return lines_read[i];
+	return 0;
 }
 
 const char *config_find(const char *given)

@@ -78,6 +78,10 @@ struct config {
  * -1 if there was a fault; *config is then not to be used. */
 int config_read(struct config *config, const char *path, struct buf *faults);
 
+/* The line that a key stands on in the file that config_read() has read last; 0: it
+ * does not stand there. */
+unsigned config_line(const char *section, const char *name);
+
 /* The path to read: `given` if not NULL, else $OFFICEMAIL_CONFIG,
  * ./office.ini, /etc/officemail/office.ini, the first that exists; NULL if
  * none does. */

@@ -19,7 +19,7 @@ struct tls_chain {
 	size_t count;
 	bool ec;
 	unsigned char key_id[TLS_KEY_ID_SIZE];
-	int64_t expires;
+	int64_t begins, expires;
 };
 
 struct tls_key {
@@ -82,6 +82,7 @@ static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e
 			return err_set(e, ERR_INPUT, "%s: RSA keys go up to 4096 bits here", path);
 		id_of_rsa(chain->key_id, rsa->n, rsa->nlen);
 	}
+	chain->begins = credentials_to_unix(decoder.notbefore_days, decoder.notbefore_seconds);
 	chain->expires = credentials_to_unix(decoder.notafter_days, decoder.notafter_seconds);
 	return 0;
 }
@@ -147,6 +148,16 @@ const unsigned char *tls_chain_key_id(const struct tls_chain *chain)
 	return chain->key_id;
 }
 
+int64_t tls_chain_begins(const struct tls_chain *chain)
+{
+	return chain->begins;
+}
+
+size_t tls_chain_count(const struct tls_chain *chain)
+{
+	return chain->count;
+}
+
 int64_t tls_chain_expires(const struct tls_chain *chain)
 {
 	return chain->expires;
@@ -163,10 +174,28 @@ const br_x509_certificate *credentials_certificates(const struct tls_chain *chai
 	return chain->certificates;
 }
 
+static struct slice certificate_at(const struct tls_chain *chain, size_t n)
+{
+	const br_x509_certificate *certificate = &chain->certificates[n];
+	return (struct slice){(const char *)certificate->data, certificate->data_len};
+}
+
 bool tls_chain_names(const struct tls_chain *chain, const char *hostname)
 {
-	const br_x509_certificate *leaf = &chain->certificates[0];
-	return names_cover((struct slice){(const char *)leaf->data, leaf->data_len}, hostname);
+	return names_cover(certificate_at(chain, 0), hostname);
+}
+
+bool tls_chain_names_late(const struct tls_chain *chain, const char *hostname)
+{
+	for (size_t i = 1; i < chain->count; i++)
+		if (names_cover(certificate_at(chain, i), hostname))
+			return true;
+	return false;
+}
+
+bool tls_chain_is_self_signed(const struct tls_chain *chain)
+{
+	return names_is_self_signed(certificate_at(chain, 0));
 }
 
 /* ---- private keys ---- */

@@ -26,11 +26,17 @@ int tls_chain_read(struct tls_chain **chain, int fd, const char *path, struct er
 void tls_chain_free(struct tls_chain *chain);
 /* Which key belongs to the leaf. */
 const unsigned char *tls_chain_key_id(const struct tls_chain *chain);
-/* End of the leaf's validity, Unix seconds. */
+/* Beginning and end of the leaf's validity, Unix seconds. */
+int64_t tls_chain_begins(const struct tls_chain *chain);
 int64_t tls_chain_expires(const struct tls_chain *chain);
+/* How many certificates it has, leaf and all; did the leaf sign itself? */
+size_t tls_chain_count(const struct tls_chain *chain);
+bool tls_chain_is_self_signed(const struct tls_chain *chain);
 /* Does the leaf name `hostname` (subjectAltName, else CN; a wildcard covers
  * one label)? */
 bool tls_chain_names(const struct tls_chain *chain, const char *hostname);
+/* Does one behind the leaf: is the file in the wrong order? */
+bool tls_chain_names_late(const struct tls_chain *chain, const char *hostname);
 
 /* Reads a PEM private key (PKCS#8, PKCS#1, SEC1) from `fd`. */
 int tls_key_read(struct tls_key **key, int fd, const char *path, struct err *e);
@@ -67,6 +73,10 @@ bool tls_key_add_rsa_public(const struct tls_key *key, struct buf *der);
 struct tls_trust;
 int tls_trust_read(struct tls_trust **trust, int fd, const char *path, struct err *e);
 void tls_trust_free(struct tls_trust *trust);
+/* Would a client that trusts these believe the chain, whoever it names? ERR_MISSING:
+ * nobody known has signed it; ERR_DENIED: anything else, in words that fit behind
+ * "FILE: ". */
+int tls_chain_verify(const struct tls_chain *chain, const struct tls_trust *trust, struct err *e);
 
 /* ---- one connection ---- */
 

@@ -256,3 +256,44 @@ bool verifier_why(const struct verifier *verifier, int error, struct err *e)
 	buf_free(&words);
 	return true;
 }
+
+/* ---- our own chain, as its clients will see it ---- */
+
+#define RSA_OCTETS_MIN 256
+
+static int check_all(struct verifier *verifier, const struct tls_chain *chain)
+{
+	const br_x509_class **context = &verifier->chain.vtable;
+	uint64_t now = (uint64_t)time(NULL);
+	size_t count;
+	const br_x509_certificate *certificates = credentials_certificates(chain, &count);
+	br_x509_minimal_set_hash(&verifier->chain, br_md5_ID, NULL);
+	br_x509_minimal_set_hash(&verifier->chain, br_sha1_ID, NULL);
+	br_x509_minimal_set_minrsa(&verifier->chain, RSA_OCTETS_MIN);
+	br_x509_minimal_set_time(&verifier->chain,
+		(uint32_t)(now / 86400 + CREDENTIALS_DAYS_TO_1970), (uint32_t)(now % 86400));
+	(*context)->start_chain(context, NULL);
+	for (size_t i = 0; i < count; i++) {
+		(*context)->start_cert(context, (uint32_t)certificates[i].data_len);
+		(*context)->append(context, certificates[i].data, certificates[i].data_len);
+		(*context)->end_cert(context);
+	}
+	buf_add(&verifier->certificate, certificates[0].data, certificates[0].data_len);
+	return (int)(*context)->end_chain(context);
+}
+
+int tls_chain_verify(const struct tls_chain *chain, const struct tls_trust *trust, struct err *e)
+{
+	struct verifier *verifier = must_alloc(sizeof(*verifier));
+	size_t count;
+	const br_x509_trust_anchor *anchors = trust_anchors(trust, &count);
+	br_x509_minimal_init_full(&verifier->chain, anchors, count);
+	verifier->trust = trust;
+	int error = check_all(verifier, chain);
+	if (error != 0 && !verifier_why(verifier, error, e))
+		err_set(e, ERR_DENIED, "a certificate cannot be read (BearSSL's error %d)", error);
+	if (error == BR_ERR_X509_NOT_TRUSTED)
+		e->kind = ERR_MISSING;
+	verifier_free(verifier);
+	return error == 0 ? 0 : -1;
+}

@@ -16,12 +16,12 @@ static uint16_t port_of(const char *smarthost)
 	return syntax_split_listener(slice_of(smarthost), &host, &port) ? port : 0;
 }
 
-static int read_authorities(struct terms *terms, struct err *e)
+int terms_read_authorities(struct tls_trust **trust, struct err *e)
 {
 	int fd = open(AUTHORITIES, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(e, AUTHORITIES " (apt-get install ca-certificates)");
-	int done = tls_trust_read(&terms->trust, fd, AUTHORITIES, e);
+	int done = tls_trust_read(trust, fd, AUTHORITIES, e);
 	close(fd);
 	return done;
 }
@@ -58,7 +58,7 @@ int terms_of_smarthost(
 {
 	terms_of_mx(terms, config);
 	terms->client.tls = client_tls_to_smarthost(config->relay_tls, port_of(config->smarthost));
-	if (terms->client.tls != CLIENT_TLS_NEVER && read_authorities(terms, e) < 0)
+	if (terms->client.tls != CLIENT_TLS_NEVER && terms_read_authorities(&terms->trust, e) < 0)
 		return -1;
 	terms->client.trust = terms->trust;
 	if (!config->relay_user[0])

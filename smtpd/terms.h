@@ -22,6 +22,8 @@ int terms_of_smarthost(
 /* Those of a host that a domain's MX names: TLS where there is any, with whoever it
  * is (RFC 3207). */
 void terms_of_mx(struct terms *terms, const struct config *config);
+/* Those whom this box believes: Debian's ca-certificates. */
+int terms_read_authorities(struct tls_trust **trust, struct err *e);
 /* Wipes the password: nobody needs it behind the login. */
 void terms_forget(struct terms *terms);
 void terms_free(struct terms *terms); /* and the rest */

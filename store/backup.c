@@ -223,3 +223,11 @@ int backup_set_time(struct store *store, int64_t unix_seconds, struct err *e)
 		    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
 		unix_seconds, e);
 }
+
+int backup_get_first(struct store *store, int64_t *unix_seconds, struct err *e)
+{
+	*unix_seconds = 0;
+	return db_number(store,
+		SQL("SELECT coalesce(min(created), 0) FROM users /* scans users */"), unix_seconds,
+		e);
+}

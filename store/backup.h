@@ -11,6 +11,7 @@ typedef int (*backup_progress_fn)(uint64_t done, uint64_t all, void *arg, struct
 struct backup {
 	const char *name; /* of the file, for sentences */
 	uint64_t reserve; /* octets that the store's own disk must keep free */
+	int64_t made;     /* for restore_prepare(): when it was, Unix seconds */
 	backup_progress_fn progress;
 	void *arg;
 };
@@ -25,6 +26,8 @@ int store_open_copy(struct store **store, int fd, const char *name, struct err *
 /* When the last one was made; 0: never. The setter needs a transaction. */
 int backup_get_time(struct store *store, int64_t *unix_seconds, struct err *e);
 int backup_set_time(struct store *store, int64_t unix_seconds, struct err *e);
+/* Since when there is something to lose: when the first user was made; 0: there is none. */
+int backup_get_first(struct store *store, int64_t *unix_seconds, struct err *e);
 
 /* ---- the way back (restore.c) ---- */
 

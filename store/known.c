@@ -5,6 +5,7 @@
  * goes by its age alone, only by there being too many. */
 #include "store/known.h"
 #include "store/db.h"
+#include "store/mail.h"
 
 #define KEPT_SECONDS (PEERS_KNOWN_MS / 1000)
 #define AHEAD        (24 * 3600) /* seconds; a row further ahead was written by a wrong clock */
@@ -13,9 +14,8 @@
 /* Never earlier than the purge has seen it (purge.c). */
 static int find_now(struct store *store, int64_t *now, struct err *e)
 {
-	int64_t latest = 0;
-	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e) <
-		0)
+	int64_t latest;
+	if (mail_latest_time(store, &latest, e) < 0)
 		return -1;
 	*now = store_now(store);
 	if (*now < latest)

@@ -52,6 +52,9 @@ int mail_purge_step(
  * a day ahead, and has not run steadily for an hour. In a transaction. */
 int mail_trust_clock(struct store *store, int64_t now, struct err *e);
 
+/* The latest time that the store has seen, to the hour; 0: none yet. */
+int mail_latest_time(struct store *store, int64_t *latest, struct err *e);
+
 /* One finding of mail_check(): a sentence with user, folder, message, mend. */
 typedef void (*mail_finding_fn)(const char *sentence, void *arg);
 /* Integrity of the file, checksums of every piece, counters counted again,

@@ -26,11 +26,17 @@ static int64_t steady_seconds(struct store *store, int64_t now)
 	return (ms - store->steady_since_ms) / 1000;
 }
 
+int mail_latest_time(struct store *store, int64_t *latest, struct err *e)
+{
+	*latest = 0;
+	return db_number(
+		store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), latest, e);
+}
+
 int mail_trust_clock(struct store *store, int64_t now, struct err *e)
 {
-	int64_t latest = 0;
-	if (db_number(store, SQL("SELECT value FROM meta WHERE name = 'latest_time'"), &latest, e) <
-		0)
+	int64_t latest;
+	if (mail_latest_time(store, &latest, e) < 0)
 		return -1;
 	bool odd = latest && (now < latest || now - latest > DAY);
 	if (steady_seconds(store, now) < HOUR && odd)

@@ -132,8 +132,23 @@ static int check_whole(const char *directory, struct err *e)
 /* What was to leave when the backup was made has probably left since. */
 static int hold_outgoing(struct store *store, int64_t *held, struct err *e)
 {
-	if (store_begin(store, e) == 0 && (*held = outbox_hold(store, e)) >= 0 &&
-		store_commit(store, e) == 0)
+	return (*held = outbox_hold(store, e)) < 0 ? -1 : 0;
+}
+
+/* The copy was made before its own making could be noted in it. */
+static int note_making(struct store *store, int64_t made, struct err *e)
+{
+	int64_t noted;
+	if (backup_get_time(store, &noted, e) < 0)
+		return -1;
+	return made > noted ? backup_set_time(store, made, e) : 0;
+}
+
+static int bring_up_to_date(
+	struct store *store, const struct backup *backup, int64_t *held, struct err *e)
+{
+	if (store_begin(store, e) == 0 && hold_outgoing(store, held, e) == 0 &&
+		note_making(store, backup->made, e) == 0 && store_commit(store, e) == 0)
 		return 0;
 	store_rollback(store);
 	return -1;
@@ -152,7 +167,7 @@ static int check_copy(const char *directory, const struct backup *backup,
 		result =
 			err_set(e, ERR_DAMAGED, "%s is damaged: nothing was changed", backup->name);
 	if (result == 0)
-		result = hold_outgoing(store, held, e);
+		result = bring_up_to_date(store, backup, held, e);
 	store_close(store);
 	return result < 0 ? -1 : check_whole(directory, e);
 }

@@ -298,6 +298,7 @@ int command_backup(struct command_line *line, struct err *e)
 struct source {
 	const char *file;
 	int fd, log_fd;
+	int64_t made;
 };
 
 /* What can be told without a copy: SQLite, of a version that is known. */
@@ -306,7 +307,10 @@ static int check_header(const struct source *source, struct err *e)
 	unsigned char header[HEADER];
 	if (pread(source->fd, header, sizeof(header), 0) != sizeof(header) ||
 		memcmp(header, MAGIC, sizeof(MAGIC)) != 0)
-		return err_set(e, ERR_INPUT, "%s is no backup of officemail", source->file);
+		return err_set(e, ERR_INPUT,
+			"%s is no backup of officemail: name a file that `officemail backup` has "
+			"written",
+			source->file);
 	unsigned version = 0;
 	for (size_t i = 0; i < 4; i++)
 		version = version << 8 | header[VERSION_AT + i];
@@ -326,12 +330,20 @@ static int source_open(
 	buf_printf(&log, "%s-wal", file);
 	*source = (struct source){.file = file, .log_fd = -1};
 	source->fd = account_open(file, O_RDONLY | O_NONBLOCK, 0);
-	int result =
-		source->fd < 0 || fstat(source->fd, &what) != 0 ? err_set_errno(e, "%s", file) : 0;
+	int result = 0;
+	if (source->fd < 0 && errno == ENOENT)
+		result = err_set(e, ERR_MISSING,
+			"%s is not there: name a file that `officemail backup` has written", file);
+	else if (source->fd < 0 || fstat(source->fd, &what) != 0)
+		result = err_set_errno(e, "%s", file);
+	source->made = what.st_mtim.tv_sec;
 	if (result == 0 && !S_ISREG(what.st_mode))
-		result = err_set(e, ERR_INPUT, "%s is no plain file", file);
+		result = err_set(e, ERR_INPUT,
+			"%s is no plain file: name one that `officemail backup` has written", file);
 	if (result == 0 && is_the_store(config, &what))
-		result = err_set(e, ERR_INPUT, "%s is the store itself", file);
+		result = err_set(e, ERR_INPUT,
+			"%s is the store itself: name one that `officemail backup` has written",
+			file);
 	if (result == 0)
 		result = check_header(source, e);
 	/* A copy made by other hands may have its log beside it. */
@@ -354,7 +366,10 @@ static void source_close(struct source *source)
 static int restore_from(const struct source *source, const struct config *config, struct err *e)
 {
 	struct progress progress = {.what = "copying"};
-	struct backup backup = {.name = source->file, .progress = show_progress, .arg = &progress};
+	struct backup backup = {.name = source->file,
+		.made = source->made,
+		.progress = show_progress,
+		.arg = &progress};
 	char aside[RESTORE_ASIDE_MAX] = "";
 	int64_t held = 0;
 	int lock;

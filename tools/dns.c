@@ -2,16 +2,11 @@
  * only a person can know stands in comments. */
 #include "base/account.h"
 #include "base/syntax.h"
-#include "base/text.h"
-#include "base/tls.h"
 #include "tools/command.h"
+#include "tools/records.h"
 #include "tools/signing.h"
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
-
-#define STRING_MOST 255 /* octets in one string of a TXT record (RFC 1035, 3.3) */
 
 struct zone {
 	const struct config *config;
@@ -33,22 +28,11 @@ __attribute__((format(printf, 4, 5))) static void print_record(
 	putchar('\n');
 }
 
-/* The port of the first listener that others reach; 0: there is none. */
-static unsigned public_port(const char *list)
-{
-	struct slice word, host;
-	uint16_t port;
-	for (size_t n = 0; config_word(list, n, &word); n++)
-		if (!syntax_is_loopback(word) && syntax_split_listener(word, &host, &port))
-			return port;
-	return 0;
-}
-
 /* ---- mail to us ---- */
 
 static void print_incoming(const struct zone *zone)
 {
-	unsigned port = public_port(zone->config->smtpd_listen);
+	unsigned port = records_public_port(zone->config->smtpd_listen);
 	if (port != 25)
 		puts("; Other servers come to port 25, where [smtpd] listen hears none of them.");
 	print_record(zone, "", "MX", "10 %s.", zone->config->hostname);
@@ -65,21 +49,15 @@ static void print_spf(const struct zone *zone)
 		printf("; Mail leaves through %.*s: ask there what to write in front of ~all\n"
 		       "; (most often include:NAME), or others take our mail for forged.\n",
 			(int)host.len, host.at);
-	print_record(zone, "", "TXT", "\"v=spf1 mx ~all\"");
+	print_record(zone, "", "TXT", "\"" RECORDS_SPF "\"");
 }
 
 static void print_dkim(const struct zone *zone)
 {
-	struct buf value = {0}, label = {0}, strings = {0};
-	buf_add_text(&value, "v=DKIM1; k=rsa; p=");
-	buf_add_slice(&value, zone->public_key);
+	struct buf label = {0}, strings = {0};
 	buf_printf(&label, "%s._domainkey", zone->config->dkim_selector);
-	for (struct slice rest = buf_slice(&value); rest.len > 0;
-		rest = slice_from(rest, STRING_MOST))
-		buf_printf(&strings, "\n    \"%.*s\"",
-			(int)(rest.len < STRING_MOST ? rest.len : STRING_MOST), rest.at);
+	records_add_dkim(&strings, zone->public_key, "\n    ");
 	print_record(zone, buf_text(&label), "TXT", "(%s )", buf_text(&strings));
-	buf_free(&value);
 	buf_free(&label);
 	buf_free(&strings);
 }
@@ -88,27 +66,19 @@ static void print_dmarc(const struct zone *zone)
 {
 	puts("; p=none asks for reports and no more; p=quarantine once they name no server of\n"
 	     "; yours that sends without a signature.");
-	print_record(zone, "_dmarc", "TXT", "\"v=DMARC1; p=none; rua=mailto:postmaster@%s\"",
-		zone->domain);
+	print_record(zone, "_dmarc", "TXT", "\"" RECORDS_DMARC "\"", zone->domain);
 }
 
 /* ---- mail programs ---- */
 
-/* RFC 6186; RFC 8314, 5. */
 static void print_services(const struct zone *zone)
 {
-	const struct config *config = zone->config;
-	const struct {
-		const char *label, *list;
-	} services[] = {{"_submissions._tcp", config->submission_listen_tls},
-		{"_submission._tcp", config->submission_listen},
-		{"_pop3s._tcp", config->pop3d_listen_tls}, {"_pop3._tcp", config->pop3d_listen}};
-	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-		unsigned port = public_port(services[i].list);
-		if (port != 0)
-			print_record(zone, services[i].label, "SRV", "0 1 %u %s.", port,
-				config->hostname);
-	}
+	struct records_service services[RECORDS_SERVICES];
+	records_services(zone->config, services);
+	for (size_t i = 0; i < RECORDS_SERVICES; i++)
+		if (services[i].port != 0)
+			print_record(zone, services[i].label, "SRV", "0 1 %u %s.", services[i].port,
+				zone->config->hostname);
 	printf("; Thunderbird also asks http://autoconfig.%s/mail/config-v1.1.xml. With a web\n"
 	       "; server for it: `officemail client ADDRESS --format autoconfig` writes the file.\n"
 	       "; autoconfig.%s. IN CNAME WEB-SERVER.\n",
@@ -127,7 +97,7 @@ static void print_host(const struct config *config)
 		config->hostname, config->hostname, config->hostname);
 	/* What bounces are judged by, which name no sender (RFC 7208, 2.4). */
 	if (!*config->smarthost && !config_has_domain(config, slice_of(config->hostname)))
-		print_record(&zone, "", "TXT", "\"v=spf1 a ~all\"");
+		print_record(&zone, "", "TXT", "\"" RECORDS_SPF_HOST "\"");
 }
 
 static void print_zones(const struct config *config, struct slice public_key)
@@ -150,39 +120,17 @@ static void print_zones(const struct config *config, struct slice public_key)
 	print_host(config);
 }
 
-/* The public half of the key, which is made where it is absent: so the record can stand
- * in the zone before the first signature under a new selector. */
-static int find_public_key(const struct config *config, struct buf *base64, struct err *e)
-{
-	char path[SIGNING_PATH_MAX];
-	struct tls_key *key = NULL;
-	struct buf der = {0};
-	if (signing_make(config, e) < 0)
-		return -1;
-	signing_path(path, config->data, config->dkim_selector);
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(e, "%s", path);
-	int result = tls_key_read(&key, fd, path, e);
-	close(fd);
-	if (result == 0 && (tls_key_rsa_bits(key) == 0 || !tls_key_add_rsa_public(key, &der)))
-		result = err_set(e, ERR_INPUT,
-			"%s is no RSA key that could be published: take it away, and another is "
-			"made",
-			path);
-	text_add_base64(base64, der.at, der.len);
-	tls_key_free(key);
-	buf_free(&der);
-	return result;
-}
-
 int command_dns(struct command_line *line, struct err *e)
 {
 	struct config config;
 	struct buf public_key = {0};
 	if (office_read(line, &config, e) < 0 || account_assume(config.user, e) < 0)
 		return -1;
-	int result = find_public_key(&config, &public_key, e);
+	/* Made where it is absent, so that the record can stand in the zone before the first
+	 * signature under a new selector. */
+	int result = signing_make(&config, e);
+	if (result >= 0)
+		result = records_read_key(&config, &public_key, e);
 	account_resume();
 	if (result == 0)
 		print_zones(&config, buf_slice(&public_key));

@@ -14,7 +14,7 @@ static const struct command commands[] = {
 	{"serve", "", "runs the server in the foreground until SIGTERM or SIGINT", command_serve},
 	{"init", "--domain DOMAIN [--hostname HOST] [--user ADDRESS] [--dir DIR]",
 		"sets up a new office: office.ini, store, certificate, first user", command_init},
-	{"check", "", "says each thing that is wrong, and how to mend it", command_check},
+	{"check", "[--dns]", "says each thing that is wrong, and how to mend it", command_check},
 	{"user add", "ADDRESS [--quota SIZE] [--password-stdin | --generate | --hash-stdin]",
 		"adds a user; without an option asks for the password", command_user_add},
 	{"user passwd", "ADDRESS [--password-stdin | --generate]", "sets a new password",

@@ -48,8 +48,7 @@ static void align_right(struct rows *rows)
 	rows->right |= 1u << cell_count(rows) % rows->column_count;
 }
 
-/* For a terminal: controls and broken octets as \xNN. */
-static void add_plain(struct buf *out, struct slice text)
+void rows_add_plain(struct buf *out, struct slice text)
 {
 	while (text.len > 0) {
 		uint32_t code = 0;
@@ -92,7 +91,7 @@ void rows_slice(struct rows *rows, struct slice text)
 	if (rows->json)
 		add_json(&rows->text, text);
 	else
-		add_plain(&rows->text, text);
+		rows_add_plain(&rows->text, text);
 	end_cell(rows);
 }
 
@@ -150,7 +149,7 @@ void rows_texts(struct rows *rows, const char *const *texts, size_t count)
 		if (rows->json)
 			add_json(&rows->text, slice_of(texts[i]));
 		else
-			add_plain(&rows->text, slice_of(texts[i]));
+			rows_add_plain(&rows->text, slice_of(texts[i]));
 	}
 	if (rows->json)
 		buf_add_char(&rows->text, ']');

@@ -38,6 +38,9 @@ void rows_null(struct rows *rows, const char *for_people); /* null; "never", "-"
 void rows_texts(struct rows *rows, const char *const *texts, size_t count);
 void rows_numbers(struct rows *rows, const int64_t *numbers, size_t count);
 
+/* Adds text as a terminal can take it: controls and broken octets as \xNN. */
+void rows_add_plain(struct buf *out, struct slice text);
+
 /* A table with headings, or an array of objects. */
 void rows_print(const struct rows *rows, FILE *out);
 /* The first row alone: a line for each column, or one object. */

@@ -9,6 +9,7 @@
 #include "tools/certificate.h"
 #include "tools/command.h"
 #include "tools/rows.h"
+#include "tools/warnings.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -184,15 +185,59 @@ static void add_number(struct rows *rows, int64_t number)
 		rows_number(rows, number);
 }
 
+/* What `check` would call wrong, and what is about to be. */
+static int find_warnings(
+	struct office *office, int64_t server, struct findings *findings, struct err *e)
+{
+	findings->keep = true;
+	if (server == 0)
+		finding(findings, "the server does not run, so no mail comes, goes or is fetched: "
+				  "`systemctl start officemail`, or `officemail serve`");
+	return warnings_find(office->store, &office->config, findings, e);
+}
+
+/* In JSON a cell; for people lines of their own, below. */
+static void add_warnings(struct rows *rows, const struct findings *findings)
+{
+	size_t count = findings->wrong + findings->warned;
+	const char **sentences = must_alloc((count + 1) * sizeof(*sentences));
+	const char *at = findings->sentences.at;
+	for (size_t i = 0; i < count; i++) {
+		sentences[i] = at;
+		at += strlen(at) + 1;
+	}
+	if (rows->json)
+		rows_texts(rows, sentences, count);
+	else if (count == 0)
+		rows_text(rows, "none");
+	else
+		rows_number(rows, (int64_t)count);
+	free(sentences);
+}
+
+static void print_warnings(const struct findings *findings)
+{
+	struct buf plain = {0};
+	for (size_t at = 0; at < findings->sentences.len;) {
+		struct slice sentence = slice_of(findings->sentences.at + at);
+		buf_clear(&plain);
+		rows_add_plain(&plain, sentence);
+		printf("%s- %s\n", at == 0 ? "\n" : "", buf_text(&plain));
+		at += sentence.len + 1;
+	}
+	buf_free(&plain);
+}
+
 static int print_status(struct office *office, bool json, struct err *e)
 {
 	static const char *const columns[] = {"users", "enabled", "messages", "size", "store_size",
 		"disk_free", "delivered_day", "delivered_size_day", "delivered_by_hour",
 		"logins_day", "queue", "queue_held", "queue_oldest", "server_pid", "sessions",
-		"certificate_expires", "last_backup", NULL};
+		"certificate_expires", "last_backup", "warnings", NULL};
 	struct totals totals = {0};
 	struct event_totals events = {0};
 	struct outbox_totals queue = {0};
+	struct findings findings = {0};
 	struct rows rows;
 	uint64_t disk_free;
 	int64_t server;
@@ -224,8 +269,14 @@ static int print_status(struct office *office, bool json, struct err *e)
 		rows_time(&rows, expires);
 	int result = add_last_backup(&rows, office->store, e);
 	if (result == 0)
+		result = find_warnings(office, server, &findings, e);
+	add_warnings(&rows, &findings);
+	if (result == 0)
 		rows_print_one(&rows, stdout);
+	if (result == 0 && !json)
+		print_warnings(&findings);
 	rows_free(&rows);
+	buf_free(&findings.sentences);
 	return result;
 }
 
