@@ -1,107 +1,22 @@
-"""`check`: each thing that can be wrong, said in a sentence with the mend; and
-`status`."""
+"""`check` on what is sound, and to whom it speaks (each mistake: test_mistakes); and `status`
+with its warnings."""
 
 import os
 import re
-import socket
-import sqlite3
 import subprocess
 
 import pytest
 
-import certificates
 from letters import letter
-from office import HOSTNAME, PORTS
-
-
-def findings(office):
-    """What check has to say; it must find something."""
-    result = office.command("check")
-    assert result.returncode == 1, result
-    said = result.stdout.decode() + result.stderr.decode()
-    assert "to mend" in result.stderr.decode() or "office.ini" in result.stderr.decode(), said
-    return said
-
-
-def assert_found(office, *words):
-    said = findings(office)
-    for word in words:
-        assert str(word) in said, f"{word!r} is not in: {said}"
+from test_mistakes import DAY, OF_THE_BOX, at_time, change_store, own
 
 
 def test_a_sound_office_has_nothing_wrong_whether_it_serves_or_not(office):
-    assert office.run("check") == f"{office.ini}: nothing is wrong\n"
-    office.start()
-    assert office.run("check") == f"{office.ini}: nothing is wrong\n"
-
-
-def test_faults_of_office_ini_are_told_with_their_line(office):
-    office.ini.write_text(office.ini.read_text() + "[nonsense]\n")
-    line = office.ini.read_text().count("\n")
-    assert_found(office, f"office.ini:{line}: unknown section")
-
-
-def test_a_port_held_by_another_program_is_named(office):
-    with socket.create_server((office.address, PORTS["pop3"])):
-        assert_found(office, f"{office.address}:{PORTS['pop3']} is in use by another program")
-
-
-def test_the_wrong_key_for_the_certificate(office):
-    certificates.self_signed(office.dir, "ec")
-    key = (office.dir / "key.pem").read_bytes()
-    certificates.self_signed(office.dir, "ec")
-    (office.dir / "key.pem").write_bytes(key)
-    certificates.use(office)
-    assert_found(office, "key.pem is not the key of", "cert.pem")
-
-
-def test_a_key_that_every_account_can_read(office):
-    (office.data / "tls/key.pem").chmod(0o644)
-    assert_found(office, "key.pem can be read by every account", "chmod o=")
-
-
-def test_a_certificate_that_names_another_host(office):
-    office.set("office", "hostname", "pos.kantor.example")
-    assert_found(office, "cert.pem does not name pos.kantor.example")
-
-
-def test_an_expired_certificate(office):
-    certificates.request(office.dir, "old", "ec", HOSTNAME)
-    certificates.openssl("x509", "-req", "-in", office.dir / "old.pem", "-signkey", office.dir / "old.key", "-days", "-1",
-                         "-out", office.dir / "old.signed")
-    os.rename(office.dir / "old.signed", office.dir / "old.pem")
-    certificates.put_in_place(office.dir, office.dir / "old.pem", office.dir / "old.key")
-    certificates.use(office)
-    assert_found(office, "cert.pem expired at 20")
-
-
-def test_a_certificate_that_is_none(office):
-    (office.data / "tls/cert.pem").write_text("nothing\n")
-    assert_found(office, "cert.pem")
-
-
-def test_a_missing_key(office):
-    (office.data / "tls/key.pem").unlink()
-    assert_found(office, "key.pem: No such file")
-
-
-def test_a_data_directory_open_to_others(office):
-    office.data.chmod(0o750)
-    assert_found(office, "is open to other accounts", f"chmod 700 {office.data}")
-
-
-def test_a_data_directory_that_is_a_link_or_is_not_there(office):
-    real = office.dir / "elsewhere"
-    office.data.rename(real)
-    assert_found(office, "No such file", "init")
-    office.data.symlink_to(real)
-    assert_found(office, "is no directory")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
-def test_a_data_directory_of_another_account(office):
-    os.chown(office.data, 0, 0)
-    assert_found(office, "belongs to another account", "chown")
+    for serves in (False, True):
+        if serves:
+            office.start()
+        said = office.run("check").splitlines()
+        assert [line for line in said if not any(word in line for word in OF_THE_BOX)] == [f"{office.ini}: nothing is wrong"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as another account")
@@ -111,42 +26,6 @@ def test_who_may_not_look_is_told_so_and_nothing_else(office):
                             capture_output=True, cwd="/")
     assert result.returncode == 1 and result.stdout == b""
     assert b"is another account's: run this as root" in result.stderr
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its account")
-def test_an_account_that_is_not_there(office):
-    office.set("office", "user", "no-such-account")
-    assert_found(office, 'no account "no-such-account"', "adduser")
-
-
-def test_one_flipped_bit_in_a_message(office):
-    office.start()
-    office.deliver(letter(1))
-    office.stop()
-    with sqlite3.connect(office.data / "store.db") as store:
-        store.execute("UPDATE pieces SET octets = CAST(x'00' || substr(octets, 2) AS BLOB)")
-    for path in office.data.glob("store.db*"):
-        office.give_to_account(path)
-    assert_found(office, "ani@kantor.example")
-
-
-def test_users_and_aliases_of_a_domain_that_is_ours_no_longer(office):
-    office.set("office", "domains", "kantor.example lama.example")
-    office.run("user", "add", "tuti@lama.example", "--generate")
-    office.run("alias", "add", "info@lama.example", "tuti@lama.example")
-    office.set("office", "domains", "kantor.example")
-    assert_found(office, "user tuti@lama.example", "alias info@lama.example")
-
-
-def test_a_postmaster_who_is_nobody(office):
-    office.set("office", "postmaster", "hantu@kantor.example")
-    assert_found(office, "postmaster hantu@kantor.example is nobody here")
-
-
-def test_an_office_without_users(office):
-    for user in office.json("user", "list"):
-        office.run("user", "remove", user["address"], "--yes")
-    assert_found(office, "there are no users", "user add")
 
 
 def test_status_tells_the_figures_to_people_and_programs(served):
@@ -167,6 +46,47 @@ def test_status_tells_the_figures_to_people_and_programs(served):
     for words in ("users", "delivered by hour", "certificate expires", str(served.process.pid)):
         assert words in said
     assert pop.command("QUIT").startswith("+OK")
+    assert [word for word in status["warnings"] if not any(known in word for known in OF_THE_BOX)] == []
     served.stop()
     status = served.json("status")
     assert status["server_pid"] is None and status["sessions"] is None
+    assert status["warnings"][0].startswith("the server does not run")
+    assert "\n- the server does not run" in served.run("status")
+
+
+def warnings(office):
+    return "\n".join(office.json("status")["warnings"])
+
+
+def test_status_warns_in_words(office):
+    own(office, "-days", "5")
+    change_store(office, "INSERT INTO meta VALUES ('last_backup', unixepoch() - 864000)")
+    office.start()
+    office.deliver(letter(1))
+    office.run("user", "quota", "ani@kantor.example", "100")
+    told = os.statvfs(office.data)
+    office.set("store", "reserve", f"{(told.f_bavail * told.f_frsize >> 30) + 1}G")
+    said = warnings(office)
+    for words in ("cert.pem expires in", "the last backup is 10 days old", "the mailbox of ani@kantor.example is full",
+                  "less than [store] reserve is free"):
+        assert words in said
+    for line in said.splitlines():
+        assert f"- {line}\n" in office.run("status")
+
+
+def test_status_warns_of_a_certificate_that_has_expired(office):
+    at_time(office, 4 * 365 * DAY)
+    assert "cert.pem expired at 20" in warnings(office)
+
+
+def test_a_backup_that_was_put_back_is_the_last_one(office):
+    office.run("backup", office.dir / "copy")
+    os.utime(office.dir / "copy", (1_790_000_000, 1_790_000_000))
+    office.run("restore", office.dir / "copy")
+    assert office.json("status")["last_backup"] == "2026-09-21T14:13:20Z"
+
+
+def test_a_backup_that_is_not_there_is_asked_for(office):
+    result = office.command("restore", office.dir / "nothing")
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert b"nothing is not there: name a file that `officemail backup` has written" in result.stderr
