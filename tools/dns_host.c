@@ -30,8 +30,10 @@ static void read_published(struct asking *asking, int family)
 
 /* ---- this box ---- */
 
+#define OWN_MOST 128
+
 struct box {
-	struct asking_address at[ASKING_ADDRESSES_MOST]; /* those that others reach */
+	struct asking_address at[OWN_MOST]; /* those that others reach */
 	size_t count;
 };
 
@@ -40,8 +42,7 @@ static void find_own(struct box *box)
 	struct ifaddrs *all;
 	if (getifaddrs(&all) < 0)
 		return;
-	for (const struct ifaddrs *one = all; one && box->count < ASKING_ADDRESSES_MOST;
-		one = one->ifa_next) {
+	for (const struct ifaddrs *one = all; one && box->count < OWN_MOST; one = one->ifa_next) {
 		const struct sockaddr *address = one->ifa_addr;
 		struct asking_address *to = &box->at[box->count];
 		if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
@@ -69,11 +70,12 @@ static bool has(const struct asking_address *list, size_t count, const struct as
 	return false;
 }
 
-static const struct asking_address *first_of(const struct box *box, int family)
+static const struct asking_address *first_of(
+	const struct asking_address *list, size_t count, int family)
 {
-	for (size_t i = 0; i < box->count; i++)
-		if (box->at[i].family == family)
-			return &box->at[i];
+	for (size_t i = 0; i < count; i++)
+		if (list[i].family == family)
+			return &list[i];
 	return NULL;
 }
 
@@ -83,7 +85,7 @@ static void compare(struct asking *asking, const struct box *box)
 	const char *hostname = asking->config->hostname;
 	for (size_t i = 0; i < asking->count; i++) {
 		const struct asking_address *one = &asking->published[i];
-		const struct asking_address *own = first_of(box, one->family);
+		const struct asking_address *own = first_of(box->at, box->count, one->family);
 		if (records_is_private(one->family, one->octets))
 			finding(asking->findings,
 				"%s leads to %s, an address that nobody outside reaches: publish "
@@ -137,22 +139,19 @@ static void check_reverse(struct asking *asking, const struct asking_address *ad
 	buf_free(&names);
 }
 
-/* Straight mail leaves from the box's own addresses, too, be they published or not. */
+/* Mail leaves from the box's own addresses, be they published or not. */
 static void check_way_back(struct asking *asking, const struct box *box)
 {
+	const char *hostname = asking->config->hostname;
 	for (size_t i = 0; i < asking->count; i++)
 		if (!records_is_private(asking->published[i].family, asking->published[i].octets))
 			check_reverse(asking, &asking->published[i]);
-	for (size_t i = 0; i < box->count; i++)
-		if (box->at[i].family == AF_INET6 &&
-			!has(asking->published, asking->count, &box->at[i])) {
-			warning(asking->findings,
-				"mail may leave from %s, which %s does not lead to: publish `%s. "
-				"IN AAAA %s`, and its way back (PTR)",
-				box->at[i].text, asking->config->hostname, asking->config->hostname,
-				box->at[i].text);
-			return; /* it may have several, which change */
-		}
+	const struct asking_address *six = first_of(box->at, box->count, AF_INET6);
+	if (six && !first_of(asking->published, asking->count, AF_INET6))
+		warning(asking->findings,
+			"mail may leave from %s, which %s does not lead to: publish `%s. IN AAAA "
+			"%s`, and its way back (PTR)",
+			six->text, hostname, hostname, six->text);
 }
 
 /* What bounces are judged by, which name no sender (RFC 7208, 2.4). */
@@ -179,7 +178,7 @@ void asking_host(struct asking *asking)
 	read_published(asking, AF_INET6);
 	find_own(&box);
 	if (asking->count == 0) {
-		const struct asking_address *own = first_of(&box, AF_INET);
+		const struct asking_address *own = first_of(box.at, box.count, AF_INET);
 		finding(asking->findings,
 			"DNS knows no address of %s, so nobody finds this server: publish `%s. IN "
 			"A %s`",

@@ -28,6 +28,7 @@ HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 RESOLV_CONF = f"nameserver {NAMESERVER}\noptions timeout:1 attempts:1\nsearch cari.example\n"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 ADDRESSES_6 = [f"fd00::{n:x}" for n in range(1, 65)]  # beside ::1
+PUBLIC_6 = [f"2001:db8:1::{n:x}" for n in range(1, 65)]  # what the world can know this box by
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 1
 
 
@@ -44,7 +45,7 @@ def raise_loopback():
 
 def add_addresses():
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        for address in ADDRESSES_6:
+        for address in ADDRESSES_6 + PUBLIC_6:
             fcntl.ioctl(sock, SIOCSIFADDR,
                         struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, address), 128, socket.if_nametoindex("lo")))
 

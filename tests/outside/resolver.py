@@ -3,7 +3,8 @@
     resolver.py ADDRESS DIRECTORY
 
 DIRECTORY/NAME.zone, JSON, holds the records of a name, by type: {"MX": [[10, "mx.luar.example"]],
-"A": ["127.1.2.3"], "AAAA": [...], "TXT": [...], "CNAME": ["lain.example"]}. It is read for each
+"A": ["127.1.2.3"], "AAAA": [...], "TXT": [...], "CNAME": ["lain.example"], "PTR": ["mail.luar.example"],
+"SRV": [[0, 1, 995, "mail.luar.example"]]}. It is read for each
 question. A name without a file does not exist. "moods", by type or "*": what happens instead.
 
     servfail, refused   that code
@@ -23,7 +24,7 @@ import sys
 import threading
 from pathlib import Path
 
-TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33}
 NAMES = {number: name for name, number in TYPES.items()}
 ANSWER, TRUNCATED = 0x8180, 0x0200
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
@@ -38,8 +39,10 @@ def name_on_wire(name):
 def data_on_wire(kind, value):
     if kind == "MX":
         return struct.pack(">H", value[0]) + name_on_wire(value[1])
-    if kind == "CNAME":
+    if kind in ("CNAME", "PTR"):
         return name_on_wire(value)
+    if kind == "SRV":
+        return struct.pack(">3H", *value[:3]) + name_on_wire(value[3])
     if kind == "TXT":
         text = value.encode()
         return b"".join(bytes([len(part)]) + part for part in (text[i:i + 255] for i in range(0, len(text), 255)))

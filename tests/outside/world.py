@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from certificates import ALGORITHMS, openssl
-from enter import ADDRESSES_6, found_authority
+from enter import ADDRESSES_6, PUBLIC_6, found_authority
 from office import Claim
 
 
 class Claim6:
     """The same as a Claim, of the few addresses there are of IPv6."""
 
-    def __init__(self):
-        for self.address in random.sample(ADDRESSES_6, len(ADDRESSES_6)):
+    def __init__(self, addresses):
+        for self.address in random.sample(addresses, len(addresses)):
             self.sock = socket.socket(socket.AF_INET6)
             try:
                 self.sock.bind((self.address, 2000))
@@ -75,8 +75,8 @@ class World:
         self.claims.append(Claim())
         return self.claims[-1].address
 
-    def address6(self):
-        self.claims.append(Claim6())
+    def address6(self, public=False):
+        self.claims.append(Claim6(PUBLIC_6 if public else ADDRESSES_6))
         return self.claims[-1].address
 
     def host(self, name, **records):
