@@ -201,7 +201,8 @@ static bool header_is_good(struct reading *reading, struct slice line)
 	if (end == rest.len || (behind.len > 0 && !comment))
 		fault_line(reading, "a section header is [name], nothing else", line);
 	else if (!is_section(name))
-		fault_line(reading, "unknown section (its keys are not looked at)", line);
+		fault_line(reading,
+			"unknown section (its keys are not looked at; see office.ini(5))", line);
 	else
 		return true;
 	return false;
@@ -214,12 +215,13 @@ static bool line_is_good(struct reading *reading, struct slice line, size_t limi
 	if (header)
 		reading->skipping = true;
 	if (line.len > limit) {
-		fault(reading, reading->number, "longer than %zu octets", limit);
+		fault(reading, reading->number, "longer than %zu octets: make it shorter", limit);
 		return false;
 	}
 	for (size_t i = 0; i < line.len; i++) {
 		if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127) {
-			fault_line(reading, "a control character in the line", line);
+			fault_line(
+				reading, "a control character in the line, to be taken out", line);
 			return false;
 		}
 	}
@@ -320,8 +322,8 @@ static void fault_key(struct reading *reading, const char *section, const char *
 	struct buf shown = {0};
 	text_add_escaped(&shown, slice_of(name));
 	fault(reading, reading->number, "[%s] has no key \"%s\"%s%s%s%s%s; see office.ini(5)",
-		section, buf_text(&shown), meant ? ": is [" : "", meant ? meant->section : "",
-		meant ? "] " : "", meant ? meant->name : "", meant ? " meant?" : "");
+		section, buf_text(&shown), meant ? ": [" : "", meant ? meant->section : "",
+		meant ? "] " : "", meant ? meant->name : "", meant ? " may be meant" : "");
 	buf_free(&shown);
 }
 
@@ -336,7 +338,8 @@ static int take_key(void *arg, const char *section, const char *name, const char
 			strcmp(rows[i].key.name, name) == 0)
 			row = &rows[i];
 	if (!row && !*section) {
-		fault(reading, reading->number, "stands before the first [section]");
+		fault(reading, reading->number,
+			"stands before the first [section]: put it under the one it belongs to");
 		return 1;
 	}
 	if (!row) {
@@ -364,7 +367,7 @@ static void take_fallbacks(struct reading *reading)
 		if (reading->seen[i] > 0)
 			continue;
 		if (!row->key.fallback) {
-			fault(reading, 0, "[%s] %s is missing (%s)", row->key.section,
+			fault(reading, 0, "[%s] %s is missing: add it (%s)", row->key.section,
 				row->key.name, row->key.help);
 			continue;
 		}
@@ -400,7 +403,8 @@ static void check_whole(struct reading *reading)
 	slice_cut(&domain, '@');
 	if (config->domains[0] && domain.len > 0 && !config_has_domain(config, domain))
 		fault(reading, line_of(reading, config->postmaster),
-			"[office] postmaster: %s is in none of the domains (%s)",
+			"[office] postmaster: %s is in none of the domains (%s): name an address "
+			"in one",
 			config->postmaster, config->domains);
 	if (config->tls_certificate[0] && !config->tls_key[0])
 		fault(reading, line_of(reading, config->tls_certificate),

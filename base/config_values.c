@@ -20,7 +20,8 @@ static int is_none(struct err *e, struct slice word, const char *what)
 static int keep(const struct config_row *row, void *field, struct slice value, struct err *e)
 {
 	if (value.len >= row->size)
-		return err_set(e, ERR_INPUT, "longer than %zu octets", row->size - 1);
+		return err_set(
+			e, ERR_INPUT, "longer than %zu octets: make it shorter", row->size - 1);
 	memcpy(field, value.at, value.len);
 	((char *)field)[value.len] = '\0';
 	return 0;

@@ -73,13 +73,17 @@ static int look_at_leaf(struct tls_chain *chain, const char *path, struct err *e
 		const br_ec_public_key *ec = &key->key.ec;
 		if (!is_supported_curve(ec->curve))
 			return err_set(e, ERR_INPUT,
-				"%s: an EC key must be on P-256, P-384 or P-521", path);
+				"%s: an EC key must be on P-256, P-384 or P-521: get a certificate "
+				"for one",
+				path);
 		chain->ec = true;
 		id_of_ec(chain->key_id, ec->curve, ec->q, ec->qlen);
 	} else {
 		const br_rsa_public_key *rsa = &key->key.rsa;
 		if (rsa->nlen > TLS_SIGNATURE_MAX)
-			return err_set(e, ERR_INPUT, "%s: RSA keys go up to 4096 bits here", path);
+			return err_set(e, ERR_INPUT,
+				"%s: RSA keys go up to 4096 bits here: get a certificate for one",
+				path);
 		id_of_rsa(chain->key_id, rsa->n, rsa->nlen);
 	}
 	chain->begins = credentials_to_unix(decoder.notbefore_days, decoder.notbefore_seconds);
@@ -110,11 +114,14 @@ static int read_chain(struct tls_chain *chain, struct slice text, const char *pa
 	}
 	buf_wipe(&octets); /* a key may stand in the same file */
 	if (found == -1)
-		return err_set(e, ERR_INPUT, "%s: not a PEM file of up to %d certificates", path,
-			CERTIFICATES_MAX);
+		return err_set(e, ERR_INPUT,
+			"%s: not a PEM file of up to %d certificates: put fullchain.pem there",
+			path, CERTIFICATES_MAX);
 	if (chain->count == 0)
 		return err_set(e, ERR_INPUT,
-			"%s: no certificate in it (BEGIN CERTIFICATE is looked for)", path);
+			"%s: no certificate in it (BEGIN CERTIFICATE is looked for): put the PEM "
+			"file there",
+			path);
 	return look_at_leaf(chain, path, e);
 }
 

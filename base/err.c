@@ -16,6 +16,20 @@ int err_set(struct err *e, enum err_kind kind, const char *format, ...)
 	return -1;
 }
 
+/* Where it is the box's trouble, whatever was being done. */
+static const struct {
+	int code;
+	const char *mend;
+} mends[] = {
+	{ENOSPC, "make room on that disk"},
+	{EDQUOT, "raise that account's quota, or make room"},
+	{EROFS, "mount that file system for writing"},
+	{EIO, "see what `dmesg` says of that disk"},
+	{EMFILE, "raise the limit of open files (LimitNOFILE= of the systemd unit)"},
+	{ENFILE, "raise the box's limit of open files (fs.file-max)"},
+	{ENOMEM, "end what takes the box's memory, or give it more"},
+};
+
 int err_set_errno(struct err *e, const char *format, ...)
 {
 	int code = errno;
@@ -27,6 +41,11 @@ int err_set_errno(struct err *e, const char *format, ...)
 
 	size_t len = strlen(e->text);
 	snprintf(e->text + len, sizeof(e->text) - len, ": %s", strerror(code));
+	for (size_t i = 0; i < sizeof(mends) / sizeof(mends[0]); i++) {
+		len = strlen(e->text);
+		if (mends[i].code == code)
+			snprintf(e->text + len, sizeof(e->text) - len, ": %s", mends[i].mend);
+	}
 	return -1;
 }
 

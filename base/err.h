@@ -34,7 +34,8 @@ struct err {
 int err_set(struct err *e, enum err_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* As err_set() with ERR_IO (ERR_SPACE for ENOSPC and EDQUOT), and ": " and
- * strerror(errno) behind. */
+ * strerror(errno) behind; and the mend, where it is the same whatever was being done
+ * (a full disk, a limit). What else an errno means here, `format` says. */
 int err_set_errno(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts words in front of the sentence: "alias sales@x: " + what it was.
  * Returns -1. */

@@ -82,7 +82,8 @@ static int open_tcp(struct slice word, int fds[LISTENERS_MAX], size_t *count, st
 	uint16_t number;
 	char name[NI_MAXHOST], port[6];
 	if (!syntax_split_listener(word, &host, &number) || host.len >= sizeof(name))
-		return err_set(e, ERR_INPUT, "%.*s is no host:port, [v6]:port or port",
+		return err_set(e, ERR_INPUT,
+			"%.*s is no host:port, [v6]:port or port: mend it in office.ini",
 			(int)word.len, word.at);
 	if (host.len > 0)
 		memcpy(name, host.at, host.len);
@@ -162,8 +163,9 @@ static int open_unix(struct slice path, uid_t uid, gid_t gid, int fds[LISTENERS_
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	if (path.len >= sizeof(at.sun_path))
 		return err_set(e, ERR_INPUT,
-			"%.*s is too long for a unix socket (%zu octets at most)", (int)path.len,
-			path.at, sizeof(at.sun_path) - 1);
+			"%.*s is too long for a unix socket (%zu octets at most): name a shorter "
+			"path",
+			(int)path.len, path.at, sizeof(at.sun_path) - 1);
 	if (*count == LISTENERS_MAX)
 		return too_many(e);
 	memcpy(at.sun_path, path.at, path.len);

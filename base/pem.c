@@ -22,7 +22,8 @@ int pem_read_file(struct buf *text, int fd, const char *path, size_t most, struc
 		text->len += (size_t)got;
 	}
 	if (text->len > most)
-		return err_set(e, ERR_INPUT, "%s: too large for a PEM file", path);
+		return err_set(
+			e, ERR_INPUT, "%s: too large for a PEM file: name the right one", path);
 	size_t kept = 0;
 	for (size_t i = 0; i < text->len; i++)
 		if (text->at[i] != '\r') /* of a file from Windows */

@@ -76,7 +76,8 @@ int folders_add(
 			"/ +");
 	found = folders_find(store, user_id, name, &folder, e);
 	if (found == 1)
-		return err_set(e, ERR_EXISTS, "there is a folder %s already", folder.name);
+		return err_set(e, ERR_EXISTS, "there is a folder %s already: choose another name",
+			folder.name);
 	if (found < 0)
 		return -1;
 	struct query q = db_query(

@@ -115,7 +115,11 @@ static int check_tables(struct store *store, const char *name, struct err *e)
 			" /* scans sqlite_master */"),
 		    &ours, e) < 0)
 		return -1;
-	return ours == 6 ? 0 : err_set(e, ERR_INPUT, "%s is no store of officemail", name);
+	return ours == 6 ? 0
+			 : err_set(e, ERR_INPUT,
+				   "%s is no store of officemail: name a file that `officemail "
+				   "backup` has written",
+				   name);
 }
 
 /* Closing has brought the log into the file, or the disk was full. */
@@ -125,8 +129,8 @@ static int check_whole(const char *directory, struct err *e)
 	snprintf(path, sizeof(path), "%s/store.db-wal", directory);
 	if (access(path, F_OK))
 		return 0;
-	return err_set(
-		e, ERR_SPACE, "%s could not be brought into one file: is the disk full?", path);
+	return err_set(e, ERR_SPACE,
+		"%s stays beside its file: make room on that disk, and try again", path);
 }
 
 /* What was to leave when the backup was made has probably left since. */
@@ -164,8 +168,9 @@ static int check_copy(const char *directory, const struct backup *backup,
 	if (result == 0)
 		result = mail_check(store, finding, backup->arg, e);
 	if (result > 0)
-		result =
-			err_set(e, ERR_DAMAGED, "%s is damaged: nothing was changed", backup->name);
+		result = err_set(e, ERR_DAMAGED,
+			"%s is damaged, and nothing was changed: take an older backup",
+			backup->name);
 	if (result == 0)
 		result = bring_up_to_date(store, backup, held, e);
 	store_close(store);

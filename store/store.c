@@ -260,7 +260,9 @@ int store_open(struct store **store, const char *data, enum store_role role, enu
 	bool exists = false;
 	*store = NULL;
 	if (strlen(data) >= CONFIG_PATH_MAX)
-		return err_set(e, ERR_INPUT, "the data directory's path is too long");
+		return err_set(e, ERR_INPUT,
+			"the path of the data directory is too long: name a shorter one in "
+			"[office] data");
 	if (check_files(data, &exists, e) < 0)
 		return -1;
 	if (!exists && role == STORE_READER)

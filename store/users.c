@@ -143,7 +143,9 @@ static int read_free(struct address *address, struct store *store, const struct 
 		return -1;
 	found = users_find(store, slice_of(address->text), &user, e);
 	if (found == 1)
-		return err_set(e, ERR_EXISTS, "there is a user %s already", address->text);
+		return err_set(e, ERR_EXISTS,
+			"there is a user %s already: `officemail user list` shows who there is",
+			address->text);
 	return found;
 }
 

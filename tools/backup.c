@@ -130,7 +130,9 @@ static int clear_part(const char *part, struct err *e)
 		return errno == ENOENT ? 0 : err_set_errno(e, "%s", part);
 	int result = 0;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		result = err_set(e, ERR_IN_USE, "another backup is writing %s", part);
+		result = err_set(e, ERR_IN_USE,
+			"another backup is writing %s: wait for its end, or name another file",
+			part);
 	else if (account_unlink(part) != 0)
 		result = err_set_errno(e, "%s", part);
 	close(fd);
@@ -167,7 +169,9 @@ static int target_open(
 	if (target->fd < 0)
 		return err_set_errno(e, "%s", part);
 	if (flock(target->fd, LOCK_EX | LOCK_NB) != 0 && errno != ENOLCK && errno != EOPNOTSUPP)
-		return err_set(e, ERR_IN_USE, "another backup is writing %s", part);
+		return err_set(e, ERR_IN_USE,
+			"another backup is writing %s: wait for its end, or name another file",
+			part);
 	return 0;
 }
 
@@ -242,8 +246,9 @@ static int make(struct office *office, struct target *target, struct err *e)
 	if (target_name(target, damaged, e) < 0)
 		return -1;
 	return err_set(e, ERR_DAMAGED,
-		"the store is damaged, and this copy of it is %s; %s is as it was", damaged,
-		target->file);
+		"the store is damaged, and this copy of it is %s; %s is as it was: see `officemail "
+		"check`",
+		damaged, target->file);
 }
 
 /* For `status`. The backup is made, be it noted or not. */

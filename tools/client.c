@@ -301,7 +301,8 @@ static int gather(struct settings *s, const struct config *config, struct err *e
 	s->domain = rest;
 	s->self_signed = !*config->tls_certificate;
 	if (s->incoming.port == 0 || s->outgoing.port == 0)
-		return err_set(e, ERR_MISSING, "%s is not served: [%s] in %s has no listener",
+		return err_set(e, ERR_MISSING,
+			"%s is not served: [%s] in %s has no listener: give it one",
 			s->incoming.port ? "sending" : "fetching",
 			s->incoming.port ? "submission" : "pop3d", config->file);
 	return 0;

@@ -86,7 +86,7 @@ int file_write_new(const char *path, mode_t mode, struct slice content, struct e
 {
 	char fresh[FRESH_MAX];
 	if (access(path, F_OK) == 0)
-		return err_set(e, ERR_EXISTS, "%s is there already", path);
+		return err_set(e, ERR_EXISTS, "%s is there already: take it away first", path);
 	name_fresh(fresh, path);
 	unlink(fresh);
 	/* link(2) and not rename(2): it never replaces what came meanwhile. */

@@ -43,7 +43,8 @@ static int read_line(struct buf *line, size_t limit, const sigset_t *signals, st
 		if (octet == '\n')
 			return 1;
 		if (line->len == limit)
-			return err_set(e, ERR_INPUT, "longer than %zu octets", limit);
+			return err_set(e, ERR_INPUT,
+				"what was given is longer than %zu octets: give less", limit);
 		buf_reserve(line, limit - line->len); /* once: a buffer that moves leaves copies */
 		buf_add_char(line, octet);
 	}
@@ -54,9 +55,11 @@ static int check_secret(const struct buf *line, int found, struct err *e)
 	if (found < 0)
 		return -1;
 	if (line->len == 0)
-		return err_set(e, ERR_INPUT, "nothing was given; nothing was changed");
+		return err_set(
+			e, ERR_INPUT, "nothing was given, and nothing was changed: try again");
 	if (memchr(line->at, '\0', line->len))
-		return err_set(e, ERR_INPUT, "it holds a NUL; nothing was changed");
+		return err_set(e, ERR_INPUT,
+			"what was given holds a NUL, and nothing was changed: try again");
 	return 0;
 }
 
@@ -111,7 +114,8 @@ int terminal_ask_password(struct buf *password, struct err *e)
 	if (result == 0)
 		result = ask_hidden("The same again", &again, e);
 	if (result == 0 && !slice_equal(buf_slice(password), buf_slice(&again)))
-		result = err_set(e, ERR_INPUT, "the two differ; nothing was changed");
+		result =
+			err_set(e, ERR_INPUT, "the two differ, and nothing was changed: try again");
 	buf_wipe(&again);
 	return result;
 }

@@ -75,7 +75,9 @@ static int check_new(struct office *office, const char *text, struct err *e)
 		return -1;
 	int found = users_find(office->store, slice_of(text), &user, e);
 	if (found == 1)
-		return err_set(e, ERR_EXISTS, "there is a user %s already", user.address);
+		return err_set(e, ERR_EXISTS,
+			"there is a user %s already: `officemail user list` shows who there is",
+			user.address);
 	return found;
 }
 

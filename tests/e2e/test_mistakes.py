@@ -65,12 +65,12 @@ def a_section_that_is_none(office):
     change(office, "[smtpd]", "[smtp]")
 
 
-@mistake("office.ini:", '[smtpd] has no key "lisen"', "is [smtpd] listen meant?")
+@mistake("office.ini:", '[smtpd] has no key "lisen"', "[smtpd] listen may be meant")
 def a_key_that_is_misspelt(office):
     change(office, "[smtpd]\nlisten", "[smtpd]\nlisen")
 
 
-@mistake("office.ini:", '[smtpd] has no key "per_hour"', "is [submission] per_hour meant?")
+@mistake("office.ini:", '[smtpd] has no key "per_hour"', "[submission] per_hour may be meant")
 def a_key_in_the_wrong_section(office):
     change(office, "[smtpd]\n", "[smtpd]\nper_hour = 10\n")
 

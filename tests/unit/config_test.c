@@ -196,7 +196,7 @@ static void every_fault_is_told_with_its_line(void **state)
 			    "[pop3d]\n"
 			    "listen = 99999\n"
 			    "exclusive = perhaps\n"),
-		"1: stands before the first [section]\n"
+		"1: stands before the first [section]: put it under the one it belongs to\n"
 		"4: [office] has no key \"colour\"; see office.ini(5)\n"
 		"6: [office] hostname stands on line 3 already; remove one\n"
 		"7: a line is `key = value`, and this is none: just words\n"
@@ -204,7 +204,7 @@ static void every_fault_is_told_with_its_line(void **state)
 		"to "
 		"65535)\n"
 		"10: [pop3d] exclusive: \"perhaps\" is not yes or no\n"
-		" [office] domains is missing (mail to these is ours; several separated by "
+		" [office] domains is missing: add it (mail to these is ours; several separated by "
 		"blanks)\n");
 }
 
@@ -214,11 +214,39 @@ static void behind_a_bad_header_keys_are_not_looked_at(void **state)
 	assert_faults(SLICE(LEAST "[pop3\nlisten = x\n[nowhere]\nlisten = y\n[pop3d] words\n"
 				  "listen = z\n[]\n[pop3d]\nlisten = w\n"),
 		"5: a section header is [name], nothing else: [pop3\n"
-		"7: unknown section (its keys are not looked at): [nowhere]\n"
+		"7: unknown section (its keys are not looked at; see office.ini(5)): [nowhere]\n"
 		"9: a section header is [name], nothing else: [pop3d] words\n"
-		"11: unknown section (its keys are not looked at): []\n"
+		"11: unknown section (its keys are not looked at; see office.ini(5)): []\n"
 		"13: [pop3d] listen: \"w\" is not a listener: host:port, [v6]:port or port (1 to "
 		"65535)\n");
+}
+
+static void a_key_that_is_nearly_one_is_named(void **state)
+{
+	(void)state;
+	assert_faults(SLICE(LEAST "[smtpd]\nlisen = 25\nper_hour = 3\nmax_mesages = 3\n"
+				  "pop3 = 110\n[pop3d]\nlisten_tsl = 995\n"),
+		"6: [smtpd] has no key \"lisen\": [smtpd] listen may be meant; see office.ini(5)\n"
+		"7: [smtpd] has no key \"per_hour\": [submission] per_hour may be meant; see "
+		"office.ini(5)\n"
+		"8: [smtpd] has no key \"max_mesages\": [smtpd] max_message may be meant; see "
+		"office.ini(5)\n"
+		"9: [smtpd] has no key \"pop3\"; see office.ini(5)\n"
+		"11: [pop3d] has no key \"listen_tsl\": [pop3d] listen_tls may be meant; see "
+		"office.ini(5)\n");
+}
+
+static void the_line_of_a_key_is_known_afterwards(void **state)
+{
+	(void)state;
+	struct config config;
+	assert_good(LEAST "\n[smtpd]\n; here\nlisten = 26\n", &config);
+	assert_int_equal(config_line("office", "hostname"), 2);
+	assert_int_equal(config_line("smtpd", "listen"), 8);
+	assert_int_equal(config_line("pop3d", "listen"), 0);
+	assert_int_equal(config_line("pop3d", "nothing"), 0);
+	assert_good(LEAST, &config);
+	assert_int_equal(config_line("smtpd", "listen"), 0);
 }
 
 static void a_line_too_long_is_a_fault_and_the_next_one_is_read(void **state)
@@ -230,7 +258,7 @@ static void a_line_too_long_is_a_fault_and_the_next_one_is_read(void **state)
 		buf_add_text(&text, " 10.0.0.1");
 	buf_add_text(&text, "\nlisten = x\n");
 	assert_faults(buf_slice(&text),
-		"6: longer than 2048 octets\n"
+		"6: longer than 2048 octets: make it shorter\n"
 		"7: [smtpd] listen: \"x\" is not a listener: host:port, [v6]:port or port (1 to "
 		"65535)\n");
 	buf_free(&text);
@@ -240,8 +268,8 @@ static void control_characters_and_nuls_are_faults(void **state)
 {
 	(void)state;
 	assert_faults(SLICE(LEAST "user = a\0b\n[pop3d]\nlisten = 1\x1b[2J\n"),
-		"5: a control character in the line: user = a\\x00b\n"
-		"7: a control character in the line: listen = 1\\x1b[2J\n");
+		"5: a control character in the line, to be taken out: user = a\\x00b\n"
+		"7: a control character in the line, to be taken out: listen = 1\\x1b[2J\n");
 }
 
 static void a_missing_file_says_what_writes_one(void **state)
@@ -265,7 +293,7 @@ static void the_postmaster_is_one_of_us(void **state)
 	assert_faults(SLICE("[office]\nhostname = h.example\npostmaster = ani@elsewhere.example\n"
 			    "domains = kantor.example\n"),
 		"3: [office] postmaster: ani@elsewhere.example is in none of the domains "
-		"(kantor.example)\n");
+		"(kantor.example): name an address in one\n");
 }
 
 static void certificate_and_key_go_together(void **state)
@@ -488,6 +516,8 @@ int main(void)
 		cmocka_unit_test(a_list_of_a_thousand_octets_is_read_whole),
 		cmocka_unit_test(every_fault_is_told_with_its_line),
 		cmocka_unit_test(behind_a_bad_header_keys_are_not_looked_at),
+		cmocka_unit_test(a_key_that_is_nearly_one_is_named),
+		cmocka_unit_test(the_line_of_a_key_is_known_afterwards),
 		cmocka_unit_test(a_line_too_long_is_a_fault_and_the_next_one_is_read),
 		cmocka_unit_test(control_characters_and_nuls_are_faults),
 		cmocka_unit_test(a_missing_file_says_what_writes_one),

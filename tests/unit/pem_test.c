@@ -106,7 +106,7 @@ static void a_file_is_read_from_its_start_without_the_line_ends_of_windows(void 
 	buf_clear(&text);
 	assert_int_equal(pem_read_file(&text, fd, "a.pem", 8, &e), -1);
 	assert_int_equal(e.kind, ERR_INPUT);
-	assert_string_equal(e.text, "a.pem: too large for a PEM file");
+	assert_string_equal(e.text, "a.pem: too large for a PEM file: name the right one");
 	buf_free(&text);
 	close(fd);
 }
