@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void tell(
+__attribute__((format(printf, 4, 0))) static void tell(
 	struct findings *findings, bool wrong, const char *place, const char *format, va_list args)
 {
 	char sentence[2048];
