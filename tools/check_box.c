@@ -89,7 +89,8 @@ static void check_limits(const struct config *config, int64_t server, struct fin
 			connections, memory >> 20);
 }
 
-/* After an upgrade the old program runs on, until somebody ends it. */
+/* After an upgrade the old program runs on, until somebody ends it. Root alone is told
+ * which it is. */
 static void check_program(int64_t server, struct findings *findings)
 {
 	static const char gone[] = " (deleted)";

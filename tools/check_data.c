@@ -77,14 +77,14 @@ static bool check_directory(const struct config *config, struct findings *findin
 #define EXFAT  0x2011BAB0
 
 static const struct {
-	uint32_t magic;
 	const char *name;
+	uint32_t magic;
 	bool remote;
-} kinds[] = {{NFS_SUPER_MAGIC, "NFS", true}, {CIFS, "CIFS", true}, {SMB_SUPER_MAGIC, "SMB", true},
-	{SMB2, "SMB", true}, {AFS_SUPER_MAGIC, "AFS", true}, {CODA_SUPER_MAGIC, "Coda", true},
-	{CEPH, "Ceph", true}, {V9FS_MAGIC, "9P", true},
-	{VBOXSF, "a folder shared by VirtualBox", true}, {MSDOS_SUPER_MAGIC, "FAT", false},
-	{EXFAT, "exFAT", false}};
+} kinds[] = {{"NFS", NFS_SUPER_MAGIC, true}, {"CIFS", CIFS, true}, {"SMB", SMB_SUPER_MAGIC, true},
+	{"SMB", SMB2, true}, {"AFS", AFS_SUPER_MAGIC, true}, {"Coda", CODA_SUPER_MAGIC, true},
+	{"Ceph", CEPH, true}, {"9P", V9FS_MAGIC, true},
+	{"a folder shared by VirtualBox", VBOXSF, true}, {"FAT", MSDOS_SUPER_MAGIC, false},
+	{"exFAT", EXFAT, false}};
 
 /* A kind on which locks, syncs or rights are not what the store needs. */
 static void check_kind(const struct config *config, struct findings *findings)

@@ -493,7 +493,7 @@ def a_disk_that_is_too_full(office):
     office.set("store", "reserve", f"{(told.f_bavail * told.f_frsize >> 30) + 1}G")
 
 
-@mistake("runs a program that has been replaced", "systemctl restart officemail", warns=True)
+@mistake("runs a program that has been replaced", "systemctl restart officemail", warns=True, needs=AS_ROOT)
 def a_program_of_before_an_upgrade(office):
     office.shipped = office.dir / "officemail"
     office.shipped.write_bytes(office.workshop.binary.read_bytes())
