@@ -113,7 +113,7 @@ class Load:
     def send_on(self, plan, enough):
         self.send_all(plan)
         own = random.Random(plan[-1][0])
-        for _ in range(30):
+        for _ in range(100):
             if enough():
                 return
             number = next(self.further)

@@ -16,9 +16,9 @@ PARTS = ("Makefile", "base", "store", "pop3d", "smtpd", "tools")
 # What the verdict must say, the file, and in it what stands there and what instead.
 FAULTS = {
     "an answer before the commit": ("acknowledged and lost", "store/writer.c", {
-        "\tstruct err e;\n\tif (store_in_transaction(writer.store) && commit(&e) < 0) {":
+        "\tstruct err e;\n\tif (store_in_transaction(writer.store) && commit_round(&e) < 0) {":
         "\tstruct err e;\n\tfor (size_t i = 0; i < writer.pending_count; i++)\n\t\tanswer(&writer.pending[i]);\n"
-        "\twriter.pending_count = 0;\n\tif (store_in_transaction(writer.store) && commit(&e) < 0) {",
+        "\twriter.pending_count = 0;\n\tif (store_in_transaction(writer.store) && commit_round(&e) < 0) {",
     }),
     "one message in a hundred filed twice": ("there twice", "store/deliver.c", {
         "\tif (folder_of(filing, to->user.id))\n":

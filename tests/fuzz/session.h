@@ -62,8 +62,8 @@ static inline bool fuzz_hear_role(struct fuzz_session *session, struct role_chan
 {
 	struct frame frame;
 	struct err e;
-	int got = channel_receive_some(&role->channel, &frame, &e);
-	if (got == 1)
+	int got;
+	while ((got = channel_receive_some(&role->channel, &frame, &e)) == 1)
 		session->answer(session, role, &frame);
 	assert(got >= 0);
 	return got != 0;
