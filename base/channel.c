@@ -218,8 +218,8 @@ static void await(int fd)
 }
 
 /* Into `small` first. */
-static int receive(
-	struct channel *channel, struct frame *frame, struct iovec small, bool wait, struct err *e)
+static int receive(struct channel *channel, struct frame *frame, char *small, size_t small_size,
+	bool wait, struct err *e)
 {
 	drop_last_frame(channel);
 	for (;;) {
@@ -228,7 +228,7 @@ static int receive(
 		if (got != 2)
 			return got;
 		/* Most frames are small: the buffer grows when one is not. */
-		struct iovec to = small;
+		struct iovec to = {small, small_size};
 		struct msghdr message = {.msg_iov = &to, .msg_iovlen = 1};
 		union fd_message control;
 		if (channel->takes_fds) {
@@ -271,13 +271,13 @@ static int receive(
 int channel_receive(struct channel *channel, struct frame *frame, struct err *e)
 {
 	char small[512];
-	return receive(channel, frame, (struct iovec){small, sizeof(small)}, true, e);
+	return receive(channel, frame, small, sizeof(small), true, e);
 }
 
 int channel_receive_some(struct channel *channel, struct frame *frame, struct err *e)
 {
 	char letter[8192]; /* a small one, whole */
-	return receive(channel, frame, (struct iovec){letter, sizeof(letter)}, false, e);
+	return receive(channel, frame, letter, sizeof(letter), false, e);
 }
 
 bool channel_is_drained(struct channel *channel)

@@ -17,12 +17,14 @@ void child_gather_memory(void)
 #if defined(__GLIBC__) && !defined(SANITIZED)
 	static void **taken;
 	struct rlimit before;
+	if (getrlimit(RLIMIT_AS, &before) < 0)
+		return;
 	malloc_trim(0);
 	void *volatile end = malloc(ROOM);
 	free(end);
 	size_t rest = mallinfo2().keepcost;
 	end = rest >= ROOM ? malloc(rest - 64) : NULL;
-	if (!end || getrlimit(RLIMIT_AS, &before) < 0)
+	if (!end)
 		return;
 	setrlimit(RLIMIT_AS, &(struct rlimit){0, before.rlim_max});
 	for (size_t size = 64 * 1024; size >= 24; size = size > 1032 ? size / 2 + 4 : size - 16)

@@ -135,7 +135,7 @@ static enum conn_end wait_until(struct conn *conn, short events, int64_t deadlin
 			return CONN_OPEN;
 		if (polled[1].revents)
 			return CONN_STOPPED;
-		if (polled[2].revents)
+		if (polled[2].revents && conn->on_crowd)
 			tell_crowd(conn, events, &deadline);
 	}
 }

@@ -316,8 +316,8 @@ enum courier_end courier_run(const struct courier_errand *errand)
 	struct err e;
 	int fd;
 	courier.errand = errand;
-	if (connect_roles(&e) < 0) {
-		log_failure(LOG_ERROR, "delivery-not-begun", &e);
+	if (connect_roles(&e) < 0) { /* as where the server stops just now */
+		log_failure(LOG_WARNING, "delivery-not-begun", &e);
 		return COURIER_BROKEN;
 	}
 	if (find_terms(&e) < 0) {
