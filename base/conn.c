@@ -171,8 +171,9 @@ static void send_by_tls(struct conn *conn, struct slice octets)
 		if (moved > 0)
 			octets = slice_from(octets, (size_t)moved);
 		else if (!wait_to_send(conn, moved))
-			return;
+			break;
 	}
+	conn->octets_out -= octets.len;
 }
 
 /* What is gathered and, uncopied, `octets`. */
@@ -192,12 +193,13 @@ static void send_in_clear(struct conn *conn, struct slice octets)
 			octets = slice_from(octets, (size_t)sent - first);
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (!wait_to_send(conn, TLS_WANT_WRITE))
-				return;
+				break;
 		} else if (errno != EINTR) {
 			fail_output(conn, CONN_BROKEN);
-			return;
+			break;
 		}
 	}
+	conn->octets_out -= gathered.len + octets.len;
 	buf_clear(&conn->out);
 }
 

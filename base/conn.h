@@ -49,7 +49,8 @@ struct conn {
 	void (*on_quiet)(void *arg);
 	void *quiet_arg;
 	int64_t read_timeout_ms, write_timeout_ms;
-	uint64_t octets_in, octets_out; /* of payload, for the log */
+	/* Of payload; octets_out as far as it is gathered, or the kernel has taken it. */
+	uint64_t octets_in, octets_out;
 	/* From here on private. */
 	int64_t step_deadline, write_deadline;
 	char *in; /* what was read: from in_from to in_to it is not handed out yet */

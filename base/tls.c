@@ -39,29 +39,32 @@ struct tls {
  * before ChaCha20: so the table begins with 2 suites of ChaCha20 and 4 of GCM. */
 #define CHACHA_SUITES 2
 #define GCM_SUITES    4
-static const uint16_t suites[] = {
-	BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-	BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-	BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-	BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
-	BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
-	BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
-	BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
-	BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
-	BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-	/* Without forward secrecy: offered by a client, for old servers; last. */
-	BR_TLS_RSA_WITH_AES_128_GCM_SHA256,
-	BR_TLS_RSA_WITH_AES_256_GCM_SHA384,
-	BR_TLS_RSA_WITH_AES_128_CBC_SHA256,
-	BR_TLS_RSA_WITH_AES_256_CBC_SHA256,
-	BR_TLS_RSA_WITH_AES_128_CBC_SHA,
-	BR_TLS_RSA_WITH_AES_256_CBC_SHA,
-};
+#define SUITES(X)                                                                                  \
+	X(ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)                                               \
+	X(ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256)                                                 \
+	X(ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)                                                     \
+	X(ECDHE_RSA_WITH_AES_128_GCM_SHA256)                                                       \
+	X(ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)                                                     \
+	X(ECDHE_RSA_WITH_AES_256_GCM_SHA384)                                                       \
+	X(ECDHE_ECDSA_WITH_AES_128_CBC_SHA256)                                                     \
+	X(ECDHE_RSA_WITH_AES_128_CBC_SHA256)                                                       \
+	X(ECDHE_ECDSA_WITH_AES_256_CBC_SHA384)                                                     \
+	X(ECDHE_RSA_WITH_AES_256_CBC_SHA384)                                                       \
+	X(ECDHE_ECDSA_WITH_AES_128_CBC_SHA)                                                        \
+	X(ECDHE_RSA_WITH_AES_128_CBC_SHA)                                                          \
+	X(ECDHE_ECDSA_WITH_AES_256_CBC_SHA)                                                        \
+	X(ECDHE_RSA_WITH_AES_256_CBC_SHA)                                                          \
+	/* Without forward secrecy: offered by a client, for old servers; last. */                 \
+	X(RSA_WITH_AES_128_GCM_SHA256)                                                             \
+	X(RSA_WITH_AES_256_GCM_SHA384)                                                             \
+	X(RSA_WITH_AES_128_CBC_SHA256)                                                             \
+	X(RSA_WITH_AES_256_CBC_SHA256)                                                             \
+	X(RSA_WITH_AES_128_CBC_SHA)                                                                \
+	X(RSA_WITH_AES_256_CBC_SHA)
+#define SUITE_ID(name)   BR_TLS_##name,
+#define SUITE_NAME(name) "TLS_" #name,
+static const uint16_t suites[] = {SUITES(SUITE_ID)};
+static const char *const suite_names[] = {SUITES(SUITE_NAME)};
 #define SUITE_COUNT   (sizeof(suites) / sizeof(suites[0]))
 #define SERVER_SUITES (SUITE_COUNT - 6) /* ECDSA and RSA by turns */
 
@@ -400,6 +403,14 @@ void tls_close(struct tls *tls, int fd)
 	while (br_ssl_engine_current_state(tls->engine) & BR_SSL_SENDREC)
 		if (tls->deaf || send_record(tls, fd) != 1)
 			return;
+}
+
+const char *tls_suite(const struct tls *tls)
+{
+	for (size_t i = 0; i < SUITE_COUNT; i++)
+		if (suites[i] == tls->engine->session.cipher_suite)
+			return suite_names[i];
+	return "";
 }
 
 void tls_discard_output(struct tls *tls)

@@ -118,6 +118,8 @@ void tls_discard_output(struct tls *tls);
 /* Of a connection that is broken: says why, for an admin, and returns -1. ERR_DENIED:
  * the server's certificate is not believed; ERR_GONE: anything else. */
 int tls_why_broken(const struct tls *tls, struct err *e);
+/* Of a connection that is up: its cipher suite as IANA calls it. */
+const char *tls_suite(const struct tls *tls);
 /* Octets decrypted and not read yet. */
 size_t tls_pending(const struct tls *tls);
 

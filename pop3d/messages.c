@@ -154,14 +154,15 @@ int pop3_quit(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct err e;
 	(void)argument;
+	session->deeds.quit = true;
 	if (session->deleted_count == 0) {
 		reply_ok(session, "bye");
 	} else if (remove_deleted(session, &e) < 0) {
 		session_log_failure(session, "delete-failed", &e);
 		reply_refuse(session, REFUSE_NOT_REMOVED);
 	} else {
-		session->removed = session->deleted_count;
-		reply_ok(session, "bye; %zu deleted", session->removed);
+		session->deeds.removed = session->deleted_count;
+		reply_ok(session, "bye; %zu deleted", session->deeds.removed);
 	}
 	/* Before the answer goes out: who logs in again at once finds the mailbox
 	 * free under `exclusive`. */

@@ -6,6 +6,7 @@
 #include "base/dot.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
+#include "pop3d/deeds.h"
 #include "pop3d/messages.h"
 #include "pop3d/reply.h"
 #include "store/body.h"
@@ -150,19 +151,19 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 		refuse_message(session, index, &e);
 		return DIALOG_STAY;
 	}
-	if (extent->all)
+	if (extent->all) {
 		reply_ok(session, "%llu octets", (unsigned long long)size);
-	else
+		deeds_begin_retrieval(session, index);
+	} else {
 		reply_ok(session, "top of message follows");
+	}
 	if (send_octets(session, extent, &e) < 0) {
 		tell_failure(session, index, &e);
 		return DIALOG_END;
 	}
 	reply_end(session);
-	if (extent->all && session->visitor->conn.output == CONN_OPEN) {
-		session->retrieved++;
-		session->retrieved_octets += size;
-	}
+	if (extent->all)
+		deeds_end_retrieval(session);
 	return DIALOG_STAY;
 }
 

@@ -1,9 +1,10 @@
-/* The life of a session: greeting, the command loop with its deadlines, the
- * account of what was done. Whatever ends it but QUIT deletes nothing. */
+/* The life of a session: greeting, the command loop with its deadlines, the end.
+ * Whatever ends it but QUIT deletes nothing. */
 #include "pop3d/session.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
+#include "pop3d/deeds.h"
 #include "pop3d/pop3d.h"
 #include "pop3d/reply.h"
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static int check_standing(void *arg, const struct dialog_command *command)
 {
 	struct session *session = arg;
 	struct visitor *visitor = session->visitor;
+	deeds_hear(session);
 	if (command->run == pop3_quit)
 		return DIALOG_STAY; /* fails by itself, and only where it needs them */
 	if (visitor->conn.role_gone) {
@@ -69,26 +71,6 @@ static int check_standing(void *arg, const struct dialog_command *command)
 		return DIALOG_END;
 	}
 	return DIALOG_STAY;
-}
-
-/* To the log, and where there is something to tell to the store. */
-static void tell_what_was_done(struct session *session)
-{
-	struct visitor *visitor = session->visitor;
-	struct buf detail = {0};
-	log_event(LOG_INFO, "session", log_text("service", visitor->service),
-		log_text("user", session->login.user), log_text("from", visitor->peer),
-		log_number("retrieved", (int64_t)session->retrieved),
-		log_number("octets", (int64_t)session->retrieved_octets),
-		log_number("deleted", (int64_t)session->removed));
-	/* A poll that found nothing new leaves nothing to be written. */
-	if (session->retrieved == 0 && session->removed == 0)
-		return;
-	buf_printf(&detail, "from=%s retrieved=%zu octets=%llu deleted=%zu", visitor->peer,
-		session->retrieved, (unsigned long long)session->retrieved_octets,
-		session->removed);
-	request_event(&visitor->writer, &session->login.ticket, buf_slice(&detail));
-	buf_free(&detail);
 }
 
 void session_log_failure(struct session *session, const char *event, const struct err *e)
@@ -127,7 +109,8 @@ void pop3d_serve(struct visitor *visitor)
 	visitor->conn.on_quiet = NULL;
 
 	if (*session.login.user)
-		tell_what_was_done(&session);
+		deeds_tell(&session);
+	deeds_free(&session);
 	body_close(&session.reader);
 	store_close(session.store);
 	maildrop_free(&session.login.maildrop);

@@ -35,9 +35,15 @@ struct session {
 	struct store *store; /* NULL until the first RETR or TOP */
 	struct body_reader reader;
 
-	/* For the log. */
-	size_t retrieved, removed;
-	uint64_t retrieved_octets;
+	struct {                  /* see deeds.h */
+		size_t retrieved; /* sent to the end, as far as can be seen from here */
+		uint64_t octets;  /* of them */
+		size_t removed;   /* at QUIT */
+		bool quit;
+		unsigned char *fetched; /* a bit a message, as above */
+		size_t under_way;       /* the RETR that nothing has followed yet; 0: none */
+		uint64_t sent_before;   /* conn.octets_out when it began */
+	} deeds;
 };
 
 /* One line of what went wrong on our side; what the client hears is the

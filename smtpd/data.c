@@ -218,6 +218,7 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 		.peer = own ? NULL : visitor->peer,
 		.hostname = visitor->config->hostname,
 		.protocol = protocol(session),
+		.suite = visitor->conn.tls ? tls_suite(visitor->conn.tls) : NULL,
 		.queue_id = queue_id,
 		.recipient = alone ? session->recipients[0].address : SLICE(""),
 		.when = time(NULL),

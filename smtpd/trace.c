@@ -97,6 +97,10 @@ void trace_add_received(struct buf *out, const struct trace *trace)
 		text_add_escaped(&word, trace->recipient);
 		buf_add_char(&word, '>');
 	}
+	if (trace->suite) {
+		add_word(out, &column, &word);
+		buf_printf(&word, "tls %s", trace->suite);
+	}
 	buf_add_char(&word, ';');
 	add_word(out, &column, &word);
 	buf_add_text(&word, text_of_mail_date(date, trace->when));

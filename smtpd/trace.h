@@ -1,5 +1,6 @@
 /* Received: the field we add, and the ones a message already has. Pure.
- * (RFC 5321, 4.4; RFC 3848 for the words behind "with"; 6.3 for loops) */
+ * (RFC 5321, 4.4; RFC 3848 for the words behind "with", RFC 8314, 4.3 for "tls";
+ * RFC 5321, 6.3 for loops) */
 #ifndef SMTPD_TRACE_H
 #define SMTPD_TRACE_H
 
@@ -12,6 +13,7 @@ struct trace {
 			      * places are nobody else's business */
 	const char *hostname;
 	const char *protocol; /* "ESMTPS" */
+	const char *suite;    /* the connection's cipher suite; NULL: in the clear */
 	const char *queue_id;
 	struct slice recipient; /* empty where there are several: none may learn of others */
 	int64_t when;           /* Unix seconds */

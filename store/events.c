@@ -1,6 +1,7 @@
 /* Events: a row each, newest last, so that both ends are found without an
  * index. */
 #include "store/events.h"
+#include "base/text.h"
 #include "store/db.h"
 #include <string.h>
 
@@ -19,6 +20,31 @@ int events_add(struct store *store, const char *kind, int64_t user_id, int64_t e
 	db_bind_int(&q, entry_id);
 	db_bind_text(&q, detail);
 	return db_run(&q, e);
+}
+
+void events_add_word(struct buf *detail, const char *key, struct slice value)
+{
+	buf_printf(detail, "%s%s=", detail->len > 0 ? " " : "", key);
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] == ' ')
+			buf_add_text(detail, "\\x20");
+		else
+			text_add_escaped(detail, (struct slice){value.at + i, 1});
+	}
+}
+
+struct slice events_word(struct slice detail, const char *key)
+{
+	while (detail.len > 0) {
+		struct slice rest = detail, word = slice_cut(&detail, ' ');
+		struct slice name = slice_cut(&word, '=');
+		bool last = slice_equal(name, SLICE("reply"));
+		if (slice_equal(name, slice_of(key)))
+			return last ? slice_from(rest, name.len + 1) : word;
+		if (last)
+			break;
+	}
+	return SLICE("");
 }
 
 static int count_deliveries(

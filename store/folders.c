@@ -2,6 +2,8 @@
 #include "store/folders.h"
 #include "base/text.h"
 #include "store/db.h"
+#include "store/events.h"
+#include "store/ranges.h"
 #include "store/rules.h"
 #include <string.h>
 
@@ -102,6 +104,30 @@ static bool is_fixed(const struct folder *folder)
 	       slice_equal_nocase(name, SLICE(FOLDER_JUNK));
 }
 
+/* As many as go in one step. */
+static int note_moves(
+	struct store *store, const struct folder *from, const struct folder *to, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT id FROM entries WHERE folder_id = ? ORDER BY id LIMIT ?"));
+	struct buf detail = {0};
+	struct ranges ids = {0};
+	int found;
+	db_bind_int(&q, from->id);
+	db_bind_int(&q, FOLDERS_STEP);
+	while ((found = db_next(&q, e)) == 1)
+		ranges_add(&ids, db_int(&q, 0), FOLDERS_STEP * EVENTS_ID_MOST);
+	if (found == 0 && ids.text.len > 0) {
+		events_add_word(&detail, "from", slice_of(from->name));
+		events_add_word(&detail, "to", slice_of(to->name));
+		events_add_word(&detail, "entries", buf_slice(&ids.text));
+		found = events_add(store, EVENT_MOVED, from->user_id, 0, buf_slice(&detail), e);
+	}
+	ranges_free(&ids);
+	buf_free(&detail);
+	return found;
+}
+
 int folders_remove(struct store *store, int64_t folder_id, struct err *e)
 {
 	struct folder folder = {0}, inbox = {0};
@@ -116,11 +142,12 @@ int folders_remove(struct store *store, int64_t folder_id, struct err *e)
 	found = folders_find(store, folder.user_id, SLICE(FOLDER_INBOX), &inbox, e);
 	if (found == 0)
 		return err_set(e, ERR_DAMAGED, "the user of folder %s has no Inbox", folder.name);
-	if (found < 0 || rules_forget_folder(store, folder.user_id, folder_id, e) < 0)
+	if (found < 0 || rules_forget_folder(store, folder.user_id, folder_id, e) < 0 ||
+		note_moves(store, &folder, &inbox, e) < 0)
 		return -1;
-	struct query move =
-		db_query(store, SQL("UPDATE entries SET folder_id = ? WHERE id IN"
-				    " (SELECT id FROM entries WHERE folder_id = ? LIMIT ?)"));
+	struct query move = db_query(
+		store, SQL("UPDATE entries SET folder_id = ? WHERE id IN"
+			   " (SELECT id FROM entries WHERE folder_id = ? ORDER BY id LIMIT ?)"));
 	db_bind_int(&move, inbox.id);
 	db_bind_int(&move, folder_id);
 	db_bind_int(&move, FOLDERS_STEP);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "store/mail.h"
 #include "store/room.h"
+#include "store/stuck.h"
 #include <string.h>
 
 #define PURGE_OCTETS (8u * 1024 * 1024) /* of bodies, a step */
@@ -123,6 +124,8 @@ int housekeeping_step(struct store *store, const struct config *config)
 		told.err.kind = ERR_NONE;
 	if (more > 0)
 		return NEXT_STEP_MS;
+	if (stuck_look(store, &e) < 0)
+		housekeeping_note_failure("stuck-clients-unknown", &e);
 	housekeeping_checkpoint(store, true);
 	int lent = store_ballast_make(store, &e);
 	if (lent < 0)

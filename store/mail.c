@@ -79,8 +79,33 @@ int mail_each(struct store *store, int64_t user_id, int64_t folder_id, bool dele
 	return result;
 }
 
+/* Where it is, and where it will be. Nothing to note: it is there already. */
+static int note_move(
+	struct store *store, int64_t user_id, int64_t id, int64_t folder_id, struct err *e)
+{
+	struct query q = db_query(
+		store, SQL("SELECT old.name, new.name FROM entries e JOIN folders old ON old.id = "
+			   "e.folder_id"
+			   " JOIN folders new ON new.id = ? WHERE e.id = ? AND old.id <> new.id"));
+	struct buf detail = {0};
+	db_bind_int(&q, folder_id);
+	db_bind_int(&q, id);
+	int found = db_next(&q, e);
+	if (found == 1) {
+		events_add_word(&detail, "from", db_text(&q, 0));
+		events_add_word(&detail, "to", db_text(&q, 1));
+	}
+	db_end(&q);
+	if (found == 1)
+		found = events_add(store, EVENT_MOVED, user_id, id, buf_slice(&detail), e);
+	buf_free(&detail);
+	return found;
+}
+
 int mail_move(struct store *store, int64_t user_id, int64_t id, int64_t folder_id, struct err *e)
 {
+	if (note_move(store, user_id, id, folder_id, e) < 0)
+		return -1;
 	struct query q = db_query(
 		store, SQL("UPDATE entries SET folder_id = ?1 WHERE id = ?2"
 			   " AND folder_id IN (SELECT id FROM folders WHERE user_id = ?3)"

@@ -3,6 +3,7 @@
 #include "store/events.h"
 #include "store/known.h"
 #include "store/requests.h"
+#include "store/stuck.h"
 #include "store/users.h"
 #include <string.h>
 
@@ -55,6 +56,7 @@ static int note_event(struct store *store, const struct frame *frame,
 	struct slice detail;
 	if (request_event_read(frame, key, ticket_now(), &ticket, &detail, e) < 0)
 		return -1;
+	stuck_suspect(detail);
 	return events_add(store, EVENT_SESSION, ticket.user_id, 0, detail, e);
 }
 

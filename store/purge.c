@@ -7,6 +7,7 @@
 #include "store/db.h"
 #include "store/events.h"
 #include "store/mail.h"
+#include "store/ranges.h"
 
 #define HOUR         3600
 #define DAY          (24 * HOUR)
@@ -67,14 +68,60 @@ static int count_step(
 	return found < 0 ? -1 : 0;
 }
 
-/* Entries deleted at `until` or earlier, the oldest first. 1: there may be more. */
-static int purge_entries(struct store *store, int64_t until, uint64_t octets, struct err *e)
+static int note_purge(struct store *store, int64_t user_id, struct ranges *ids, struct err *e)
+{
+	struct buf detail = {0};
+	events_add_word(&detail, "entries", buf_slice(&ids->text));
+	int done = events_add(store, EVENT_PURGED, user_id, 0, buf_slice(&detail), e);
+	ranges_clear(ids);
+	buf_free(&detail);
+	return done;
+}
+
+/* Of the oldest `count` deletions those that are younger than `until`: what goes before its
+ * time is noted, an event a user. */
+static int note_early(struct store *store, int64_t until, int64_t count, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("SELECT f.user_id, e.id FROM entries e JOIN folders f ON f.id = e.folder_id"
+		    " WHERE e.id IN (SELECT id FROM entries WHERE deleted IS NOT NULL"
+		    " ORDER BY deleted LIMIT ?) AND e.deleted > ? ORDER BY f.user_id, e.id"));
+	struct ranges ids = {0};
+	int64_t user_id = 0;
+	int found;
+	db_bind_int(&q, count);
+	db_bind_int(&q, until);
+	while ((found = db_next(&q, e)) == 1) {
+		if (ids.text.len > 0 && db_int(&q, 0) != user_id &&
+			note_purge(store, user_id, &ids, e) < 0) {
+			found = -1;
+			break;
+		}
+		user_id = db_int(&q, 0);
+		ranges_add(&ids, db_int(&q, 1), ENTRIES_STEP * EVENTS_ID_MOST);
+	}
+	db_end(&q);
+	if (found == 0 && ids.text.len > 0)
+		found = note_purge(store, user_id, &ids, e);
+	ranges_free(&ids);
+	return found;
+}
+
+/* Entries deleted at `until` or earlier, or of a full disk all, the oldest first. 1: there
+ * may be more. */
+static int purge_entries(
+	struct store *store, int64_t until, bool disk_full, uint64_t octets, struct err *e)
 {
 	int64_t count;
+	int64_t due = until;
+	if (disk_full)
+		until = INT64_MAX;
 	if (count_step(store, until, octets, &count, e) < 0)
 		return -1;
 	if (count == 0)
 		return 0;
+	if (disk_full && note_early(store, due, count, e) < 0)
+		return -1;
 	struct query q = db_query(store,
 		SQL("DELETE FROM entries WHERE id IN (SELECT id FROM entries"
 		    " WHERE deleted IS NOT NULL AND deleted <= ? ORDER BY deleted LIMIT ?)"));
@@ -117,7 +164,7 @@ int mail_purge_step(
 	if (!trusted && !disk_full)
 		return 0;
 	int64_t until = now - (keep_deleted > KEEP_LEAST ? keep_deleted : KEEP_LEAST);
-	more = purge_entries(store, disk_full ? INT64_MAX : until, octets, e);
+	more = purge_entries(store, until, disk_full, octets, e);
 	if (more == 0 && trusted)
 		more = purge_user(store, until, e);
 	if (more == 0 && trusted)

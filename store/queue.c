@@ -1,5 +1,6 @@
 /* The outbox as people see it. A message goes by its queue id, as in the log. */
 #include "store/db.h"
+#include "store/events.h"
 #include "store/outbox.h"
 
 int outbox_each(struct store *store, struct slice queue_id,
@@ -54,8 +55,26 @@ int64_t outbox_hold(struct store *store, struct err *e)
 	return db_run(&q, e) < 0 ? -1 : db_changes(store);
 }
 
+static int note_removal(struct store *store, struct slice queue_id, struct err *e)
+{
+	struct query q = db_query(store,
+		SQL("INSERT INTO events (at, kind, user_id, entry_id, detail)"
+		    " SELECT ?, ?, o.user_id, 0, format('id=%s to=%s message=%s', o.queue_id,"
+		    " replace(r.address, ' ', '\\x20'),"
+		    " replace(coalesce(b.message_id, ''), ' ', '\\x20'))"
+		    " FROM outgoing o JOIN recipients r ON r.outgoing_id = o.id"
+		    " LEFT JOIN bodies b ON b.id = o.body_id"
+		    " WHERE o.queue_id = ? ORDER BY r.id /* scans o */"));
+	db_bind_int(&q, store_now(store));
+	db_bind_text(&q, SLICE(EVENT_DROPPED));
+	db_bind_text(&q, queue_id);
+	return db_run(&q, e);
+}
+
 int64_t outbox_remove(struct store *store, struct slice queue_id, struct err *e)
 {
+	if (note_removal(store, queue_id, e) < 0)
+		return -1;
 	struct query q = db_query(
 		store, SQL("DELETE FROM recipients WHERE outgoing_id IN"
 			   " (SELECT id FROM outgoing WHERE queue_id = ? /* scans outgoing */)"));

@@ -34,7 +34,7 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_FORGET,      /* as REQUEST_PIECE: the pieces sent are for nothing; no answer */
 	REQUEST_DELETE,      /* pop3: ticket, entries */
 	REQUEST_DELETE_MORE, /* pop3: the same, of the REQUEST_DELETE to come; no answer */
-	REQUEST_EVENT,       /* pop3, once: ticket, what the session did; no answer */
+	REQUEST_EVENT,       /* pop3, EVENTS_MOST times: ticket, what the session did; no answer */
 	REQUEST_TICKET_KEY,  /* directory: the key of the tickets */
 	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
 	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
@@ -179,6 +179,7 @@ void request_forget(struct channel *writer);
 int request_delete(struct channel *writer, const struct ticket *ticket, const int64_t *ids,
 	size_t count, struct err *e);
 /* One way: what a session did, as an event about the ticket's user. */
+#define EVENTS_MOST 128 /* of a session */
 void request_event(struct channel *writer, const struct ticket *ticket, struct slice detail);
 
 /* For the writer: the ticket of a delete or delete-more; the ids are added to

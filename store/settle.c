@@ -33,6 +33,7 @@ struct leaving {
 	char envid[ENVID_MAX];
 	enum dsn_return ret;
 	struct buf message_id;
+	char peer[PEER_TEXT_MAX]; /* who handed it to us */
 };
 
 /* One of its recipients. */
@@ -52,7 +53,8 @@ static int read_message(struct leaving *leaving, struct err *e)
 		SQL("SELECT user_id, queued, o.size, kind = 'forwarded', delay_told,"
 		    " CASE kind WHEN 'forwarded' THEN b.sender ELSE o.sender END, o.queue_id, "
 		    "envid,"
-		    " ret, b.message_id FROM outgoing o LEFT JOIN bodies b ON b.id = o.body_id"
+		    " ret, b.message_id, b.peer FROM outgoing o LEFT JOIN bodies b ON b.id = "
+		    "o.body_id"
 		    " WHERE o.id = ?"));
 	db_bind_int(&q, leaving->id);
 	int found = db_next(&q, e);
@@ -68,6 +70,7 @@ static int read_message(struct leaving *leaving, struct err *e)
 	db_copy_text(&q, 7, leaving->envid, sizeof(leaving->envid));
 	leaving->ret = (enum dsn_return)db_int(&q, 8);
 	buf_add_slice(&leaving->message_id, db_text(&q, 9));
+	db_copy_text(&q, 10, leaving->peer, sizeof(leaving->peer));
 	db_end(&q);
 	return 1;
 }
@@ -144,9 +147,15 @@ static int note(const struct leaving *leaving, const struct fate *fate, struct e
 	log_event(words[fate->outcome].level, event, log_text("id", leaving->queue_id),
 		log_text("to", fate->address), log_text("host", result->host),
 		log_sentence("reply", result->reply));
-	buf_printf(&detail, "id=%s to=%s host=%s message=%.*s reply=%s", leaving->queue_id,
-		fate->address, result->host, (int)leaving->message_id.len, leaving->message_id.at,
-		result->reply);
+	events_add_word(&detail, "id", slice_of(leaving->queue_id));
+	events_add_word(&detail, "to", slice_of(fate->address));
+	events_add_word(&detail, "host", slice_of(result->host));
+	events_add_word(&detail, "message", buf_slice(&leaving->message_id));
+	buf_printf(&detail, " queued=%lld size=%llu", (long long)leaving->queued,
+		(unsigned long long)leaving->size);
+	events_add_word(&detail, "sender", slice_of(leaving->sender));
+	events_add_word(&detail, "peer", slice_of(leaving->peer));
+	buf_printf(&detail, " reply=%s", result->reply);
 	int done = events_add(leaving->store, event, leaving->user_id, 0, buf_slice(&detail), e);
 	buf_free(&detail);
 	return done;

@@ -3,8 +3,10 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define WAIT_MS     30000
-#define FRAMES_MOST (256u * 1024) /* octets */
+#define WAIT_MS 30000
+/* Octets: as many wait for a commit that comes anyway, and as many are taken at all. */
+#define FRAMES_MUCH (128u * 1024)
+#define FRAMES_MOST (1024u * 1024)
 
 static struct {
 	struct buf frames;
@@ -37,7 +39,7 @@ bool unpromised_frees(void)
 
 bool unpromised_is_due(void)
 {
-	return unpromised_frees() ||
+	return unpromised_frees() || unpromised.frames.len > FRAMES_MUCH ||
 	       (unpromised.frames.len > 0 && text_monotonic_ms() - unpromised.since_ms >= WAIT_MS);
 }
 

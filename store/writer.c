@@ -30,7 +30,7 @@ struct asker {
 	struct body_writer body;   /* the message that is arriving */
 	struct body_writer before; /* it, before this round: what a failed round leaves on disk */
 	bool asked;                /* in this round */
-	bool told;                 /* what it did */
+	unsigned told;             /* events of what it did */
 	struct buf ids;            /* entries of the delete to come */
 	struct ticket ticket;      /* of the delete in this round */
 	struct errand *errand;     /* of a delivery */
@@ -162,14 +162,13 @@ static void keep_event(struct role_channel *from, const struct frame *frame)
 	struct ticket ticket;
 	struct slice detail;
 	struct err e;
-	if (asker->told)
-		role_refuse(from, "tells a second time what it did");
+	if (asker->told++ == EVENTS_MOST)
+		role_refuse(from, "tells more than a session does");
 	else if (request_event_read(frame, writer.ticket_key, ticket_now(), &ticket, &detail, &e) <
 		 0)
 		role_refuse(from, e.text);
 	else
 		keep_unpromised(from, frame);
-	asker->told = true;
 }
 
 static void give_ticket_key(struct role_channel *from, const struct frame *frame)

@@ -1,6 +1,7 @@
 /* `officemail mail`: the messages of a user, one by one. */
 #include "store/mail.h"
 #include "base/text.h"
+#include "store/events.h"
 #include "tools/people.h"
 #include <string.h>
 
@@ -134,7 +135,11 @@ static int change(struct office *office, const struct task *task, int64_t id, st
 		return -1;
 	if (task->folder.id)
 		return mail_move(office->store, task->user.id, id, task->folder.id, e);
-	return maildrop_delete(office->store, task->user.id, mail.folder_id, &id, 1, e);
+	if (maildrop_delete(office->store, task->user.id, mail.folder_id, &id, 1, e) < 0)
+		return -1;
+	return mail.deleted
+		       ? 0
+		       : events_add(office->store, EVENT_REMOVED, task->user.id, id, SLICE(""), e);
 }
 
 static int change_some(struct office *office, void *arg, struct err *e)

@@ -37,6 +37,24 @@ static void the_field_names_client_server_protocol_and_recipient(void **state)
 			     "\tfor <ani@kantor.example>; Mon, 02 Mar 2026 10:00:00 +0700\r\n");
 }
 
+static void what_came_by_tls_names_its_suite(void **state)
+{
+	(void)state;
+	struct trace trace = usual;
+	trace.protocol = "ESMTPS";
+	trace.suite = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+	assert_field(&trace,
+		"Received: from client.example ([192.0.2.7])\r\n"
+		"\tby mail.kantor.example (officemail) with ESMTPS id abcDEF123-_x\r\n"
+		"\tfor <ani@kantor.example> tls TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;\r\n"
+		"\tMon, 02 Mar 2026 10:00:00 +0700\r\n");
+	trace.recipient = SLICE("");
+	assert_field(&trace, "Received: from client.example ([192.0.2.7])\r\n"
+			     "\tby mail.kantor.example (officemail) with ESMTPS id abcDEF123-_x\r\n"
+			     "\ttls TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;\r\n\tMon, 02 Mar 2026 "
+			     "10:00:00 +0700\r\n");
+}
+
 static void several_recipients_are_not_named(void **state)
 {
 	(void)state;
@@ -209,6 +227,7 @@ int main(void)
 	tzset();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_field_names_client_server_protocol_and_recipient),
+		cmocka_unit_test(what_came_by_tls_names_its_suite),
 		cmocka_unit_test(several_recipients_are_not_named),
 		cmocka_unit_test(ipv6_and_unix_peers_are_written_as_such),
 		cmocka_unit_test(an_address_literal_stays_one_and_what_is_none_does_not),

@@ -1,0 +1,19 @@
+/* What a session has done: noted while it goes on, told at its end, to the log and, where
+ * there is something to tell, to the store: which messages the client has fetched, in the
+ * midst of which it was lost, and which are removed. */
+#ifndef POP3D_DEEDS_H
+#define POP3D_DEEDS_H
+
+#include "pop3d/session.h"
+
+/* RETR: behind its first line, and behind its last. In between, the client has some of
+ * the message; behind it, who knows how much. */
+void deeds_begin_retrieval(struct session *session, size_t index);
+void deeds_end_retrieval(struct session *session);
+/* The client has said something more: it has what was sent before. */
+void deeds_hear(struct session *session);
+/* Once, behind its end. */
+void deeds_tell(struct session *session);
+void deeds_free(struct session *session);
+
+#endif
