@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define DETAIL_MOST 3500 /* octets of an event */
 
@@ -50,12 +51,14 @@ struct telling {
 	struct session *session;
 	struct buf detail;
 	unsigned left;
+	time_t ended; /* the event is written later */
 };
 
 static void begin_detail(struct telling *telling)
 {
 	buf_clear(&telling->detail);
-	buf_printf(&telling->detail, "from=%s", telling->session->visitor->peer);
+	buf_printf(&telling->detail, "from=%s ended=%lld", telling->session->visitor->peer,
+		(long long)telling->ended);
 }
 
 static void send_detail(struct telling *telling)
@@ -100,7 +103,7 @@ static void add_marked(struct telling *telling, const char *key, const unsigned 
 
 static void tell_store(struct session *session, const struct maildrop_item *cut)
 {
-	struct telling telling = {.session = session, .left = EVENTS_MOST};
+	struct telling telling = {.session = session, .left = EVENTS_MOST, .ended = time(NULL)};
 	begin_detail(&telling);
 	buf_printf(&telling.detail, " retrieved=%zu octets=%" PRIu64 " deleted=%zu",
 		session->deeds.retrieved, session->deeds.octets, session->deeds.removed);

@@ -16,10 +16,10 @@ void events_add_word(struct buf *detail, const char *key, struct slice value);
  * none, or there is no such word. */
 struct slice events_word(struct slice detail, const char *key);
 
-/* What a POP3 session did: `from=ADDRESS retrieved=N octets=N deleted=N`, then `quit=no`
+/* What a POP3 session did: `from=ADDRESS ended=TIME retrieved=N octets=N deleted=N`, then `quit=no`
  * where it ended in another way, `cut=ID:OCTETS` where it ended within or right behind a
  * message of which so many octets had been sent, `fetched=IDS` and `removed=IDS`, lists as
- * in ranges.h; what does not fit stands in further ones, with `from` and lists alone. */
+ * in ranges.h; what does not fit stands in further ones, with `from`, `ended` and lists alone. */
 #define EVENT_SESSION "session"
 /* A user's login from an address: detail `from=ADDRESS`. */
 #define EVENT_LOGIN "login"

@@ -116,6 +116,7 @@ int command_queue_list(struct command_line *line, struct err *e);
 int command_queue_show(struct command_line *line, struct err *e);
 int command_queue_retry(struct command_line *line, struct err *e);
 int command_queue_remove(struct command_line *line, struct err *e);
+int command_trace(struct command_line *line, struct err *e);
 int command_dns(struct command_line *line, struct err *e);
 int command_relay_test(struct command_line *line, struct err *e);
 int command_client(struct command_line *line, struct err *e);

@@ -66,8 +66,7 @@ void rows_add_plain(struct buf *out, struct slice text)
 	}
 }
 
-/* A JSON string (RFC 8259, 7): broken octets become U+FFFD. */
-static void add_json(struct buf *out, struct slice text)
+void rows_add_json(struct buf *out, struct slice text)
 {
 	buf_add_char(out, '"');
 	while (text.len > 0) {
@@ -89,7 +88,7 @@ static void add_json(struct buf *out, struct slice text)
 void rows_slice(struct rows *rows, struct slice text)
 {
 	if (rows->json)
-		add_json(&rows->text, text);
+		rows_add_json(&rows->text, text);
 	else
 		rows_add_plain(&rows->text, text);
 	end_cell(rows);
@@ -147,7 +146,7 @@ void rows_texts(struct rows *rows, const char *const *texts, size_t count)
 		if (i > 0)
 			buf_add_text(&rows->text, ", ");
 		if (rows->json)
-			add_json(&rows->text, slice_of(texts[i]));
+			rows_add_json(&rows->text, slice_of(texts[i]));
 		else
 			rows_add_plain(&rows->text, slice_of(texts[i]));
 	}

@@ -40,6 +40,8 @@ void rows_numbers(struct rows *rows, const int64_t *numbers, size_t count);
 
 /* Adds text as a terminal can take it: controls and broken octets as \xNN. */
 void rows_add_plain(struct buf *out, struct slice text);
+/* A JSON string (RFC 8259, 7): broken octets become U+FFFD. */
+void rows_add_json(struct buf *out, struct slice text);
 
 /* A table with headings, or an array of objects. */
 void rows_print(const struct rows *rows, FILE *out);

@@ -41,7 +41,6 @@ static unsigned services[CHANNELS];
 /* What was not answered has been sent: it may add to a deletion, or have ended the
  * channel. */
 static bool uncertain[CHANNELS];
-static bool told[CHANNELS];
 static bool may_delete[2], may_tell[2]; /* a ticket of theirs was shown */
 static bool unknown_sent;               /* octets that may be anything, a delivery too */
 static int64_t acknowledged[2];
@@ -127,7 +126,7 @@ static void join(size_t c, unsigned service, const char *peer)
 	fuzz_leave(&channels[c]);
 	channels[c] = fuzz_join(&role, service, peer);
 	services[c] = service;
-	uncertain[c] = told[c] = false;
+	uncertain[c] = false;
 }
 
 static void pack_delivery(
@@ -333,9 +332,8 @@ static void tell_on(size_t c, struct slice *in)
 	send_frame(&channels[c], REQUEST_EVENT, &body);
 	if (who >= 0 && services[c] == SERVICE_POP3)
 		may_tell[who] = true;
-	/* A second one, or one that it may not tell, is its last. */
-	uncertain[c] = uncertain[c] || told[c] || who < 0 || services[c] != SERVICE_POP3;
-	told[c] = true;
+	/* One that it may not tell is its last. */
+	uncertain[c] = uncertain[c] || who < 0 || services[c] != SERVICE_POP3;
 	buf_free(&body);
 }
 

@@ -280,7 +280,7 @@ static void what_is_deleted_is_deleted_though_nobody_waits_for_the_answer(void *
 }
 
 /* A wrong ticket is seen when it comes, not at the next commit. */
-static void what_a_session_did_it_tells_once_and_with_its_ticket(void **state)
+static void what_a_session_did_it_tells_within_bounds_and_with_its_ticket(void **state)
 {
 	struct house *house = *state;
 	struct channel directory, writer = join(house, WRITER, SERVICE_POP3);
@@ -290,8 +290,8 @@ static void what_a_session_did_it_tells_once_and_with_its_ticket(void **state)
 	request_event(&writer, &forged, SLICE("retrieved=1"));
 	assert_sent_away(house, &writer);
 	writer = join(house, WRITER, SERVICE_POP3);
-	request_event(&writer, &login.ticket, SLICE("retrieved=2"));
-	request_event(&writer, &login.ticket, SLICE("retrieved=3"));
+	for (int i = 0; i <= EVENTS_MOST; i++)
+		request_event(&writer, &login.ticket, SLICE("retrieved=2"));
 	assert_sent_away(house, &writer);
 	maildrop_free(&login.maildrop);
 	channel_close(&directory);
@@ -455,7 +455,7 @@ int main(void)
 		HOUSE_TEST(a_deletion_with_one_that_may_not_be_deletes_none),
 		HOUSE_TEST(a_deletion_longer_than_a_frame_is_one),
 		HOUSE_TEST(what_is_deleted_is_deleted_though_nobody_waits_for_the_answer),
-		HOUSE_TEST(what_a_session_did_it_tells_once_and_with_its_ticket),
+		HOUSE_TEST(what_a_session_did_it_tells_within_bounds_and_with_its_ticket),
 		HOUSE_TEST(entries_without_a_ticket_are_not_even_kept),
 		HOUSE_TEST(the_writer_s_death_makes_its_tickets_worthless),
 		HOUSE_TEST(the_keys_sign_once_a_channel_and_for_keys_they_hold),

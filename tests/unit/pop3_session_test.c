@@ -218,7 +218,7 @@ static void quit_without_deletions_asks_the_writer_nothing(void **state)
 
 static void quit_deletes_what_is_marked_and_tells_of_it(void **state)
 {
-	static const char detail[] = "from=192.0.2.1 retrieved=0 octets=0 deleted=2";
+	static const char detail[] = " retrieved=0 octets=0 deleted=2 removed=100,102";
 	struct frame frame;
 	struct ticket ticket;
 	struct buf ids = {0};
