@@ -1,4 +1,4 @@
-/* store/mail.h and store/events.h: what the tools see, the purge, the check. */
+/* store/mail.h: what the tools see, the purge, the check. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "store/events.h"
 #include "tests/unit/letters.h"
 #include "tests/unit/office.h"
 
@@ -518,45 +517,6 @@ static void check_finds_a_row_that_belongs_to_nothing(void **state)
 	assert_found(office, "row 1 of rules belongs to nothing in users");
 }
 
-/* ---- events ---- */
-
-static void the_day_is_counted_by_the_hour(void **state)
-{
-	struct test_office *office = *state;
-	struct event_totals totals;
-	add_user(office, "ani@kantor.example");
-	store_set_clock(office->store, START - 25 * HOUR);
-	post(office, "ani@kantor.example", LETTER);
-	store_set_clock(office->store, START - HOUR);
-	post(office, "ani@kantor.example", LETTER);
-	WRITE(office,
-		events_add(office->store, "login", 1, 0, SLICE("from=203.0.113.5"), &office->e));
-	WRITE(office, events_add(office->store, "session", 1, 0, SLICE("seconds=3"), &office->e));
-	store_set_clock(office->store, START);
-	post(office, "ani@kantor.example", LETTER);
-	post(office, "ani@kantor.example", LETTER);
-	assert_int_equal(events_totals(office->store, &totals, &office->e), 0);
-	assert_int_equal(totals.delivered[23], 2);
-	assert_int_equal(totals.delivered[22], 1);
-	assert_int_equal(totals.delivered[0], 0);
-	assert_int_equal(totals.delivered_size[22], strlen(LETTER));
-	assert_int_equal(totals.logins_day, 1);
-}
-
-static void old_events_are_forgotten_in_steps(void **state)
-{
-	struct test_office *office = *state;
-	store_begin(office->store, &office->e);
-	for (int i = 0; i < 1500; i++)
-		events_add(office->store, "login", 1, 0, SLICE(""), &office->e);
-	store_commit(office->store, &office->e);
-	store_set_clock(office->store, START + DAY);
-	WRITE(office, events_add(office->store, "login", 1, 0, SLICE(""), &office->e));
-	assert_int_equal(WRITE(office, events_forget_step(office->store, HOUR, &office->e)), 1);
-	assert_int_equal(WRITE(office, events_forget_step(office->store, HOUR, &office->e)), 0);
-	assert_int_equal(number(office, SQL("SELECT count(*) FROM events /* scans events */")), 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -586,8 +546,6 @@ int main(void)
 		OFFICE_TEST(check_counts_again),
 		OFFICE_TEST(check_finds_a_user_without_an_inbox),
 		OFFICE_TEST(check_finds_a_row_that_belongs_to_nothing),
-		OFFICE_TEST(the_day_is_counted_by_the_hour),
-		OFFICE_TEST(old_events_are_forgotten_in_steps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
