@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_MAX_OCTETS 4096 /* no more than PIPE_BUF: a pipe takes it whole or not at all */
+#define LINE_MAX_OCTETS  4096 /* no more than PIPE_BUF: a pipe takes it whole or not at all */
+#define VALUE_MAX_OCTETS 1000 /* what a stranger says must not hide what comes behind it */
 
 #define AGAIN_MS 60000
 
@@ -77,11 +78,16 @@ struct log_value log_reason(const char *sentence)
 }
 
 /* Escapes what text_add_escaped() escapes, the backslash, the quote, and
- * outside quotes the blank. */
+ * outside quotes the blank. What is too long is cut, and ends in three dots. */
 static void add_value(struct buf *line, struct slice value, bool quoted)
 {
-	for (size_t i = 0; i < value.len && line->len < LINE_MAX_OCTETS; i++) {
+	size_t start = line->len;
+	for (size_t i = 0; i < value.len; i++) {
 		char octet = value.at[i];
+		if (line->len - start > VALUE_MAX_OCTETS) {
+			buf_add_text(line, "...");
+			break;
+		}
 		if (octet == '\\' || octet == '"' || (octet == ' ' && !quoted))
 			buf_printf(line, "\\x%02x", (unsigned char)octet);
 		else
@@ -117,8 +123,6 @@ static void begin(struct buf *line, enum log_level level, const char *event)
 
 static void end(struct buf *line)
 {
-	if (line->len > LINE_MAX_OCTETS - 1)
-		line->len = LINE_MAX_OCTETS - 1;
 	buf_add_char(line, '\n');
 
 	long untold = atomic_load(lost) > 0 ? atomic_exchange(lost, 0) : 0;
@@ -144,6 +148,7 @@ void log_values(
 	struct buf line = {0};
 	begin(&line, level, event);
 	for (size_t i = 0; i < count; i++) {
+		size_t before = line.len;
 		buf_printf(&line, " %s=", values[i].key);
 		switch (values[i].type) {
 		case LOG_TEXT:
@@ -159,6 +164,10 @@ void log_values(
 			buf_add_char(&line, '"');
 			add_value(&line, slice_of(values[i].text), true);
 			buf_add_char(&line, '"');
+			break;
+		}
+		if (line.len > LINE_MAX_OCTETS - 1) { /* whole, or not at all */
+			line.len = before;
 			break;
 		}
 	}

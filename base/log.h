@@ -2,7 +2,8 @@
  *
  * Values are always escaped: printable ASCII stays, blank, quote, backslash
  * and everything else become \xNN, so that nothing from the wire can forge a
- * line or reach a terminal. A line is one write of at most 4,096 octets, with
+ * line or reach a terminal. A value that is longer than about a thousand octets is cut,
+ * and what does not fit in the line is left out. A line is one write of at most 4,096 octets, with
  * the sd-daemon priority prefix where $JOURNAL_STREAM is set. The log never
  * blocks: a line that is not taken is counted, and the count is told when the
  * log takes lines again. */

@@ -129,7 +129,8 @@ static void start_role(size_t index)
 		if (done < 0 && !master.announced)
 			dprintf(STDERR_FILENO, "officemail: %s\n", e.text);
 		else if (done < 0)
-			log_failure(LOG_ERROR, procs->roles[index].name, &e);
+			log_event(LOG_ERROR, "role-failed",
+				log_text("role", procs->roles[index].name), log_reason(e.text));
 		exit(done < 0);
 	}
 	role->pid = pid;

@@ -419,8 +419,10 @@ void tls_discard_output(struct tls *tls)
 }
 
 #define NO_TLS                                                                                     \
-	"the answer is no TLS, or of an old version (is this the right port, and does TLS "        \
+	"what came is no TLS, or of an old version (is this the right port, and does TLS "         \
 	"begin there at once or with STARTTLS?)"
+
+#define UNBELIEVED "the other side does not believe the certificate that it is shown"
 
 static const struct {
 	int error;
@@ -435,6 +437,11 @@ static const struct {
 	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_HANDSHAKE_FAILURE,
 		"the other side refuses: it knows no cipher suite that is known here, or wants "
 		"a client's certificate"},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_BAD_CERTIFICATE, UNBELIEVED},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_UNSUPPORTED_CERTIFICATE, UNBELIEVED},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_CERTIFICATE_EXPIRED, UNBELIEVED},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_CERTIFICATE_UNKNOWN, UNBELIEVED},
+	{BR_ERR_RECV_FATAL_ALERT + BR_ALERT_UNKNOWN_CA, UNBELIEVED},
 	{BR_ERR_BAD_SIGNATURE, "the other side has not the key of its certificate"},
 	{BR_ERR_WRONG_KEY_USAGE, "the key of its certificate is not for this use"},
 };

@@ -187,10 +187,10 @@ static int run_rcpt(void *arg, struct slice argument)
 	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_ADDRESSES_MAX)
 		reply = REPLY_TOO_MANY_WRONG;
 	log_event(LOG_INFO, "recipient-refused", log_text("service", session->visitor->service),
-		log_text("from", session->sender),
+		log_text("sender", session->sender),
 		log_slice("to", address[0] ? slice_of(address) : argument),
 		log_number("reply", reply_code(reply)), log_text("status", reply_status(reply)),
-		log_text("peer", session->visitor->peer));
+		log_text("from", session->visitor->peer));
 	return say(session, reply,
 		reply == REPLY_TOO_MANY_WRONG || reply == REPLY_ROLE_GONE ? DIALOG_END
 									  : DIALOG_STAY);

@@ -179,9 +179,9 @@ static int give_up(struct session *session)
 	const struct visitor *visitor = session->visitor;
 	const struct conn *conn = &visitor->conn;
 	log_event(LOG_NOTICE, "message-cut-off", log_text("service", visitor->service),
-		log_text("from", session->sender),
+		log_text("sender", session->sender),
 		log_number("octets", (int64_t)session->message.received),
-		log_text("peer", visitor->peer));
+		log_text("from", visitor->peer));
 	if (session->message.verdict == REPLY_ROLE_GONE)
 		reply_say(session, REPLY_ROLE_GONE, NULL);
 	else if (conn->input == CONN_OPEN || conn->input == CONN_TIMEOUT)
@@ -263,13 +263,13 @@ static void log_end(const struct session *session, const char *queue_id, enum re
 	const struct visitor *visitor = session->visitor;
 	if (filed > 0)
 		log_event(LOG_INFO, "message", log_text("id", queue_id),
-			log_text("service", visitor->service), log_text("from", session->sender),
+			log_text("service", visitor->service), log_text("sender", session->sender),
 			log_number("size", (int64_t)size), log_number("recipients", (int64_t)filed),
-			log_text("peer", visitor->peer));
+			log_text("from", visitor->peer));
 	if (reply != REPLY_FILED)
 		log_event(LOG_NOTICE, "message-refused", log_text("service", visitor->service),
-			log_text("from", session->sender), log_number("reply", reply_code(reply)),
-			log_text("status", reply_status(reply)), log_text("peer", visitor->peer));
+			log_text("sender", session->sender), log_number("reply", reply_code(reply)),
+			log_text("status", reply_status(reply)), log_text("from", visitor->peer));
 }
 
 static int finish(struct session *session)

@@ -232,7 +232,7 @@ static int take_returned(struct filing *filing, const char *target, struct err *
 	if (tell < 0)
 		return -1;
 	log_event(LOG_NOTICE, "forward-came-back", log_text("id", delivery->queue_id),
-		log_text("to", target), log_slice("from", delivery->sender),
+		log_text("to", target), log_slice("sender", delivery->sender),
 		log_text("told", tell ? "yes" : "no"));
 	if (!tell)
 		return 0;

@@ -34,6 +34,7 @@ struct leaving {
 	enum dsn_return ret;
 	struct buf message_id;
 	char peer[PEER_TEXT_MAX]; /* who handed it to us */
+	int64_t body_size;
 };
 
 /* One of its recipients. */
@@ -53,7 +54,8 @@ static int read_message(struct leaving *leaving, struct err *e)
 		SQL("SELECT user_id, queued, o.size, kind = 'forwarded', delay_told,"
 		    " CASE kind WHEN 'forwarded' THEN b.sender ELSE o.sender END, o.queue_id, "
 		    "envid,"
-		    " ret, b.message_id, b.peer FROM outgoing o LEFT JOIN bodies b ON b.id = "
+		    " ret, b.message_id, b.peer, b.size FROM outgoing o LEFT JOIN bodies b ON b.id "
+		    "= "
 		    "o.body_id"
 		    " WHERE o.id = ?"));
 	db_bind_int(&q, leaving->id);
@@ -71,6 +73,7 @@ static int read_message(struct leaving *leaving, struct err *e)
 	leaving->ret = (enum dsn_return)db_int(&q, 8);
 	buf_add_slice(&leaving->message_id, db_text(&q, 9));
 	db_copy_text(&q, 10, leaving->peer, sizeof(leaving->peer));
+	leaving->body_size = db_int(&q, 11);
 	db_end(&q);
 	return 1;
 }
@@ -151,8 +154,8 @@ static int note(const struct leaving *leaving, const struct fate *fate, struct e
 	events_add_word(&detail, "to", slice_of(fate->address));
 	events_add_word(&detail, "host", slice_of(result->host));
 	events_add_word(&detail, "message", buf_slice(&leaving->message_id));
-	buf_printf(&detail, " queued=%lld size=%llu", (long long)leaving->queued,
-		(unsigned long long)leaving->size);
+	buf_printf(&detail, " queued=%lld size=%lld", (long long)leaving->queued,
+		(long long)leaving->body_size);
 	events_add_word(&detail, "sender", slice_of(leaving->sender));
 	events_add_word(&detail, "peer", slice_of(leaving->peer));
 	buf_printf(&detail, " reply=%s", result->reply);

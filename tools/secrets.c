@@ -2,6 +2,7 @@
  * then the new pair is an offer. */
 #include "tools/secrets.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "store/requests.h"
 #include "tools/certificate.h"
 #include <errno.h>
@@ -105,6 +106,7 @@ static void offer_pair(const struct certificate_paths *paths)
 static void show_offered(void)
 {
 	bool is_first = !shown.chain;
+	char expires[TEXT_DATE_MAX];
 	tls_chain_free((struct tls_chain *)(uintptr_t)shown.chain);
 	if (shown.key_fd >= 0)
 		close(shown.key_fd);
@@ -114,7 +116,7 @@ static void show_offered(void)
 	shown.offered_key_fd = -1;
 	if (!is_first)
 		log_event(LOG_INFO, "certificate",
-			log_number("expires", tls_chain_expires(shown.chain)));
+			log_text("expires", text_of_time(expires, tls_chain_expires(shown.chain))));
 }
 
 void secrets_answer(const struct frame *frame)

@@ -167,8 +167,8 @@ static void reload(struct procs *procs)
 	} else {
 		if (keep_fixed(&fresh, procs->config))
 			log_event(LOG_WARNING, "reload-in-part",
-				log_text("reason", "other listeners, user or data are taken at the "
-						   "next start"));
+				log_reason("other listeners, user or data are taken at the "
+					   "next start"));
 		char selector[CONFIG_NAME_MAX];
 		memcpy(selector, fresh.dkim_selector, sizeof(selector));
 		memcpy(fresh.dkim_selector, procs->config->dkim_selector, sizeof(selector));

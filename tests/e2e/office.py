@@ -44,6 +44,13 @@ SETTING_UP = [
 # Sanitizers, Valgrind and assertions speak without a priority.
 ALARM = re.compile(r"^<[0-3]>|Sanitizer|runtime error:|^==\d+== |Assertion .* failed")
 
+# What the server writes of its own: `event key=value key="a sentence"`, printable ASCII with
+# anything else as \xNN, behind a priority. Of its start it speaks to a person.
+LOG_LINE = re.compile(
+    r'<[3-6]>[a-z0-9]+(?:-[a-z0-9]+)*(?: [a-z_]+=(?:[!#-\[\]-~]|\\x[0-9a-f]{2})*(?= |$)'
+    r'| [a-z_]+="(?:[ !#-\[\]-~]|\\x[0-9a-f]{2})*")+')
+SPOKEN = re.compile(r"officemail: [ -~]+|office\.ini:\d+: |\S*/office\.ini(:\d+)?: ")
+
 
 def serving_account():
     """The account that `[office] user` names here: None without root."""
@@ -385,6 +392,12 @@ class Office:
             if ALARM.search(line) and not any(re.search(known, line) for known in self.allowed)
         ]
 
+    def unreadable(self):
+        """Lines of the log that are not as every line is to be, and as scripts read them."""
+        alien = r"Sanitizer|runtime error:|^==\d+== |^ *#\d|Assertion"
+        return [line for line in self.lines if not LOG_LINE.fullmatch(line) and not SPOKEN.match(line)
+                and not re.search(alien, line)]
+
     def log_text(self):
         return "\n".join(self.lines)
 
@@ -475,6 +488,8 @@ class Office:
             self.claim.release()
             shutil.rmtree(self.dir, ignore_errors=True)
         assert not self.alarms(), "the log has errors that the test did not announce:\n" + self.log_text()
+        if not self.sanitized:
+            assert not self.unreadable(), f"no lines of a log: {self.unreadable()}"
 
 
 def dotted(message):

@@ -82,7 +82,7 @@ def test_the_office_ini_beside_the_readme_has_no_fault(workshop):
     ["--frob"], ["frob"], ["user"], ["mail", "show", "a@b"], ["user", "add", "a@b", "secret"], ["user", "rename", "a@b"], ["user", "frob"], ["serve", "now"], ["user", "add"],
     ["user", "list", "--jsn"], ["user", "add", "a@b", "--quota"], ["user", "list", "--json=1"],
     ["user", "add", "a@b", "--generate", "--password-stdin"], ["user", "list", "--json", "--json"],
-    ["-c"], [], ["help", "frob"], ["init", "--dir", "/nonexistent"], ["trace", "x"],
+    ["-c"], [], ["help", "frob"], ["init", "--dir", "/nonexistent"], ["trace"],
 ])
 def test_a_command_line_that_is_wrong_is_usage_on_stderr_and_exit_2(workshop, arguments):
     result = run(workshop, *arguments)

@@ -252,7 +252,7 @@ def test_every_account_may_send_and_is_who_it_is(served, sendmail):
     assert sendmail("-f", f"root@{HOSTNAME}", "ani", user="nobody", group="nogroup", extra_groups=[])[0] == NOPERM
     (message,) = served.fetch("ani")
     assert f"From: <nobody@{HOSTNAME}>" in header_of(message)
-    served.wait_log("service=local .*peer=unix:nobody")
+    served.wait_log("service=local .*from=unix:nobody")
 
 
 # ---- the programs that call it

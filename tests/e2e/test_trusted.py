@@ -127,7 +127,7 @@ say("From: x@kantor.example\\r\\n\\r\\nx\\r\\n.")
 """, str(served.place("local")), "4000000", "uid-4000000", "root", "nobody"],
         capture_output=True, text=True, check=True).stdout.split()
     assert told == ["250", "250", "250", "550", "250", "550", "250", "250", "250", "354", "250"]
-    served.wait_log("service=local .*peer=unix:uid-4000000", since)
+    served.wait_log("service=local .*from=unix:uid-4000000", since)
 
 
 def test_one_account_does_not_take_all_places(office):
@@ -162,7 +162,7 @@ def test_trace_and_log_name_who_it_was(served):
     assert wire.reply()[0] == 250
     wire.close()
     line = served.wait_log("message id=.* service=local ", since)
-    assert re.search(r" peer=unix:\w+", line)
+    assert re.search(r" from=unix:\w+", line)
 
 
 # ---- what leaves the office

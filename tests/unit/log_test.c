@@ -111,8 +111,29 @@ static void a_line_is_at_most_4096_octets(void **state)
 	memset(text, '\n', sizeof(text));
 	log_event(LOG_INFO, "long", log_slice("x", (struct slice){text, sizeof(text)}));
 	read_log();
-	assert_int_equal(strlen(got), 4096);
-	assert_int_equal(strchr(got, '\n') - got, 4095);
+	assert_true(strlen(got) < 1100);
+	assert_string_equal(strchr(got, '\n') - 11, "\\x0a\\x0a...\n");
+	struct slice all = {text, sizeof(text)};
+	log_event(LOG_INFO, "long", log_slice("a", all), log_text("b", "1"), log_slice("c", all),
+		log_slice("d", all), log_slice("e", all), log_slice("f", all), log_text("g", "1"));
+	read_log();
+	assert_true(strlen(got) <= 4096);
+	assert_int_equal(strchr(got, '\n') - got, strlen(got) - 1);
+	assert_non_null(strstr(got, " b=1 c="));
+	assert_non_null(strstr(got, "... d="));
+	assert_non_null(strstr(got, "... e="));
+	assert_null(strstr(got, " f="));
+	assert_null(strstr(got, " g="));
+}
+
+static void a_sentence_that_is_cut_has_its_end(void **state)
+{
+	(void)state;
+	char text[3000] = "";
+	memset(text, 'x', sizeof(text) - 1);
+	log_event(LOG_INFO, "long", log_reason(text), log_number("n", 1));
+	read_log();
+	assert_non_null(strstr(got, "xxx...\" n=1\n"));
 }
 
 /* Logs more lines than a pipe holds. */
@@ -199,6 +220,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			under_systemd_a_line_begins_with_its_level, into_journal, restore),
 		cmocka_unit_test_setup_teardown(a_line_is_at_most_4096_octets, into_pipe, restore),
+		cmocka_unit_test_setup_teardown(
+			a_sentence_that_is_cut_has_its_end, into_pipe, restore),
 		cmocka_unit_test_setup_teardown(
 			a_log_that_is_not_read_is_not_waited_for, into_pipe, restore),
 		cmocka_unit_test_setup_teardown(

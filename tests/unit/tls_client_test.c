@@ -484,8 +484,8 @@ static void answers_that_are_no_tls_break_the_handshake(void **state)
 		struct slice answer;
 		const char *words;
 	} answers[] = {
-		{{"220 mail.example ESMTP\r\n", 24}, "the answer is no TLS, or"},
-		{{"\x00\x00\x00\x00\x00", 5}, "the answer is no TLS, or"},
+		{{"220 mail.example ESMTP\r\n", 24}, "what came is no TLS, or"},
+		{{"\x00\x00\x00\x00\x00", 5}, "what came is no TLS, or"},
 		{{"\x15\x03\x01\x00\x02\x02\x46", 7}, "speaks no TLS 1.2"},
 		{{"\x15\x03\x03\x00\x02\x02\x28", 7}, "no cipher suite"},
 		{{"\x15\x03\x03\x00\x02\x02\x70", 7}, "refuses with TLS alert 112"},
