@@ -394,7 +394,7 @@ class Office:
 
     def unreadable(self):
         """Lines of the log that are not as every line is to be, and as scripts read them."""
-        alien = r"Sanitizer|runtime error:|^==\d+== |^ *#\d|Assertion"
+        alien = r"^intruder |Sanitizer|runtime error:|^==\d+== |^ *#\d|Assertion"
         return [line for line in self.lines if not LOG_LINE.fullmatch(line) and not SPOKEN.match(line)
                 and not re.search(alien, line)]
 
