@@ -6,6 +6,7 @@
 #include "store/mail.h"
 #include "store/outbox.h"
 #include "store/room.h"
+#include "store/stuck.h"
 #include "store/users.h"
 #include "tools/certificate.h"
 #include <fcntl.h>
@@ -207,10 +208,36 @@ static int look_at_backup(
 	return 0;
 }
 
+/* ---- clients ---- */
+
+static int warn_of_stuck(const struct stuck *stuck, void *findings)
+{
+	char size[TEXT_SIZE_MAX];
+	warning(findings,
+		"the mail program of %s%s%s is stuck at message %" PRId64
+		" (%s), %s: look at it with "
+		"`officemail mail show %s %" PRId64
+		"`, or take it out of the way with `mail move`; an "
+		"antivirus on the PC or a bad line is the usual cause",
+		stuck->user, *stuck->device ? " on the device " : "", stuck->device,
+		stuck->entry_id, text_of_size(size, stuck->size),
+		stuck->breaks_off ? "whose sessions end within it"
+				  : "which it fetches each time, without QUIT",
+		stuck->user, stuck->entry_id);
+	return 0;
+}
+
+static int look_at_clients(
+	struct store *store, const struct config *config, struct findings *findings, struct err *e)
+{
+	(void)config;
+	return stuck_each(store, warn_of_stuck, findings, e);
+}
+
 /* ---- all of them ---- */
 
 static const look_fn looks[] = {look_at_certificate, look_at_room, look_at_clock, look_at_queue,
-	look_at_quotas, look_at_backup};
+	look_at_quotas, look_at_backup, look_at_clients};
 
 int warnings_find(
 	struct store *store, const struct config *config, struct findings *findings, struct err *e)

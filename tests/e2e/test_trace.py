@@ -423,6 +423,10 @@ def test_a_client_that_breaks_off_three_times_is_told_of_once(office):
     (stuck,) = events(life, "stuck")
     assert stuck["message"] == big["id"] and stuck["device"] is None and stuck["sessions"] == 3
     assert f"the mail program of {ANI} is stuck at it, after 3 sessions" in office.run("trace", "2@luar.example")
+    warned = [said for said in office.json("status")["warnings"] if "is stuck at message" in said]
+    assert len(warned) == 1 and f"the mail program of {ANI} is stuck at message {big['id']} (" in warned[0]
+    office.run("mail", "remove", ANI, big["id"])
+    assert not [said for said in office.json("status")["warnings"] if "is stuck" in said]
 
 
 @pytest.mark.parametrize("quits", [False, True])
