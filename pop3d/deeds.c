@@ -14,6 +14,8 @@
 
 void deeds_begin_retrieval(struct session *session, size_t index)
 {
+	if (session->visitor->conn.output != CONN_OPEN)
+		return; /* it was lost within an earlier one */
 	session->deeds.under_way = index + 1;
 	session->deeds.sent_before = session->visitor->conn.octets_out;
 }
