@@ -2,82 +2,12 @@
  * and the other says can never differ. */
 #include "tools/command.h"
 #include "base/account.h"
+#include "tools/usage.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* ---- the usage as a grammar ---- */
-
-struct usage {
-	struct slice rest;
-	bool bracket;   /* inside [ ] */
-	unsigned group; /* which [ ] */
-};
-
-struct item {
-	struct slice name; /* "ADDRESS" or "--quota" */
-	bool option, has_value, required, repeats;
-	unsigned group; /* options of one group exclude each other; 0: of none */
-};
-
-static struct slice next_word(struct slice *rest)
-{
-	struct slice word;
-	do
-		word = slice_cut(rest, ' ');
-	while (rest->len > 0 && (word.len == 0 || slice_equal(word, SLICE("|"))));
-	return word;
-}
-
-static bool cut_end(struct slice *word, struct slice end)
-{
-	if (word->len < end.len || !slice_equal(slice_from(*word, word->len - end.len), end))
-		return false;
-	word->len -= end.len;
-	return true;
-}
-
-static bool next_item(struct usage *usage, struct item *item)
-{
-	struct slice word = next_word(&usage->rest);
-	if (word.len == 0)
-		return false;
-	if (slice_has_prefix(word, SLICE("["))) {
-		word = slice_from(word, 1);
-		usage->bracket = true;
-		usage->group++;
-	}
-	bool closes = cut_end(&word, SLICE("]"));
-	bool repeats = cut_end(&word, SLICE("..."));
-	*item = (struct item){
-		.required = !usage->bracket,
-		.group = usage->bracket ? usage->group : 0,
-		.repeats = repeats,
-		.option = slice_has_prefix(word, SLICE("--")),
-		.name = word,
-	};
-	bool value_next =
-		usage->rest.len > 0 && usage->rest.at[0] >= 'A' && usage->rest.at[0] <= 'Z';
-	if (item->option && !closes && value_next) {
-		struct slice value = next_word(&usage->rest);
-		closes = cut_end(&value, SLICE("]"));
-		item->has_value = true;
-	}
-	if (closes)
-		usage->bracket = false;
-	return true;
-}
-
-static bool find_option(const struct command *command, struct slice name, struct item *item)
-{
-	struct usage usage = {.rest = slice_of(command->usage)};
-	while (next_item(&usage, item))
-		if (item->option && slice_equal(item->name, name))
-			return true;
-	return false;
-}
 
 /* ---- reading the command line ---- */
 
@@ -106,11 +36,12 @@ const char *command_option(const struct command_line *line, const char *name)
 }
 
 /* Was another of what stands in one bracket with it given? */
-static int check_group(struct command_line *line, const struct item *item, struct err *e)
+static int check_group(struct command_line *line, const struct usage_item *item, struct err *e)
 {
-	struct item other;
+	struct usage_item other;
 	for (size_t i = 0; i < line->option_count; i++)
-		if (item->group > 0 && find_option(line->command, line->options[i].name, &other) &&
+		if (item->group > 0 &&
+			usage_find_option(line->command->usage, line->options[i].name, &other) &&
 			other.group == item->group)
 			return command_misuse(line, e, "%.*s and %.*s exclude each other",
 				(int)other.name.len, other.name.at, (int)item->name.len,
@@ -122,11 +53,11 @@ static int check_group(struct command_line *line, const struct item *item, struc
 static int take_option(
 	struct command_line *line, const char *text, const char *const **next, struct err *e)
 {
-	struct item item;
+	struct usage_item item;
 	struct slice rest = slice_of(text);
 	struct slice name = slice_cut(&rest, '=');
 	bool attached = name.len < strlen(text);
-	if (!find_option(line->command, name, &item))
+	if (!usage_find_option(line->command->usage, name, &item))
 		return command_misuse(line, e, "there is no option %s here", text);
 	if (given(line, name))
 		return command_misuse(line, e, "%.*s is given twice", (int)name.len, name.at);
@@ -151,10 +82,10 @@ static int take_option(
 static int check_counts(struct command_line *line, struct err *e)
 {
 	struct usage usage = {.rest = slice_of(line->command->usage)};
-	struct item item;
+	struct usage_item item;
 	size_t most = 0, least = 0;
 	bool unlimited = false;
-	while (next_item(&usage, &item)) {
+	while (usage_next(&usage, &item)) {
 		if (!item.option && line->count > most && check_group(line, &item, e) < 0)
 			return -1;
 		if (item.option && item.required && !given(line, item.name))

@@ -25,6 +25,9 @@ struct command {
 	command_fn run;
 };
 
+/* The n-th row of the table, NULL past the last; those of one noun stand together. */
+const struct command *command_at(size_t n);
+
 #define COMMAND_OPTIONS_MAX 12
 
 struct command_line {
@@ -121,6 +124,7 @@ int command_dns(struct command_line *line, struct err *e);
 int command_relay_test(struct command_line *line, struct err *e);
 int command_client(struct command_line *line, struct err *e);
 int command_sendmail(struct command_line *line, struct err *e);
+int command_completion(struct command_line *line, struct err *e);
 int command_help(struct command_line *line, struct err *e);
 
 #endif

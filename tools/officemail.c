@@ -81,10 +81,17 @@ static const struct command commands[] = {
 	{"restore", "FILE", "puts a backup in the place of the store, which is kept aside",
 		command_restore},
 	{"status", "[--json]", "users, messages, deliveries, certificate, disk", command_status},
+	{"completion", "[WORD...]", "what bash needs to complete commands at TAB",
+		command_completion},
 	{"help", "[COMMAND...]", "what there is, or one command in full", command_help},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const struct command *command_at(size_t n)
+{
+	return n < COMMANDS ? &commands[n] : NULL;
+}
 
 #ifdef UNSEALED
 #define BUILD_NOTE " (unsealed build: for tests alone)"
