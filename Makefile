@@ -1,7 +1,9 @@
-# make, make run, make test, make test-more, make lint, make install; see README.md.
-# make crash, make faults, make fuzz, make soak, make bench: tests/README.md.
+# make, make run, make test, make test-more, make lint, make install, make deb; see README.md.
+# make packages, make crash, make faults, make fuzz, make soak, make bench: tests/README.md.
 
 PREFIX   ?= /usr/local
+# Where what other programs read goes: /etc, where PREFIX is /usr.
+ETC      ?= $(if $(filter /usr,$(PREFIX)),,$(PREFIX))/etc
 CC       ?= cc
 CFLAGS   ?= -O2 -g
 BUILD    ?= build
@@ -10,7 +12,9 @@ VERSION  := 0.1
 WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
             -Werror=format-nonliteral -Wvla
 HARDENED := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) -DOFFICEMAIL_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDENED) $(MODE) $(CFLAGS)
+# On 32 bits: files of any length, and time beyond 2038.
+WIDE     := $(if $(filter 4,$(shell echo __SIZEOF_LONG__ | $(CC) -E -P -)),-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WIDE) -I. -I$(BUILD) -DOFFICEMAIL_VERSION='"$(VERSION)"' $(WARNINGS) $(HARDENED) $(MODE) $(CFLAGS)
 CLOSED   := -Wl,-z,relro,-z,now
 ALL_LDFLAGS = -pie $(CLOSED) $(MODE_LD) $(LDFLAGS)
 
@@ -45,14 +49,15 @@ LIBDIRS  := $(shell $(CC) -print-search-dirs 2>/dev/null | sed -n 's/^libraries:
 archive   = $(firstword $(wildcard $(addsuffix lib$(1).a,$(addsuffix /,$(LIBDIRS)))))
 ALONE    := sqlite3 bearssl inih xxhash
 WITH_LIBC:= crypt seccomp resolv m
-LIBS     := $(foreach l,$(ALONE),$(or $(call archive,$(l)),-l$(l))) $(WITH_LIBC:%=-l%)
+LIBS     := $(foreach l,$(ALONE),$(or $(if $(SHARED),,$(call archive,$(l))),-l$(l))) $(WITH_LIBC:%=-l%)
 
 # The binary holds all of them, libc too: it can be copied, and a process that has few
 # mappings is quickly forked. What lays itself before libc's calls (tests/shims, the
-# sanitizers, Valgrind) wants it linked dynamically: DYNAMIC.
+# sanitizers, Valgrind) wants it linked dynamically: DYNAMIC. SHARED=1: nothing is in it,
+# so that the system's packages keep the libraries up to date (tools/deb).
 ARCHIVES := $(foreach l,$(ALONE) $(WITH_LIBC),$(call archive,$(l)))
 ifneq ($(and $(call archive,c),$(filter $(words $(ARCHIVES)),$(words $(ALONE) $(WITH_LIBC)))),)
-STATIC   := $(if $(SANITIZE)$(UNSEALED)$(FUZZER),,yes)
+STATIC   := $(if $(SHARED)$(SANITIZE)$(UNSEALED)$(FUZZER),,yes)
 endif
 DYNAMIC  := $(if $(STATIC),$(BUILD)/dynamic/officemail)
 
@@ -195,13 +200,42 @@ lint:
 	tools/setup build test lint
 	tests/lint
 
-install: all
-	install -D -m 755 officemail $(DESTDIR)$(PREFIX)/sbin/officemail
+# What systemd and its like read is beside the rest; debhelper puts it where a package has it.
+install-files: all
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/sbin/officemail
 	install -D -m 644 tools/officemail.8 $(DESTDIR)$(PREFIX)/share/man/man8/officemail.8
 	install -D -m 644 tools/office.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/office.ini.5
+	install -D -m 644 tools/deb/bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/officemail
+	install -D -m 644 tools/deb/fail2ban/filter.conf $(DESTDIR)$(ETC)/fail2ban/filter.d/officemail.conf
+	install -D -m 644 tools/deb/fail2ban/jail.conf $(DESTDIR)$(ETC)/fail2ban/jail.d/officemail.conf
+	install -D -m 644 office.ini $(DESTDIR)$(PREFIX)/share/doc/officemail/examples/office.ini
+	install -D -m 755 tools/deb/certbot-hook $(DESTDIR)$(PREFIX)/share/doc/officemail/examples/certbot-hook
+
+install: install-files
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/sbin/,$(PREFIX)/sbin/,' tools/deb/officemail.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/officemail.service
+	install -D -m 644 tools/deb/officemail.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/officemail.conf
+	install -D -m 644 tools/deb/officemail.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/officemail.conf
+
+# build/deb/ARCH/officemail_VERSION_ARCH.deb; for another machine: make deb ARCH=arm64 (armhf).
+ARCH     ?= $(shell dpkg --print-architecture 2>/dev/null)
+deb:
+	tools/setup build deb $(filter arm64 armhf,$(ARCH))
+	tools/deb/build $(ARCH)
+
+# build/cross/ARCH/officemail, without the seal, for qemu-user.
+cross:
+	tools/setup build arm64 armhf
+	tools/deb/cross arm64 armhf
+
+# The packages of three architectures: built, unpacked, installed, run.
+packages:
+	tools/setup build test deb arm64 armhf
+	$(MAKE) -j2 all
+	OFFICEMAIL=$(BINARY) $(PYTEST) tests/packages
 
 clean:
 	rm -rf build officemail
 
 -include $(OBJECTS:.o=.d) $(TESTS:.o=.d) $(UNITS:=.unit.d) $(VICTIMS:=.unit.d)
-.PHONY: all compile units shims targets run test test-more crash faults soak bench bench-limits valgrind fuzz lint install clean
+.PHONY: all compile units shims targets run test test-more crash faults soak bench bench-limits valgrind fuzz lint install-files install deb cross packages clean

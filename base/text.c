@@ -7,7 +7,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
+
+_Static_assert(sizeof(time_t) >= 8 && sizeof(off_t) >= 8, "WIDE, in the Makefile");
 
 bool text_to_number(struct slice text, unsigned digits, uint64_t *number)
 {
