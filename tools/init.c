@@ -23,6 +23,7 @@ struct setup {
 	char account[CONFIG_NAME_MAX];
 	bool unprivileged; /* no root: loopback and high ports */
 	bool borrowed;     /* the account is not one of our own */
+	bool installed;    /* root's, where the unit of systemd looks for it */
 	unsigned made;     /* steps that found something to do */
 };
 
@@ -61,6 +62,7 @@ static int choose_places(struct command_line *line, struct setup *setup, struct 
 	if (!dir && !setup->unprivileged) {
 		snprintf(setup->file, sizeof(setup->file), "/etc/officemail/office.ini");
 		snprintf(setup->data, sizeof(setup->data), "/var/lib/officemail");
+		setup->installed = !line->config_path;
 	} else {
 		dir = dir ? dir : ".";
 		if (file_make_directory(dir, 0755, FILE_OWN, FILE_OWN, e) < 0)
@@ -241,6 +243,34 @@ static int add_first_user(struct office *office, const char *user,
 	return done;
 }
 
+/* An office for the world needs more than a program. */
+static void say_next(const struct setup *setup, const struct config *config)
+{
+	bool systemd = access("/run/systemd/system", F_OK) == 0;
+	printf("\nWhat is left to do:\n"
+	       "1. start it:     %s\n"
+	       "2. DNS:          `officemail dns` prints the records to publish; whoever gives "
+	       "this\n"
+	       "                 box its address lets that lead back to %s (PTR)\n"
+	       "3. firewall:     let in 25 (mail from the world), 465 and 587 (people send), 995 "
+	       "and\n"
+	       "                 110 (people fetch), and 80 while a certificate is asked for\n"
+	       "4. certificate:  the one made here is self-signed; one that programs trust by "
+	       "itself:\n"
+	       "                 certbot certonly --standalone -d %s%s\n"
+	       "                 then in [tls] of %s:\n"
+	       "                 certificate = /etc/letsencrypt/live/%s/fullchain.pem\n"
+	       "                 key         = /etc/letsencrypt/live/%s/privkey.pem\n"
+	       "5. and then:     `officemail check` says what is still wrong, `officemail client "
+	       "%s`\n"
+	       "                 what to type into a mail program\n",
+		systemd ? "systemctl enable --now officemail" : "officemail serve",
+		config->hostname, config->hostname,
+		systemd ? " \\\n                     --deploy-hook \"systemctl reload officemail\""
+			: "",
+		setup->file, config->hostname, config->hostname, setup->user);
+}
+
 static void say(const struct setup *setup, const struct config *config, const char *password)
 {
 	if (setup->made == 0) {
@@ -256,9 +286,12 @@ static void say(const struct setup *setup, const struct config *config, const ch
 		printf("account:  nobody, because there is no account \"officemail\": good for a "
 		       "trial;\n          for more, `adduser --system --group --no-create-home "
 		       "officemail` first\n");
-	printf("now:      officemail -c %s serve\n"
-	       "then:     officemail -c %s dns    (the records to publish)\n",
-		setup->file, setup->file);
+	if (setup->installed)
+		say_next(setup, config);
+	else
+		printf("now:      officemail -c %s serve\n"
+		       "then:     officemail -c %s dns    (the records to publish)\n",
+			setup->file, setup->file);
 }
 
 static int make_office(struct command_line *line, struct setup *setup, struct office *office,
