@@ -164,6 +164,7 @@ test-more:
 	OFFICEMAIL=build/sanitize/deadly/officemail $(PYTEST) -n 4 tests/outside
 	OFFICEMAIL=$(BINARY) $(PYTEST) tests/samples tests/more
 	OFFICEMAIL=$(BINARY) $(PYTEST) -n 2 tests/peers
+	$(MAKE) packages
 
 # The figures of tests/README.md; what make test runs is the short form of each.
 crash faults soak:
@@ -228,7 +229,7 @@ cross:
 	tools/setup build arm64 armhf
 	tools/deb/cross arm64 armhf
 
-# The packages of three architectures: built, unpacked, installed, run.
+# The packages of three architectures: built, unpacked, installed, run. A part of make test-more.
 packages:
 	tools/setup build test deb arm64 armhf
 	$(MAKE) -j2 all
