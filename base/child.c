@@ -16,7 +16,7 @@ void child_gather_memory(void)
 {
 #if defined(__GLIBC__) && !defined(SANITIZED)
 	static void **taken;
-	struct rlimit before;
+	struct rlimit before, now;
 	if (getrlimit(RLIMIT_AS, &before) < 0)
 		return;
 	malloc_trim(0);
@@ -27,7 +27,10 @@ void child_gather_memory(void)
 	if (!end)
 		return;
 	setrlimit(RLIMIT_AS, &(struct rlimit){0, before.rlim_max});
-	for (size_t size = 64 * 1024; size >= 24; size = size > 1032 ? size / 2 + 4 : size - 16)
+	/* qemu-user takes the limit, and does not keep it: the heap would grow for ever. */
+	bool kept = getrlimit(RLIMIT_AS, &now) == 0 && now.rlim_cur == 0;
+	for (size_t size = 64 * 1024; kept && size >= 24;
+		size = size > 1032 ? size / 2 + 4 : size - 16)
 		for (void **piece; (piece = malloc(size)); taken = piece)
 			*piece = taken;
 	setrlimit(RLIMIT_AS, &before);
