@@ -111,7 +111,7 @@ $(BUILD)/base/digest_avx2.o: MODE += $(if $(findstring x86_64,$(shell $(CC) -dum
 $(BUILD)/%.inc: store/%.sql
 	@mkdir -p $(@D)
 	@sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/store/migrate.o: $(BUILD)/schema.inc $(BUILD)/schema-2.inc
+$(BUILD)/store/migrate.o: $(BUILD)/schema.inc $(BUILD)/schema-2.inc $(BUILD)/schema-3.inc
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/officemail.a
 	@mkdir -p $(@D)

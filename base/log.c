@@ -62,6 +62,11 @@ struct log_value log_slice(const char *key, struct slice text)
 	return (struct log_value){.key = key, .type = LOG_SLICE, .slice = text};
 }
 
+struct log_value log_if(const char *key, const char *text)
+{
+	return log_text(*text ? key : NULL, text);
+}
+
 struct log_value log_number(const char *key, int64_t number)
 {
 	return (struct log_value){.key = key, .type = LOG_NUMBER, .number = number};
@@ -148,6 +153,8 @@ void log_values(
 	struct buf line = {0};
 	begin(&line, level, event);
 	for (size_t i = 0; i < count; i++) {
+		if (!values[i].key)
+			continue;
 		size_t before = line.len;
 		buf_printf(&line, " %s=", values[i].key);
 		switch (values[i].type) {

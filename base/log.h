@@ -28,6 +28,7 @@ struct log_value {
 	int64_t number;
 };
 struct log_value log_text(const char *key, const char *text);
+struct log_value log_if(const char *key, const char *text); /* the same; nothing, if empty */
 struct log_value log_slice(const char *key, struct slice text);
 struct log_value log_number(const char *key, int64_t number);
 struct log_value log_reason(const char *sentence);                    /* a sentence, in quotes */

@@ -61,6 +61,8 @@ static void begin_detail(struct telling *telling)
 	buf_clear(&telling->detail);
 	buf_printf(&telling->detail, "from=%s ended=%lld", telling->session->visitor->peer,
 		(long long)telling->ended);
+	if (*telling->session->login.device)
+		buf_printf(&telling->detail, " device=%s", telling->session->login.device);
 }
 
 static void send_detail(struct telling *telling)
@@ -128,12 +130,14 @@ void deeds_tell(struct session *session)
 	const struct maildrop_item *cut = NULL;
 	if (session->deeds.under_way > 0)
 		cut = &session->login.maildrop.items[session->deeds.under_way - 1];
-	struct log_value values[8] = {log_text("service", session->visitor->service),
+	struct log_value values[9] = {log_text("service", session->visitor->service),
 		log_text("user", session->login.user), log_text("from", session->visitor->peer),
 		log_number("retrieved", (int64_t)session->deeds.retrieved),
 		log_number("octets", (int64_t)session->deeds.octets),
 		log_number("deleted", (int64_t)session->deeds.removed)};
 	size_t count = 6;
+	if (*session->login.device)
+		values[count++] = log_text("device", session->login.device);
 	if (!session->deeds.quit)
 		values[count++] = log_text("quit", "no");
 	if (cut)

@@ -77,7 +77,7 @@ void session_log_failure(struct session *session, const char *event, const struc
 {
 	log_event(LOG_ERROR, event, log_text("service", session->visitor->service),
 		log_text("user", session->login.user), log_text("from", session->visitor->peer),
-		log_reason(e->text));
+		log_if("device", session->login.device), log_reason(e->text));
 }
 
 void pop3d_serve(struct visitor *visitor)

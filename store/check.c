@@ -19,6 +19,8 @@
 	"format('outgoing message %s of <%s>: " fault ": restore it from a backup, or remove it:"  \
 	" officemail queue remove %s', o.queue_id, o.sender, o.queue_id)"
 #define ALL " /* scans everything */"
+/* Of a yescrypt hash: up to its last $. */
+#define SETTING(hash) "rtrim(" hash ", replace(" hash ", '$', ''))"
 
 struct looking {
 	struct store *store;
@@ -104,6 +106,32 @@ static void look_at_all(struct looking *looking)
 		" count(*) AS n FROM (SELECT body_id FROM entries UNION ALL SELECT body_id FROM outgoing)"
 		" GROUP BY body_id) ON body_id = b.id"
 		" WHERE b.refs <> coalesce(n, 0) /* scans everything */"));
+
+	/* devices and views */
+	look(looking, SQL("SELECT format('%s: counts %d devices, has %d: restore a backup', u.address,"
+		" u.devices, count(d.id)) FROM users u LEFT JOIN devices d ON d.user_id = u.id"
+		" GROUP BY u.id HAVING u.devices <> count(d.id) /* scans everything */"));
+	look(looking, SQL("SELECT format('%s, device %s: is being removed: officemail device remove %s %s',"
+		" u.address, d.name, u.address, d.name) FROM devices d JOIN users u ON u.id = d.user_id"
+		" WHERE d.hash = '' /* scans everything */"));
+	look(looking, SQL("SELECT format('%s, device %s: its hash is of another setting than that of %s:"
+		" each login costs one more: remove it, and add it again', u.address, d.name, o.name)"
+		" FROM devices d JOIN devices o ON o.id = (SELECT min(id) FROM devices"
+		" WHERE user_id = d.user_id AND hash <> '') JOIN users u ON u.id = d.user_id"
+		" WHERE d.hash <> '' AND " SETTING("d.hash") " <> " SETTING("o.hash") ALL));
+	look(looking, SQL("SELECT format('%s: the password has a hash of another setting than those of the"
+		" devices: each login costs one more: officemail user passwd %s', address, address)"
+		" FROM users WHERE devices > 0 AND hash LIKE '$y$%' AND EXISTS (SELECT 1 FROM devices d"
+		" WHERE user_id = users.id AND d.hash <> ''"
+		" AND " SETTING("d.hash") " <> " SETTING("users.hash") ")" ALL));
+	look(looking, SQL("SELECT format('what a login has hidden of message %d, which is not there (%d):"
+		" no mail is hit, the server takes it away within an hour', entry_id, count(*))"
+		" FROM hidden WHERE NOT EXISTS (SELECT 1 FROM entries WHERE id = entry_id"
+		" AND deleted IS NULL) GROUP BY entry_id /* scans everything */"));
+	look(looking, SQL("SELECT " MESSAGE("it is hidden from a device that is none of this user''s")
+		" FROM hidden h JOIN entries e ON e.id = h.entry_id" WHOSE
+		" WHERE h.device_id <> 0 AND NOT EXISTS"
+		" (SELECT 1 FROM devices WHERE id = h.device_id AND user_id = u.id)"));
 
 	/* what every user has */
 	look(looking, SQL("SELECT format('%s has no folder %s: officemail folder add %s %s',"

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "store/addresses.h"
 #include "store/hashing.h"
+#include "store/keyring.h"
 #include "store/known.h"
-#include "store/logins.h"
 #include "store/requests.h"
 #include "store/roles.h"
 #include "store/room.h"
@@ -32,11 +32,12 @@ struct asker {
 	bool has_files;
 	unsigned wrong_logins, wrong_addresses;
 	int64_t folder_id; /* of the mailbox that is open, once logged in */
+	int64_t device_id; /* by which, 0: by the own password */
 	/* while waiting: */
 	struct user user; /* id 0: there is none */
+	struct keyring keyring;
 	char folder[FOLDER_NAME_MAX];
 	struct buf name; /* as the client wrote it */
-	struct login_pair pair;
 };
 
 static struct {
@@ -101,51 +102,6 @@ static void begin_reading(void)
 
 /* ---- addresses ---- */
 
-#define NO_ROOM_MS 1000
-
-/* Where kept deletions can give way, the writer lets them. Where not, they are added
- * up once a second, and not at each RCPT: everybody's logins wait for it. */
-static int has_room(uint64_t size, struct err *e)
-{
-	static uint64_t too_much; /* for this there was no way, until then */
-	static int64_t until_ms;
-	const struct config *config = directory.birth->config;
-	int room = room_for_mail(directory.store, config, size, e);
-	if (room || (size >= too_much && text_monotonic_ms() < until_ms))
-		return room;
-	room = room_can_be_made(directory.store, config, size, e);
-	if (room == 0) {
-		too_much = size;
-		until_ms = text_monotonic_ms() + NO_ROOM_MS;
-	}
-	return room;
-}
-
-/* Once each time that it changes. */
-static void tell_room(bool there)
-{
-	static bool told;
-	struct err e;
-	if (!there && !told) {
-		room_refuse(directory.birth->config, &e);
-		log_failure(LOG_WARNING, "no-room-for-mail", &e);
-	} else if (there && told) {
-		log_event(LOG_NOTICE, "room-for-mail",
-			log_text("data", directory.birth->config->data));
-	}
-	told = !there;
-}
-
-static int accept_size(uint64_t size, struct err *e)
-{
-	int room = has_room(size, e);
-	if (room < 0)
-		return -1;
-	/* That a message is longer than the disk is no news. */
-	tell_room(room > 0 || (size > 0 && has_room(0, e) != 0));
-	return room ? 0 : room_refuse(directory.birth->config, e);
-}
-
 /* May it send to the outside? */
 static bool has_way_out(const struct asker *asker)
 {
@@ -168,7 +124,9 @@ static int accept_address(
 static int accept_recipient(
 	const struct asker *asker, struct slice address, uint64_t size, struct err *e)
 {
-	return accept_address(asker, address, size, e) < 0 ? -1 : accept_size(size, e);
+	return accept_address(asker, address, size, e) < 0
+		       ? -1
+		       : room_accept(directory.store, directory.birth->config, size, e);
 }
 
 static void resolve(struct role_channel *from, const struct frame *frame)
@@ -223,21 +181,23 @@ static void refuse_login(struct asker *asker, enum err_kind kind, const char *wh
 }
 
 /* The password was right: nobody to ban. The client hears the same words. */
-static void refuse_disabled(struct asker *asker)
+static void refuse_disabled(struct asker *asker, const struct device *device)
 {
 	struct err e;
 	asker->wrong_logins++;
 	log_event(LOG_NOTICE, "login-of-disabled",
 		log_text("service", service_name(asker->hello.service)),
-		log_text("user", asker->user.address), log_text("from", asker->hello.peer));
+		log_text("user", asker->user.address), log_text("from", asker->hello.peer),
+		log_if("device", device ? device->name : ""));
 	err_set(&e, ERR_DENIED, "the account is disabled");
 	role_answer_error(asker->channel, &e);
 }
 
-static bool is_open(int64_t folder_id)
+static bool is_open(int64_t folder_id, int64_t device_id)
 {
 	for (const struct asker *a = directory.askers; a; a = a->next)
-		if (a->logged_in && !a->channel->ended && a->folder_id == folder_id)
+		if (a->logged_in && !a->channel->ended && a->folder_id == folder_id &&
+			a->device_id == device_id)
 			return true;
 	return false;
 }
@@ -276,12 +236,14 @@ static bool learn(const struct peer *source, int64_t when_ms)
 
 /* The writer is told what it has to write: an address that is new today, or an
  * hour that is. */
-static void tell_login(const struct asker *asker)
+static void tell_login(const struct asker *asker, const struct device *device)
 {
-	int64_t since = store_now(directory.store) - asker->user.last_login;
+	bool views = asker->hello.service == SERVICE_POP3;
+	int64_t now = store_now(directory.store);
 	bool is_new = learn(&asker->hello.source, text_monotonic_ms());
-	if (is_new || since < 0 || since >= LAST_LOGIN_STEP)
-		request_logged_in(&directory.writer, asker->user.id, asker->hello.peer);
+	if (is_new || keyring_is_new_hour(&asker->keyring, device, views, now))
+		request_logged_in(&directory.writer, asker->user.id, asker->device_id, views,
+			asker->hello.peer);
 }
 
 static int open_mailbox(struct asker *asker, struct login *login, struct err *e)
@@ -289,9 +251,13 @@ static int open_mailbox(struct asker *asker, struct login *login, struct err *e)
 	struct folder folder;
 	if (find_folder(asker, &folder, e) < 0)
 		return -1;
-	if (directory.birth->config->exclusive && is_open(folder.id))
+	if (directory.birth->config->exclusive && is_open(folder.id, asker->device_id))
 		return err_set(e, ERR_IN_USE, "the mailbox is open in another session");
-	if (maildrop_list(directory.store, folder.id, &login->maildrop, e) < 0)
+	int listed = asker->user.devices == 0
+			     ? maildrop_list(directory.store, folder.id, &login->maildrop, e)
+			     : maildrop_list_view(directory.store, folder.id, asker->device_id,
+				       &login->maildrop, e);
+	if (listed < 0)
 		return -1;
 	memcpy(login->folder, folder.name, sizeof(login->folder));
 	asker->folder_id = folder.id;
@@ -308,6 +274,7 @@ static int make_login(struct asker *asker, struct login *login, struct err *e)
 		.service = asker->hello.service == SERVICE_POP3 ? SERVICE_POP3 : SERVICE_SUBMISSION,
 		.user_id = asker->user.id,
 		.folder_id = asker->folder_id,
+		.device_id = asker->device_id,
 		.expires = ticket_now() + TICKET_LIFETIME};
 	ticket_sign(&login->ticket, directory.ticket_key);
 	memcpy(login->user, asker->user.address, sizeof(login->user));
@@ -322,10 +289,12 @@ static void tell_login_failed(const struct err *e)
 		log_failure(LOG_ERROR, "login-failed", e);
 }
 
-static void let_in(struct asker *asker)
+static void let_in(struct asker *asker, const struct device *device)
 {
 	struct login login = {0};
 	struct err e;
+	if (device)
+		memcpy(login.device, device->name, sizeof(login.device));
 	if (make_login(asker, &login, &e) < 0) {
 		if (e.kind != ERR_IN_USE)
 			tell_login_failed(&e);
@@ -333,56 +302,64 @@ static void let_in(struct asker *asker)
 	} else {
 		asker->logged_in = true;
 		/* First the master: the client's next connection is a known one's. */
-		tell_login(asker);
+		tell_login(asker, device);
 		request_login_answer(asker->channel, &login);
 	}
 	maildrop_free(&login.maildrop);
 }
 
-static void judge(struct asker *asker, bool right)
+/* `which` of the passwords it was, -1: none. */
+static void judge(struct asker *asker, int which)
 {
 	int64_t now = text_monotonic_ms();
+	struct keyring *keyring = &asker->keyring;
+	const struct device *device = keyring_device(keyring, which);
 	wipe(asker->user.hash, sizeof(asker->user.hash));
-	if (!right) {
-		logins_found_wrong(&asker->pair, &asker->hello.source, now);
+	if (which < 0) {
+		logins_found_wrong(&keyring->pairs[0], &asker->hello.source, now);
 		refuse_login(asker, ERR_DENIED, "wrong user or password");
-		return;
+	} else {
+		logins_found_right(&keyring->pairs[which], now);
+		asker->device_id = device ? device->id : 0;
+		if (!asker->user.enabled)
+			refuse_disabled(asker, device);
+		else
+			let_in(asker, device);
 	}
-	logins_found_right(&asker->pair, now);
-	if (!asker->user.enabled)
-		refuse_disabled(asker);
-	else
-		let_in(asker);
+	keyring_free(keyring);
 }
 
-static void hashed(void *arg, bool right, const char *new_hash)
+static void hashed(void *arg, int which, const char *new_hash)
 {
 	struct asker *asker = arg;
 	asker->waiting = false;
-	if (right && new_hash[0])
+	if (which == 0 && new_hash[0])
 		request_new_hash(&directory.writer, asker->user.id, asker->user.hash, new_hash);
-	judge(asker, right);
+	judge(asker, which);
 }
 
 static void check_login(struct asker *asker, struct slice password)
 {
 	const struct config *config = directory.birth->config;
-	const char *hash = asker->user.id ? asker->user.hash : NULL;
+	struct keyring *keyring = &asker->keyring;
+	const char *hashes[KEYRING_MAX];
 	const struct peer *source = &asker->hello.source;
 	int64_t now = text_monotonic_ms();
-	login_pair_of(&asker->pair, buf_slice(&asker->name), hash, password);
-	if (logins_is_fresh(&asker->pair, now)) {
-		judge(asker, true);
+	keyring_try(keyring, buf_slice(&asker->name), password);
+	int fresh = keyring_find_fresh(keyring, now);
+	if (fresh >= 0) {
+		judge(asker, fresh);
 		return;
 	}
 	/* Past the limit only a pair that was right before is looked at. */
 	if (config->auth_failures && logins_count_wrong(source, now) >= config->auth_failures &&
-		!logins_is_remembered(&asker->pair, now)) {
+		!keyring_is_remembered(keyring, now)) {
 		refuse_login(asker, ERR_LIMITED, "too many wrong logins from this address");
+		keyring_free(keyring);
 		return;
 	}
 	asker->waiting = true;
-	hashing_ask(source, password, hash, hashed, asker);
+	hashing_ask(source, password, hashes, keyring_hashes(keyring, hashes), hashed, asker);
 }
 
 static void log_in(struct role_channel *from, const struct frame *frame)
@@ -403,13 +380,13 @@ static void log_in(struct role_channel *from, const struct frame *frame)
 	buf_clear(&asker->name);
 	buf_add_slice(&asker->name, name);
 	int found = users_find_login(directory.store, name, &asker->user, &folder, &e);
-	if (found < 0) {
+	if (found == 0)
+		asker->user = (struct user){0};
+	if (found < 0 || keyring_load(&asker->keyring, directory.store, &asker->user, &e) < 0) {
 		log_failure(LOG_ERROR, "login-failed", &e);
 		role_answer_error(from, &e);
 		return;
 	}
-	if (found == 0)
-		asker->user = (struct user){0};
 	/* One that is too long for a folder's name is none that exists. */
 	size_t len = found && folder.len < sizeof(asker->folder) ? folder.len : 0;
 	if (len > 0)
@@ -532,6 +509,7 @@ static void closed(struct role_channel *channel)
 		at = &(*at)->next;
 	*at = asker->next;
 	hashing_forget(asker);
+	keyring_free(&asker->keyring);
 	buf_free(&asker->name);
 	wipe(asker, sizeof(*asker));
 	free(asker);

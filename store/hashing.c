@@ -5,6 +5,7 @@
 #include "base/role.h"
 #include "base/sandbox.h"
 #include "store/password.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,17 +34,24 @@ static struct {
 static void check_password(const struct frame *question, struct buf *answer)
 {
 	struct unpack in = {.rest = question->body};
-	bool has_hash = unpack_number(&in) != 0;
-	char hash[HASH_MAX], new_hash[HASH_MAX] = "";
+	char texts[HASHING_MOST][HASH_MAX], new_hash[HASH_MAX] = "";
+	const char *hashes[HASHING_MOST];
 	struct err e;
-	unpack_text(&in, hash, sizeof(hash));
+	uint64_t count = unpack_number(&in);
+	assert(count <= HASHING_MOST);
+	for (size_t i = 0; i < count; i++) {
+		unpack_text(&in, texts[i], HASH_MAX);
+		hashes[i] = texts[i];
+	}
 	struct slice password = unpack_slice(&in);
-	bool right = password_matches(password, has_hash ? hash : NULL) && has_hash;
-	if (right && password_hash_is_old(hash) && password_hash(password, new_hash, &e) < 0)
+	int which = password_find(password, hashes, count);
+	/* As the others are, so that one computation does for all of them. */
+	if (which == 0 && password_hash_is_old(hashes[0]) &&
+		password_hash_like(password, count > 1 ? hashes[1] : "", new_hash, &e) < 0)
 		new_hash[0] = '\0';
-	pack_number(answer, right);
+	pack_number(answer, (uint64_t)(which + 1));
 	pack_text(answer, new_hash);
-	wipe(hash, sizeof(hash));
+	wipe(texts, sizeof(texts));
 }
 
 static void help(int fd)
@@ -131,18 +139,18 @@ static void hear_helper(void *arg)
 	}
 	struct unpack in = {.rest = frame.body};
 	char new_hash[HASH_MAX];
-	bool right = unpack_number(&in) != 0;
+	int which = (int)unpack_number(&in) - 1;
 	unpack_text(&in, new_hash, sizeof(new_hash));
 	hashing.doing[helper] = NULL;
 	if (job->arg)
-		job->done(job->arg, right, new_hash);
+		job->done(job->arg, which, new_hash);
 	wipe(new_hash, sizeof(new_hash));
 	free_job(job);
 	give_work();
 }
 
-void hashing_ask(const struct peer *source, struct slice password, const char *hash,
-	hashing_done_fn done, void *arg)
+void hashing_ask(const struct peer *source, struct slice password, const char *const *hashes,
+	size_t count, hashing_done_fn done, void *arg)
 {
 	struct job *job = must_alloc(sizeof(*job));
 	job->source = *source;
@@ -152,10 +160,12 @@ void hashing_ask(const struct peer *source, struct slice password, const char *h
 	/* Longer than any that was ever hashed, perhaps than a frame: nobody's. */
 	if (password.len > PASSWORD_MAX) {
 		password = SLICE("");
-		hash = NULL;
+		count = 0;
 	}
-	pack_number(&job->question, hash != NULL);
-	pack_text(&job->question, hash);
+	assert(count <= HASHING_MOST);
+	pack_number(&job->question, count);
+	for (size_t i = 0; i < count; i++)
+		pack_text(&job->question, hashes[i]);
 	pack_slice(&job->question, password); /* last: it is not moved any more */
 	struct job **last = &hashing.waiting;
 	while (*last)

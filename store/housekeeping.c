@@ -2,6 +2,7 @@
 #include "store/housekeeping.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "store/devices.h"
 #include "store/mail.h"
 #include "store/room.h"
 #include "store/stuck.h"
@@ -14,6 +15,7 @@
 /* Not above the writer's UNPROMISED_MS: what nobody waits for is written then. */
 #define ALL_DONE_MS 30000
 #define AGAIN_MS    (60 * 60 * 1000) /* a failure that stays is told as often */
+#define HOUR        3600
 
 /* Mail found no room: what can give way is not all gone yet. */
 static bool wanted;
@@ -101,6 +103,46 @@ int housekeeping_make_room(struct store *store, const struct config *config, str
 	return result > 0 ? 0 : result < 0 ? -1 : room_refuse(config, e);
 }
 
+/* ---- views ---- */
+
+/* Up to where they have been looked at in this hour of the clock. */
+static struct {
+	int64_t hour, at, left;
+	bool done;
+} views;
+
+static int settle_some(struct store *store, struct err *e)
+{
+	int64_t at = views.at, left = views.left;
+	if (store_begin(store, e) < 0)
+		return -1;
+	int more = devices_settle_step(store, &at, &left, e);
+	if (more < 0 || store_commit(store, e) < 0) {
+		store_rollback(store);
+		return -1;
+	}
+	views.at = at;
+	views.left = left;
+	return more;
+}
+
+/* Each hour, since logins cease to count by time alone. */
+static int settle_views(struct store *store, struct err *e)
+{
+	int64_t hour = store_now(store) / HOUR;
+	if (views.done && hour == views.hour)
+		return 0;
+	if (hour != views.hour) {
+		views.hour = hour;
+		views.at = views.left = 0;
+	}
+	int more = settle_some(store, e);
+	views.done = more == 0;
+	if (more == 0 && views.left > 0)
+		log_event(LOG_NOTICE, "held-by-nobody", log_number("messages", views.left));
+	return more;
+}
+
 /* ---- what is due ---- */
 
 static int clean(struct store *store, const struct config *config, struct err *e)
@@ -109,6 +151,8 @@ static int clean(struct store *store, const struct config *config, struct err *e
 	wanted = more > 0;
 	if (more == 0)
 		more = purge(store, config, false, e);
+	if (more == 0)
+		more = settle_views(store, e);
 	return more ? more : store_shrink_step(store, e);
 }
 

@@ -58,6 +58,10 @@ static int check_sender(const struct intake *intake, const struct ticket *ticket
 	if (!who.trusted &&
 		ticket_check(ticket, intake->ticket_key, SERVICE_SUBMISSION, ticket_now(), e) < 0)
 		return -1;
+	if (!who.trusted && devices_check(intake->store, ticket->device_id, e) < 0) {
+		e->kind = e->kind == ERR_MISSING ? ERR_DENIED : e->kind;
+		return -1;
+	}
 	if (!senders_is_trace(delivery->received))
 		return err_set(e, ERR_DENIED, "a submission with more than its trace");
 	return senders_check(intake->store, intake->config, &who, delivery->sender,

@@ -6,7 +6,9 @@
 #include "store/mail.h"
 #include "base/digest.h"
 #include "store/db.h"
+#include "store/devices.h"
 #include "store/events.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,6 +178,14 @@ static int retire_entry(struct store *store, int64_t id, int64_t became, struct 
 	return db_run(&q, e);
 }
 
+/* Nobody hides it any more. */
+static int forget_hidden(struct store *store, int64_t id, struct err *e)
+{
+	char ids[32];
+	snprintf(ids, sizeof(ids), "[%lld]", (long long)id);
+	return devices_forget(store, slice_of(ids), e);
+}
+
 static int note_again(struct store *store, int64_t user_id, int64_t id, int64_t became,
 	bool deleted, const char *uidl, struct err *e)
 {
@@ -195,7 +205,7 @@ int mail_again(struct store *store, int64_t user_id, int64_t id, bool deleted, s
 	int64_t became = db_last_id(store);
 	if (copied != 1)
 		return copied;
-	if (retire_entry(store, id, became, e) < 0 ||
+	if (retire_entry(store, id, became, e) < 0 || forget_hidden(store, id, e) < 0 ||
 		note_again(store, user_id, id, became, deleted, uidl, e) < 0)
 		return -1;
 	return 1;

@@ -1,7 +1,8 @@
 /* POP3's view of a folder. The list comes out of one index, without a look at
- * the entries themselves; deleting only marks. */
+ * the entries themselves; deleting only marks, or with devices hides. */
 #include "store/maildrop.h"
 #include "store/db.h"
+#include "store/devices.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,15 +43,20 @@ void maildrop_free(struct maildrop *maildrop)
 	memset(maildrop, 0, sizeof(*maildrop));
 }
 
+static int take_list(struct query *q, struct maildrop *maildrop, struct err *e)
+{
+	int found;
+	while ((found = db_next(q, e)) == 1)
+		maildrop_add(maildrop, db_int(q, 0), (uint64_t)db_int(q, 1), db_text(q, 2));
+	return found;
+}
+
 static int list_by(struct store *store, const struct statement *statement, int64_t folder_id,
 	struct maildrop *maildrop, struct err *e)
 {
 	struct query q = db_query(store, statement);
 	db_bind_int(&q, folder_id);
-	int found;
-	while ((found = db_next(&q, e)) == 1)
-		maildrop_add(maildrop, db_int(&q, 0), (uint64_t)db_int(&q, 1), db_text(&q, 2));
-	return found;
+	return take_list(&q, maildrop, e);
 }
 
 int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e)
@@ -67,6 +73,34 @@ int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maild
 		SQL("SELECT id, size, uidl FROM entries NOT INDEXED WHERE folder_id = ?"
 		    " AND deleted IS NULL ORDER BY id /* scans entries: all there is */"),
 		folder_id, maildrop, e);
+}
+
+static int list_view_by(struct store *store, const struct statement *statement, int64_t folder_id,
+	int64_t device_id, struct maildrop *maildrop, struct err *e)
+{
+	struct query q = db_query(store, statement);
+	db_bind_int(&q, folder_id);
+	db_bind_int(&q, device_id);
+	return take_list(&q, maildrop, e);
+}
+
+#define HIDDEN " EXISTS (SELECT 1 FROM hidden WHERE entry_id = entries.id AND device_id = ?) "
+
+int maildrop_list_view(struct store *store, int64_t folder_id, int64_t device_id,
+	struct maildrop *maildrop, struct err *e)
+{
+	int done = list_view_by(store,
+		SQL("SELECT id, size, uidl FROM entries WHERE folder_id = ? AND deleted IS NULL"
+		    " AND NOT" HIDDEN "ORDER BY id"),
+		folder_id, device_id, maildrop, e);
+	if (done == 0 || e->kind != ERR_DAMAGED)
+		return done;
+	maildrop_free(maildrop);
+	return list_view_by(store,
+		SQL("SELECT id, size, uidl FROM entries NOT INDEXED WHERE folder_id = ?"
+		    " AND deleted IS NULL AND NOT" HIDDEN
+		    "ORDER BY id /* scans entries: all there is */"),
+		folder_id, device_id, maildrop, e);
 }
 
 /* An entry of this user, whatever has become of it: that another has deleted,
@@ -89,12 +123,17 @@ static int check_entry(struct store *store, int64_t user_id, int64_t id, struct 
 	return err_set(e, ERR_DENIED, "message %lld is not this user's", (long long)id);
 }
 
-static int check_folder(struct store *store, int64_t user_id, int64_t folder_id, struct err *e)
+/* And how many devices the user has. */
+static int check_folder(
+	struct store *store, int64_t user_id, int64_t folder_id, int64_t *devices, struct err *e)
 {
-	struct query q = db_query(store, SQL("SELECT 1 FROM folders WHERE id = ? AND user_id = ?"));
+	struct query q = db_query(store, SQL("SELECT devices FROM folders f JOIN users u"
+					     " ON u.id = f.user_id WHERE f.id = ? AND u.id = ?"));
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, user_id);
 	int found = db_next(&q, e);
+	if (found == 1)
+		*devices = db_int(&q, 0);
 	db_end(&q);
 	if (found == 0)
 		return err_set(
@@ -114,21 +153,65 @@ static int mark_deleted(struct store *store, int64_t folder_id, struct slice ids
 	return db_run(&q, e);
 }
 
+/* One statement for all of them: inside a savepoint SQLite walks all that was changed
+ * before at the end of each, and thousands would take minutes. */
+static void list_ids(struct buf *list, const int64_t *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buf_printf(list, "%c%lld", i == 0 ? '[' : ',', (long long)ids[i]);
+	buf_add_text(list, count == 0 ? "[]" : "]");
+}
+
+/* Those that were not found are looked at one by one. */
+static int check_rest(
+	struct store *store, int64_t user_id, const int64_t *ids, size_t count, struct err *e)
+{
+	int done = 0;
+	bool all_marked = db_changes(store) == (int64_t)count;
+	for (size_t i = 0; i < count && done == 0 && !all_marked; i++)
+		done = check_entry(store, user_id, ids[i], e);
+	return done;
+}
+
 int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, const int64_t *ids,
 	size_t count, struct err *e)
 {
 	struct buf list = {0};
-	if (check_folder(store, user_id, folder_id, e) < 0)
+	int64_t devices = 0;
+	if (check_folder(store, user_id, folder_id, &devices, e) < 0)
 		return -1;
-	/* One statement for all of them: inside a savepoint SQLite walks all that
-	 * was changed before at the end of each, and thousands would take minutes. */
-	for (size_t i = 0; i < count; i++)
-		buf_printf(&list, "%c%lld", i == 0 ? '[' : ',', (long long)ids[i]);
-	buf_add_text(&list, count == 0 ? "[]" : "]");
+	list_ids(&list, ids, count);
 	int done = mark_deleted(store, folder_id, buf_slice(&list), e);
+	if (done == 0)
+		done = check_rest(store, user_id, ids, count, e);
+	if (done == 0 && devices > 0)
+		done = devices_forget(store, buf_slice(&list), e);
 	buf_free(&list);
-	bool all_marked = done == 0 && db_changes(store) == (int64_t)count;
-	for (size_t i = 0; i < count && done == 0 && !all_marked; i++)
-		done = check_entry(store, user_id, ids[i], e);
+	return done;
+}
+
+int maildrop_delete_view(struct store *store, int64_t user_id, int64_t folder_id, int64_t device_id,
+	const int64_t *ids, size_t count, struct err *e)
+{
+	struct buf list = {0};
+	int64_t devices = 0;
+	if (devices_check(store, device_id, e) < 0 ||
+		check_folder(store, user_id, folder_id, &devices, e) < 0)
+		return -1;
+	list_ids(&list, ids, count);
+	int done = devices > 0 ? devices_hide(store, folder_id, device_id, buf_slice(&list), e)
+			       : mark_deleted(store, folder_id, buf_slice(&list), e);
+	if (done == 0)
+		done = check_rest(store, user_id, ids, count, e);
+	buf_free(&list);
+	return done < 0 ? -1 : devices > 0;
+}
+
+int maildrop_settle(struct store *store, const int64_t *ids, size_t count, struct err *e)
+{
+	struct buf list = {0};
+	list_ids(&list, ids, count);
+	int done = devices_settle(store, buf_slice(&list), e);
+	buf_free(&list);
 	return done;
 }

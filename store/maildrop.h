@@ -27,10 +27,19 @@ void maildrop_free(struct maildrop *maildrop);
 
 /* Lists a folder; one read, one order. */
 int maildrop_list(struct store *store, int64_t folder_id, struct maildrop *maildrop, struct err *e);
+/* The same as one login of a user with devices sees it. */
+int maildrop_list_view(struct store *store, int64_t folder_id, int64_t device_id,
+	struct maildrop *maildrop, struct err *e);
 /* Marks entries of this user's folder deleted, in the caller's transaction. One that
  * another has deleted, purged or moved meanwhile is no error; one that never was this
  * user's is ERR_DENIED. */
 int maildrop_delete(struct store *store, int64_t user_id, int64_t folder_id, const int64_t *ids,
 	size_t count, struct err *e);
+/* The same for one login alone, where the user has devices, else for all. 1: what of it is
+ * due leaves with maildrop_settle(), in the same transaction. ERR_MISSING: the device has
+ * been removed. */
+int maildrop_delete_view(struct store *store, int64_t user_id, int64_t folder_id, int64_t device_id,
+	const int64_t *ids, size_t count, struct err *e);
+int maildrop_settle(struct store *store, const int64_t *ids, size_t count, struct err *e);
 
 #endif

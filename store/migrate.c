@@ -11,6 +11,9 @@ const char *const db_migrations[STORE_SCHEMA_VERSION] = {""
 	,
 	""
 #include "schema-2.inc"
+	,
+	""
+#include "schema-3.inc"
 };
 
 int db_sync_path(const char *path, int flags, struct err *e)

@@ -2,6 +2,7 @@
  * frames, as in requests.c. */
 #include "store/events.h"
 #include "store/known.h"
+#include "store/password.h"
 #include "store/requests.h"
 #include "store/stuck.h"
 #include "store/users.h"
@@ -18,11 +19,14 @@ void request_event(struct channel *writer, const struct ticket *ticket, struct s
 	buf_free(&body);
 }
 
-void request_logged_in(struct channel *writer, int64_t user_id, const char *peer)
+void request_logged_in(
+	struct channel *writer, int64_t user_id, int64_t device_id, bool views, const char *peer)
 {
 	struct buf body = {0};
 	struct err e;
 	pack_number(&body, (uint64_t)user_id);
+	pack_number(&body, (uint64_t)device_id);
+	pack_number(&body, views);
 	pack_text(&body, peer);
 	channel_send_buf(writer, REQUEST_LOGGED_IN, &body, &e);
 	buf_free(&body);
@@ -67,22 +71,22 @@ static int note_login(struct store *store, const struct frame *frame, struct err
 	struct peer source;
 	char peer[PEER_TEXT_MAX];
 	struct buf detail = {0};
+	struct device device = {0};
 	int64_t id = (int64_t)unpack_number(&in);
-	int64_t now = store_now(store);
+	int64_t device_id = (int64_t)unpack_number(&in);
+	bool views = unpack_number(&in) != 0;
 	unpack_text(&in, peer, sizeof(peer));
 	if (unpack_end(&in, e) < 0)
 		return -1;
 	int found = users_find_id(store, id, &user, e);
-	if (found <= 0)
-		return found;
-	buf_printf(&detail, "from=%s", peer);
+	if (found <= 0 || (device_id && devices_find_id(store, device_id, &device, e) < 0))
+		return found <= 0 ? found : -1;
+	buf_printf(&detail, "from=%s%s%s", peer, *device.name ? " device=" : "", device.name);
 	int done = events_add(store, EVENT_LOGIN, id, 0, buf_slice(&detail), e);
 	buf_free(&detail);
 	if (done == 0 && peer_parse(&source, peer))
 		done = known_note(store, &source, e);
-	if (done == 0 && (now < user.last_login || now - user.last_login >= LAST_LOGIN_STEP))
-		done = users_set_last_login(store, id, now, e);
-	return done;
+	return done < 0 ? -1 : devices_logged_in(store, &user, device_id, views, e);
 }
 
 static int note_hash(struct store *store, const struct frame *frame, struct err *e)
@@ -99,6 +103,13 @@ static int note_hash(struct store *store, const struct frame *frame, struct err 
 	/* A password changed meanwhile stays changed. */
 	if (found <= 0 || strcmp(user.hash, old_hash) != 0)
 		return found < 0 ? -1 : 0;
+	/* Devices that have come meanwhile are of another setting: the next login makes
+	 * a hash that is like theirs. */
+	char like[HASH_MAX];
+	if (user.devices > 0 && devices_setting(store, &user, like, e) < 0)
+		return -1;
+	if (user.devices > 0 && !password_is_alike(like, hash))
+		return 0;
 	return users_set_hash(store, id, hash, e);
 }
 

@@ -51,7 +51,7 @@ static bool has_control(struct slice text)
 	return false;
 }
 
-int password_hash(struct slice password, char hash[HASH_MAX], struct err *e)
+int password_hash_like(struct slice password, const char *like, char hash[HASH_MAX], struct err *e)
 {
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	char text[PASSWORD_MAX + 1];
@@ -66,41 +66,89 @@ int password_hash(struct slice password, char hash[HASH_MAX], struct err *e)
 			"the password holds a control character: use letters, digits and signs");
 	memcpy(text, password.at, password.len);
 	text[password.len] = '\0';
-	done = make_setting(setting) && compute(text, setting, hash);
+	done = *like ? compute(text, like, hash)
+		     : make_setting(setting) && compute(text, setting, hash);
 	wipe(text, sizeof(text));
 	if (!done)
 		return err_set_errno(e, "cannot hash a password");
 	return 0;
 }
 
-bool password_matches(struct slice password, const char *hash)
+int password_hash(struct slice password, char hash[HASH_MAX], struct err *e)
+{
+	return password_hash_like(password, "", hash, e);
+}
+
+/* ---- checking ---- */
+
+/* Of yescrypt the setting is all before the last "$". */
+bool password_is_alike(const char *hash, const char *other)
+{
+	const char *end = strrchr(hash, '$');
+	return !password_hash_is_old(hash) && !password_hash_is_old(other) &&
+	       strrchr(other, '$') - other == end - hash &&
+	       memcmp(hash, other, (size_t)(end - hash)) == 0;
+}
+
+static bool is_computed(const char *const *hashes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (password_is_alike(hashes[i], hashes[n]))
+			return true;
+	return false;
+}
+
+/* Memory that cannot be had must not look like a wrong password: where not even a
+ * dummy can be hashed, the process ends; where it can, what was lacking may be there
+ * again. `hash` NULL: the dummy is all that is wanted. */
+static bool compute_surely(const char *text, const char *hash, char *computed)
 {
 	static char dummy[CRYPT_GENSALT_OUTPUT_SIZE];
-	char text[PASSWORD_MAX + 1];
-	char computed[HASH_MAX];
-	bool matches;
 	if (!*dummy && !make_setting(dummy))
 		abort();
+	if (hash && compute(text, hash, computed))
+		return true;
+	if (!compute(text, dummy, computed))
+		abort();
+	return hash && compute(text, hash, computed);
+}
+
+static bool is_equal(const char *computed, const char *hash)
+{
+	size_t len = strlen(hash);
+	return strlen(computed) == len && equal_constant_time(computed, hash, len);
+}
+
+int password_find(struct slice password, const char *const *hashes, size_t count)
+{
+	char text[PASSWORD_MAX + 1];
+	char computed[HASH_MAX];
+	int found = -1;
 	/* What crypt(3) cannot take is nobody's password, at the same price. */
 	if (password.len > PASSWORD_MAX ||
 		memchr(password.at ? password.at : "", 0, password.len)) {
 		password = SLICE("");
-		hash = NULL;
+		count = 0;
 	}
 	memcpy(text, password.at ? password.at : "", password.len);
 	text[password.len] = '\0';
-	/* Memory that cannot be had must not look like a wrong password: where not
-	 * even the dummy can be hashed, the process ends; where it can, what was
-	 * lacking may be there again. */
-	bool done = hash && compute(text, hash, computed);
-	if (!done && !compute(text, dummy, computed))
-		abort();
-	done = done || (hash && compute(text, hash, computed));
-	matches = done && strlen(computed) == strlen(hash) &&
-		  equal_constant_time(computed, hash, strlen(hash));
+	if (count == 0)
+		compute_surely(text, NULL, computed);
+	for (size_t i = 0; i < count; i++) {
+		if (is_computed(hashes, i) || !compute_surely(text, hashes[i], computed))
+			continue;
+		for (size_t j = i; j < count; j++)
+			if (is_equal(computed, hashes[j]))
+				found = (int)j;
+	}
 	wipe(text, sizeof(text));
 	wipe(computed, sizeof(computed));
-	return matches;
+	return found;
+}
+
+bool password_matches(struct slice password, const char *hash)
+{
+	return password_find(password, &hash, hash != NULL) == 0;
 }
 
 /* A setting without its hash is told by hashing: what comes out is longer. */

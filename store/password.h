@@ -9,8 +9,16 @@
 /* Hashes for storing. ERR_INPUT for an empty password, one over PASSWORD_MAX,
  * or one with a NUL or control character. About 11 ms and 16 MB. */
 int password_hash(struct slice password, char hash[HASH_MAX], struct err *e);
-/* Is it the password of `hash`? For hash NULL (no such user) a dummy costs the
- * same and the answer is false. Without the memory for a hash the process ends. */
+/* The same with the setting (cost and salt) of a hash that is not old; of "": with one
+ * of its own. */
+int password_hash_like(struct slice password, const char *like, char hash[HASH_MAX], struct err *e);
+/* Are both ours, and of one setting? Then one computation compares with both. */
+bool password_is_alike(const char *hash, const char *other);
+/* Which of these hashes is the password's? Its index; -1: none. Costs one hash for all
+ * that are alike, and with none at all (no such user) as much as one. Without the memory
+ * for a hash the process ends. */
+int password_find(struct slice password, const char *const *hashes, size_t count);
+/* Is it the password of `hash`? NULL: no such user. */
 bool password_matches(struct slice password, const char *hash);
 /* A whole "$...$" string that crypt(3) here can check, within 3 s and 256 MB: for
  * --hash-stdin. Costs one hash of its kind, in a process of its own. */

@@ -29,8 +29,8 @@ bool service_submits(enum service_kind kind)
 static void ticket_mac(const struct ticket *ticket, const unsigned char key[DIGEST_SIZE],
 	unsigned char mac[DIGEST_SIZE])
 {
-	const int64_t fields[] = {
-		ticket->service, ticket->user_id, ticket->folder_id, ticket->expires};
+	const int64_t fields[] = {ticket->service, ticket->user_id, ticket->folder_id,
+		ticket->device_id, ticket->expires};
 	digest_mac(mac, key, DIGEST_SIZE, fields, sizeof(fields));
 }
 
@@ -63,6 +63,7 @@ void pack_ticket(struct buf *body, const struct ticket *ticket)
 	pack_number(body, (uint64_t)ticket->service);
 	pack_number(body, (uint64_t)ticket->user_id);
 	pack_number(body, (uint64_t)ticket->folder_id);
+	pack_number(body, (uint64_t)ticket->device_id);
 	pack_number(body, (uint64_t)ticket->expires);
 	pack_fixed(body, ticket->mac, sizeof(ticket->mac));
 }
@@ -72,6 +73,7 @@ void unpack_ticket(struct unpack *in, struct ticket *ticket)
 	ticket->service = (int64_t)unpack_number(in);
 	ticket->user_id = (int64_t)unpack_number(in);
 	ticket->folder_id = (int64_t)unpack_number(in);
+	ticket->device_id = (int64_t)unpack_number(in);
 	ticket->expires = (int64_t)unpack_number(in);
 	unpack_fixed(in, ticket->mac, sizeof(ticket->mac));
 }
@@ -202,6 +204,7 @@ int request_login(struct channel *directory, struct slice user, struct slice pas
 		unpack_ticket(&in, &login->ticket);
 		unpack_text(&in, login->user, sizeof(login->user));
 		unpack_text(&in, login->folder, sizeof(login->folder));
+		unpack_text(&in, login->device, sizeof(login->device));
 		done = unpack_end(&in, e);
 	}
 	if (done < 0)
@@ -237,6 +240,7 @@ void request_login_answer(struct role_channel *to, const struct login *login)
 	pack_ticket(&body, &login->ticket);
 	pack_text(&body, login->user);
 	pack_text(&body, login->folder);
+	pack_text(&body, login->device);
 	role_answer(to, ANSWER_OK, buf_slice(&body));
 	buf_free(&body);
 }

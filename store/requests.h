@@ -11,6 +11,7 @@
 #include "base/role.h"
 #include "base/tls.h"
 #include "store/deliver.h"
+#include "store/devices.h"
 #include "store/maildrop.h"
 
 enum request {                          /* types of frames, beside those of base/role.h */
@@ -86,6 +87,7 @@ bool service_submits(enum service_kind kind);
 struct ticket {
 	int64_t service;            /* enum service_kind: for which it is good */
 	int64_t user_id, folder_id; /* folder 0: for no mailbox */
+	int64_t device_id;          /* 0: the user's own password */
 	int64_t expires;            /* a ticket_now() */
 	unsigned char mac[DIGEST_SIZE];
 };
@@ -131,7 +133,8 @@ struct login {
 	struct ticket ticket;
 	char user[ADDRESS_MAX];
 	char folder[FOLDER_NAME_MAX];
-	struct maildrop maildrop; /* maildrop_free() it; empty for submission */
+	char device[DEVICE_NAME_MAX]; /* empty: the user's own password */
+	struct maildrop maildrop;     /* maildrop_free() it; empty for submission */
 };
 /* ERR_DENIED wrong user or password, disabled; ERR_LIMITED too many wrong ones
  * from there; ERR_IN_USE under `exclusive`; ERR_IO. Wipe the password yourself. */
@@ -192,9 +195,10 @@ int request_delete_read(
 /* For the writer: is this an event that its ticket's user can have? */
 int request_event_read(const struct frame *frame, const unsigned char ticket_key[DIGEST_SIZE],
 	int64_t now, struct ticket *ticket, struct slice *detail, struct err *e);
-/* One way, from the directory: a login from `peer`, and a hash to keep in the
- * place of an older one. */
-void request_logged_in(struct channel *writer, int64_t user_id, const char *peer);
+/* One way, from the directory: a login from `peer` (of a device, or 0; has it opened the
+ * mailbox?), and a hash to keep in the place of an older one. */
+void request_logged_in(
+	struct channel *writer, int64_t user_id, int64_t device_id, bool views, const char *peer);
 void request_new_hash(
 	struct channel *writer, int64_t user_id, const char *old_hash, const char *hash);
 /* For the writer: carries out an event, a login or a new hash in the

@@ -1,5 +1,6 @@
 /* Room on the disk. What is free there, and in the file, is upkeep.c's to tell. */
 #include "store/room.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "store/db.h"
 
@@ -8,6 +9,7 @@
 #define PLENTY    (1u << 30)
 #define PLENTY_MS 100
 
+#define NO_ROOM_MS   1000
 #define ENTRIES_MOST 20000 /* deletions that are added up: past it they are many enough */
 
 static uint64_t least_space(const struct config *config, uint64_t octets)
@@ -76,4 +78,47 @@ int room_refuse(const struct config *config, struct err *e)
 		"less than [store] reserve is free on the disk of %s: mail is deferred until there "
 		"is room: delete what is not mail from it, or make it bigger",
 		config->data);
+}
+
+/* ---- at RCPT ---- */
+
+/* Where kept deletions can give way, the writer lets them. Where not, they are added
+ * up once a second, and not at each RCPT: everybody's logins wait for it. */
+static int has_room(struct store *store, const struct config *config, uint64_t size, struct err *e)
+{
+	static uint64_t too_much; /* for this there was no way, until then */
+	static int64_t until_ms;
+	int room = room_for_mail(store, config, size, e);
+	if (room || (size >= too_much && text_monotonic_ms() < until_ms))
+		return room;
+	room = room_can_be_made(store, config, size, e);
+	if (room == 0) {
+		too_much = size;
+		until_ms = text_monotonic_ms() + NO_ROOM_MS;
+	}
+	return room;
+}
+
+/* Once each time that it changes. */
+static void tell_room(const struct config *config, bool there)
+{
+	static bool told;
+	struct err e;
+	if (!there && !told) {
+		room_refuse(config, &e);
+		log_failure(LOG_WARNING, "no-room-for-mail", &e);
+	} else if (there && told) {
+		log_event(LOG_NOTICE, "room-for-mail", log_text("data", config->data));
+	}
+	told = !there;
+}
+
+int room_accept(struct store *store, const struct config *config, uint64_t size, struct err *e)
+{
+	int room = has_room(store, config, size, e);
+	if (room < 0)
+		return -1;
+	/* That a message is longer than the disk is no news. */
+	tell_room(config, room > 0 || (size > 0 && has_room(store, config, 0, e) != 0));
+	return room ? 0 : room_refuse(config, e);
 }

@@ -18,6 +18,9 @@ int room_for_mail(struct store *store, const struct config *config, uint64_t oct
  * are not to be lost for nothing. */
 int room_can_be_made(
 	struct store *store, const struct config *config, uint64_t octets, struct err *e);
+/* The same for a recipient, for the directory: ERR_SPACE where there is none and none can
+ * be made. That mail is refused is logged, once each time that it changes. */
+int room_accept(struct store *store, const struct config *config, uint64_t octets, struct err *e);
 /* Fills *e with ERR_SPACE and how to mend it; returns -1. */
 int room_refuse(const struct config *config, struct err *e);
 

@@ -95,6 +95,6 @@ bool store_ballast_drop(struct store *store);
  * as there is any. 1: it is not whole yet. */
 int store_ballast_make(struct store *store, struct err *e);
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 #endif

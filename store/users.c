@@ -13,7 +13,8 @@
 #define USER_COLUMNS                                                                               \
 	"SELECT id, address, hash, enabled, quota, last_login,"                                    \
 	" (SELECT sum(size) FROM folders WHERE user_id = users.id),"                               \
-	" (SELECT sum(messages) FROM folders WHERE user_id = users.id) FROM users "
+	" (SELECT sum(messages) FROM folders WHERE user_id = users.id), devices, viewed FROM "     \
+	"users "
 
 /* Takes the row of a query that begins with USER_COLUMNS, and ends it. */
 static int take_user(struct query *q, struct user *user, struct err *e)
@@ -29,6 +30,8 @@ static int take_user(struct query *q, struct user *user, struct err *e)
 		user->last_login = db_int(q, 5);
 		user->used = db_int(q, 6);
 		user->messages = db_int(q, 7);
+		user->devices = db_int(q, 8);
+		user->viewed = db_int(q, 9);
 	}
 	db_end(q);
 	return found;
@@ -301,29 +304,39 @@ int users_rename(struct store *store, const struct config *config, int64_t user_
 	return set_address(store, user_id, &to, e);
 }
 
+#define NEXT_TO_GO                                                                                 \
+	"(SELECT id FROM entries WHERE folder_id IN (SELECT id FROM folders WHERE user_id = ?1)"   \
+	" AND deleted IS NULL LIMIT ?2)"
+
+/* What of the messages that go next some login has hidden already. */
+static int forget_hidden(struct store *store, int64_t user_id, struct err *e)
+{
+	struct query q = db_query(store, SQL("DELETE FROM hidden WHERE entry_id IN " NEXT_TO_GO));
+	db_bind_int(&q, user_id);
+	db_bind_int(&q, USERS_STEP);
+	return db_run(&q, e);
+}
+
 int users_remove(struct store *store, int64_t user_id, struct err *e)
 {
-	struct user user;
+	struct user user = {0};
 	int found = users_find_id(store, user_id, &user, e);
 	if (found == 0)
 		return err_set(e, ERR_MISSING, "there is no such user any more");
-	if (found < 0)
+	if (found < 0 || (user.devices > 0 && forget_hidden(store, user_id, e) < 0))
 		return -1;
-	struct query mark =
-		db_query(store, SQL("UPDATE entries SET deleted = " DELETION_TIME(
-					"?1") " WHERE id IN (SELECT id FROM entries WHERE"
-					      " folder_id IN (SELECT id FROM folders WHERE user_id "
-					      "= ?2) AND deleted IS NULL"
-					      " LIMIT ?3)"));
-	db_bind_int(&mark, store_now(store));
+	struct query mark = db_query(store, SQL("UPDATE entries SET deleted = " DELETION_TIME(
+						    "?3") " WHERE id IN " NEXT_TO_GO));
 	db_bind_int(&mark, user_id);
 	db_bind_int(&mark, USERS_STEP);
+	db_bind_int(&mark, store_now(store));
 	if (db_run(&mark, e) < 0)
 		return -1;
 	if (db_changes(store) == USERS_STEP)
 		return 1;
 	if (aliases_forget_user(store, slice_of(user.address), e) < 0 ||
-		senders_forget_user(store, user_id, slice_of(user.address), e) < 0)
+		senders_forget_user(store, user_id, slice_of(user.address), e) < 0 ||
+		db_run_with(store, SQL("DELETE FROM devices WHERE user_id = ?"), user_id, e) < 0)
 		return -1;
 	struct query remove = db_query(store,
 		SQL("UPDATE users SET removed = " DELETION_TIME("?1") ", hash = '' WHERE id = ?2"));

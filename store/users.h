@@ -16,7 +16,9 @@ struct user {
 	int64_t quota; /* octets; 0: no limit; QUOTA_DEFAULT */
 	int64_t used;  /* octets offered to POP3: what the quota counts */
 	int64_t messages;
-	int64_t last_login; /* Unix seconds; 0: never */
+	int64_t last_login; /* Unix seconds; 0: never. By whichever password */
+	int64_t devices;    /* how many there are (store/devices.h) */
+	int64_t viewed;     /* when the own password last opened the mailbox, while there are any */
 };
 
 /* All need a transaction but the finding ones. Addresses are folded here; an

@@ -7,6 +7,7 @@
  * wait. Where syncs are slow, gather.h lets a round wait for some more. */
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "store/deletion.h"
 #include "store/dispatch.h"
 #include "store/gather.h"
 #include "store/housekeeping.h"
@@ -31,8 +32,7 @@ struct asker {
 	struct body_writer before; /* it, before this round: what a failed round leaves on disk */
 	bool asked;                /* in this round */
 	unsigned told;             /* events of what it did */
-	struct buf ids;            /* entries of the delete to come */
-	struct ticket ticket;      /* of the delete in this round */
+	struct deletion deletion;  /* in this round, or to come */
 	struct errand *errand;     /* of a delivery */
 };
 
@@ -85,21 +85,13 @@ static int take_delivery(
 	return intake_deliver(&intake, frame, answer, e);
 }
 
-static int delete_entries(const struct asker *asker, struct err *e)
-{
-	if (ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, ticket_now(), e) < 0)
-		return -1;
-	return maildrop_delete(writer.store, asker->ticket.user_id, asker->ticket.folder_id,
-		(const int64_t *)(const void *)asker->ids.at, asker->ids.len / sizeof(int64_t), e);
-}
-
 static int take_delete(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
 	(void)answer;
-	if (request_delete_read(frame, &asker->ticket, &asker->ids, e) < 0)
+	if (deletion_add(&asker->deletion, frame, writer.ticket_key, e) < 0)
 		return -1;
-	return delete_entries(asker, e);
+	return deletion_carry_out(&asker->deletion, writer.store, writer.ticket_key, e);
 }
 
 static int take_results(
@@ -142,11 +134,7 @@ static void keep_ids(struct role_channel *from, const struct frame *frame)
 {
 	struct asker *asker = from->owner;
 	struct err e;
-	if (asker->ids.len + frame->body.len > DELETE_MOST * sizeof(int64_t))
-		role_refuse(from, "deletes more than a mailbox holds");
-	else if (request_delete_read(frame, &asker->ticket, &asker->ids, &e) < 0 ||
-		 ticket_check(&asker->ticket, writer.ticket_key, SERVICE_POP3, ticket_now(), &e) <
-			 0)
+	if (deletion_add(&asker->deletion, frame, writer.ticket_key, &e) < 0)
 		role_refuse(from, e.text);
 }
 
@@ -372,9 +360,22 @@ static void take(struct role_channel *from, struct frame *frame)
 		right->at_once(from, frame);
 }
 
+static int settle_deletions(struct err *e)
+{
+	int done = 0;
+	for (size_t i = 0; i < writer.pending_count && done == 0; i++) {
+		const struct asker *asker = writer.pending[i].to->owner;
+		if (writer.pending[i].deletes && writer.pending[i].error.kind == ERR_NONE)
+			done = deletion_settle(&asker->deletion, writer.store, e);
+	}
+	return done;
+}
+
 static int commit(struct err *e)
 {
 	unpromised_take(writer.store, writer.ticket_key);
+	if (settle_deletions(e) < 0)
+		return -1;
 	dispatch_give_up(writer.store, writer.birth->config);
 	if (!store_in_transaction(writer.store))
 		return err_set(e, ERR_IO, "the store rolled the transaction back");
@@ -393,9 +394,13 @@ static bool lacked_space(const struct pending *pending)
 static bool delete_step(const struct pending *pending)
 {
 	struct err e;
+	struct asker *asker = pending->to->owner;
+	struct deletion *deletion = &asker->deletion;
 	if (!store_in_transaction(writer.store) || store_savepoint(writer.store, &e) < 0)
 		return false;
-	if (delete_entries(pending->to->owner, &e) == 0 && store_release(writer.store, &e) == 0)
+	if (deletion_carry_out(deletion, writer.store, writer.ticket_key, &e) == 0 &&
+		deletion_settle(deletion, writer.store, &e) == 0 &&
+		store_release(writer.store, &e) == 0)
 		return true;
 	store_undo(writer.store);
 	return false;
@@ -441,7 +446,7 @@ static void answer(struct pending *pending)
 	if (pending->fills)
 		gathering_answered(&writer.gathering, pending->to);
 	if (pending->deletes)
-		buf_free(&asker->ids);
+		deletion_free(&asker->deletion);
 	dispatch_stepped(asker->errand, pending->error.kind == ERR_NONE);
 	asker->asked = false;
 }
@@ -538,7 +543,7 @@ static void closed(struct role_channel *channel)
 	dispatch_closed(channel, asker->errand);
 	if (dispatch_has_lost())
 		role_idle_within(SOON_MS);
-	buf_free(&asker->ids);
+	deletion_free(&asker->deletion);
 	free(asker);
 }
 

@@ -1,6 +1,7 @@
 /* `officemail mail`: the messages of a user, one by one. */
 #include "store/mail.h"
 #include "base/text.h"
+#include "store/devices.h"
 #include "store/events.h"
 #include "tools/people.h"
 #include <string.h>
@@ -10,8 +11,39 @@
 
 /* ---- list, show ---- */
 
-static int add_row(const struct mail *mail, void *rows)
+struct listing {
+	struct rows rows;
+	struct office office;
+	struct user user;
+	bool views; /* who has deleted what is still there is told */
+	struct err *e;
+	int result;
+};
+
+static void add_name(struct slice name, void *texts)
 {
+	buf_add_slice(texts, name.len > 0 ? name : SLICE("own password"));
+	buf_add_char(texts, '\0');
+}
+
+static void add_hiding(struct listing *listing, int64_t id)
+{
+	struct buf texts = {0};
+	const char *names[1 + DEVICES_MAX];
+	size_t count = 0;
+	listing->result =
+		devices_each_hiding(listing->office.store, id, add_name, &texts, listing->e);
+	for (size_t at = 0; at < texts.len && count < 1 + DEVICES_MAX;
+		at += strlen(texts.at + at) + 1)
+		names[count++] = texts.at + at;
+	rows_texts(&listing->rows, names, count);
+	buf_free(&texts);
+}
+
+static int add_row(const struct mail *mail, void *arg)
+{
+	struct listing *listing = arg;
+	struct rows *rows = &listing->rows;
 	rows_number(rows, mail->id);
 	rows_text(rows, mail->uidl);
 	rows_text(rows, mail->folder);
@@ -22,25 +54,42 @@ static int add_row(const struct mail *mail, void *rows)
 		rows_time(rows, mail->deleted);
 	else
 		rows_null(rows, "-");
-	return 0;
+	if (listing->views)
+		add_hiding(listing, mail->id);
+	return listing->result;
 }
 
-static int add_rows(struct rows *rows, struct office *office, const struct user *user,
-	const struct command_line *line, struct err *e)
+static int add_rows(struct listing *listing, const struct command_line *line)
 {
 	const char *name = command_option(line, "--folder");
 	bool deleted = command_option(line, "--deleted") != NULL;
 	struct folder folder = {.id = 0};
-	if (name && people_find_folder(office, user, name, &folder, e) < 0)
+	if (name &&
+		people_find_folder(&listing->office, &listing->user, name, &folder, listing->e) < 0)
 		return -1;
-	return mail_each(office->store, user->id, folder.id, deleted, add_row, rows, e);
+	int result = mail_each(listing->office.store, listing->user.id, folder.id, deleted, add_row,
+		listing, listing->e);
+	return result < 0 ? -1 : listing->result;
 }
 
 int command_mail_list(struct command_line *line, struct err *e)
 {
 	static const char *const columns[] = {
 		"id", "uidl", "folder", "size", "received", "from", "deleted", NULL};
-	return people_list(line, columns, add_rows, e);
+	static const char *const columns_of_views[] = {
+		"id", "uidl", "folder", "size", "received", "from", "deleted", "deleted_by", NULL};
+	struct listing listing = {.e = e};
+	if (people_open(&listing.office, &listing.user, line, STORE_READER, e) < 0)
+		return -1;
+	listing.views = listing.user.devices > 0;
+	rows_begin(&listing.rows, listing.views ? columns_of_views : columns,
+		command_option(line, "--json") != NULL);
+	int result = add_rows(&listing, line);
+	if (result == 0)
+		rows_print(&listing.rows, stdout);
+	rows_free(&listing.rows);
+	office_close(&listing.office);
+	return result;
 }
 
 static int read_id(struct command_line *line, const char *text, int64_t *id, struct err *e)

@@ -33,6 +33,12 @@ int people_begin(
 	return office_end(office, -1, e);
 }
 
+int people_find_again(
+	struct office *office, struct user *user, const struct command_line *line, struct err *e)
+{
+	return find_user(office, user, line, e);
+}
+
 int people_find_folder(struct office *office, const struct user *user, const char *name,
 	struct folder *folder, struct err *e)
 {

@@ -15,6 +15,9 @@ int people_open(struct office *office, struct user *user, const struct command_l
 /* The same for a command that writes, with a transaction begun: office_end(). */
 int people_begin(
 	struct office *office, struct user *user, const struct command_line *line, struct err *e);
+/* Reads the user anew, in the transaction that has begun since. */
+int people_find_again(
+	struct office *office, struct user *user, const struct command_line *line, struct err *e);
 /* The user's folder of that name; ERR_MISSING. */
 int people_find_folder(struct office *office, const struct user *user, const char *name,
 	struct folder *folder, struct err *e);

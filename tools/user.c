@@ -1,53 +1,14 @@
 /* `officemail user`: who has a mailbox here. */
 #include "base/text.h"
 #include "store/addresses.h"
-#include "store/password.h"
+#include "store/devices.h"
 #include "store/senders.h"
+#include "tools/new_password.h"
 #include "tools/people.h"
 #include "tools/terminal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* ---- passwords ---- */
-
-static int read_hash(char hash[HASH_MAX], struct err *e)
-{
-	struct buf line = {0};
-	int result = terminal_read_secret(&line, e);
-	if (result == 0 && !password_hash_is_known(buf_text(&line)))
-		result = err_set(e, ERR_INPUT,
-			"this is no crypt(3) string that can be checked here, within 3 s and 256 "
-			"MB: it looks like $y$..., $6$... or $2b$..., alone on its line");
-	if (result == 0)
-		memcpy(hash, buf_text(&line), line.len + 1);
-	buf_wipe(&line);
-	return result;
-}
-
-/* The new hash as the options say where it comes from. A generated password is
- * left in *generated, to be printed when it is on disk. */
-static int take_password(const struct command_line *line, char hash[HASH_MAX],
-	char generated[PASSWORD_GENERATED_MAX], struct err *e)
-{
-	struct buf password = {0};
-	int result = 0;
-	*generated = '\0';
-	if (command_option(line, "--hash-stdin"))
-		return read_hash(hash, e);
-	if (command_option(line, "--generate")) {
-		password_generate(generated);
-		buf_add_text(&password, generated);
-	} else if (command_option(line, "--password-stdin")) {
-		result = terminal_read_secret(&password, e);
-	} else {
-		result = terminal_ask_password(&password, e);
-	}
-	if (result == 0)
-		result = password_hash(buf_slice(&password), hash, e);
-	buf_wipe(&password);
-	return result;
-}
 
 /* ---- add, passwd ---- */
 
@@ -85,44 +46,56 @@ int command_user_add(struct command_line *line, struct err *e)
 {
 	struct office office;
 	const char *address = line->arguments[0];
-	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX] = "";
+	struct new_password password = {0};
 	int64_t quota;
 	if (read_quota(line, command_option(line, "--quota"), &quota, e) < 0 ||
 		office_open(&office, line, STORE_TOOL, e) < 0)
 		return -1;
 	int result = check_new(&office, address, e);
 	if (result == 0)
-		result = take_password(line, hash, generated, e);
+		result = new_password_take(line, "", NULL, &password, e);
 	if (result == 0)
 		result = store_begin(office.store, e);
 	if (result == 0)
-		result = users_add(office.store, &office.config, slice_of(address), hash, quota, e);
-	result = office_end(&office, result, e);
-	if (result == 0 && *generated)
-		puts(generated);
-	wipe(hash, sizeof(hash));
-	wipe(generated, sizeof(generated));
-	return result;
+		result = users_add(
+			office.store, &office.config, slice_of(address), password.hash, quota, e);
+	return new_password_end(&password, office_end(&office, result, e));
+}
+
+/* Devices that have come while somebody typed have chosen the setting of the hash. */
+static int set_hash(struct office *office, const struct user *user, const char *hash, struct err *e)
+{
+	char like[HASH_MAX];
+	if (user->devices > 0) {
+		if (devices_setting(office->store, user, like, e) < 0 ||
+			devices_check_password(office->store, user, hash, e) < 0)
+			return -1;
+		if (*like && !password_is_alike(like, hash))
+			return err_set(e, ERR_EXISTS,
+				"the devices of %s have just been changed: try it once more",
+				user->address);
+	}
+	return users_set_hash(office->store, user->id, hash, e);
 }
 
 int command_user_passwd(struct command_line *line, struct err *e)
 {
 	struct office office;
 	struct user user;
-	char hash[HASH_MAX], generated[PASSWORD_GENERATED_MAX];
+	struct new_password password = {0};
+	char like[HASH_MAX] = "";
 	if (people_open(&office, &user, line, STORE_TOOL, e) < 0)
 		return -1;
-	int result = take_password(line, hash, generated, e);
+	int result = user.devices > 0 ? devices_setting(office.store, &user, like, e) : 0;
+	if (result == 0)
+		result = new_password_take(line, like, NULL, &password, e);
 	if (result == 0)
 		result = store_begin(office.store, e);
 	if (result == 0)
-		result = users_set_hash(office.store, user.id, hash, e);
-	result = office_end(&office, result, e);
-	if (result == 0 && *generated)
-		puts(generated);
-	wipe(hash, sizeof(hash));
-	wipe(generated, sizeof(generated));
-	return result;
+		result = people_find_again(&office, &user, line, e);
+	if (result == 0)
+		result = set_hash(&office, &user, password.hash, e);
+	return new_password_end(&password, office_end(&office, result, e));
 }
 
 /* ---- list, show ---- */

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/tls.h"
 #include "store/backup.h"
+#include "store/devices.h"
 #include "store/mail.h"
 #include "store/outbox.h"
 #include "store/room.h"
@@ -27,6 +28,7 @@
 #define DISK_SHORT    5            /* percent that are free */
 #define DISK_PLENTY   (5ULL << 30) /* octets, whatever that is in percent */
 #define CLOCK_DIFFERS HOUR
+#define DEVICE_SOON   (7 * DAY)
 
 typedef int (*look_fn)(
 	struct store *store, const struct config *config, struct findings *findings, struct err *e);
@@ -234,10 +236,39 @@ static int look_at_clients(
 	return stuck_each(store, warn_of_stuck, findings, e);
 }
 
+/* ---- devices ---- */
+
+static void tell_stopping(const struct device_stopping *login, void *findings)
+{
+	char last[TEXT_DATE_MAX], until[TEXT_DATE_MAX];
+	text_of_time(last, login->until - DEVICE_COUNTS);
+	text_of_time(until, login->until);
+	if (*login->name)
+		warning(findings,
+			"%s has not fetched for %s since %s, and holds mail until %s: then what "
+			"the "
+			"other devices have deleted leaves; fetch with it, or `officemail device "
+			"remove %s %s`",
+			login->name, login->address, last, until, login->address, login->name);
+	else
+		warning(findings,
+			"%s has not fetched with its own password since %s, which holds mail until "
+			"%s: then what the devices have deleted leaves; fetch with it, or let it "
+			"be",
+			login->address, last, until);
+}
+
+static int look_at_devices(
+	struct store *store, const struct config *config, struct findings *findings, struct err *e)
+{
+	(void)config;
+	return devices_each_stopping(store, DEVICE_SOON, tell_stopping, findings, e);
+}
+
 /* ---- all of them ---- */
 
 static const look_fn looks[] = {look_at_certificate, look_at_room, look_at_clock, look_at_queue,
-	look_at_quotas, look_at_backup, look_at_clients};
+	look_at_quotas, look_at_backup, look_at_clients, look_at_devices};
 
 int warnings_find(
 	struct store *store, const struct config *config, struct findings *findings, struct err *e)

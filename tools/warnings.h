@@ -6,7 +6,8 @@
 #include "store/store.h"
 #include "tools/finding.h"
 
-/* Certificate, disk, queue, quotas, backup, clients that are stuck. -1: the store could not be asked. */
+/* Certificate, disk, queue, quotas, backup, clients that are stuck, devices. -1: the store
+ * could not be asked. */
 int warnings_find(
 	struct store *store, const struct config *config, struct findings *findings, struct err *e);
 

@@ -21,6 +21,7 @@ def numbers(name, first):
 
 TYPES = numbers("request", 16)
 SERVICES = numbers("service_kind", 0)
+TICKET = 72  # octets
 
 
 def number(value):
@@ -102,7 +103,7 @@ def log_in(office, name="ani", service="SERVICE_POP3"):
             ids.append(struct.unpack_from("=Q", body, at)[0])
             at += 24 + struct.unpack_from("=Q", body, at + 16)[0]
     assert kind == TYPES["ANSWER_OK"], body
-    return channel, body[:64], ids
+    return channel, body[:TICKET], ids
 
 
 # ---- mail on its way out: the relay and a delivery

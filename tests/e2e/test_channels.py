@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from channels import SERVICES, Channel, TYPES, delivery, frame, hello, log_in, number, text
+from channels import SERVICES, Channel, TICKET, TYPES, delivery, frame, hello, log_in, number, text
 from letters import letter
 from test_life import serves
 
@@ -16,7 +16,7 @@ SMTP, LMTP, SUBMISSION, POP3 = "SERVICE_SMTP", "SERVICE_LMTP", "SERVICE_SUBMISSI
 DIRECTORY, TRUSTED, LOCAL = "SERVICE_DIRECTORY", "SERVICE_TRUSTED", "SERVICE_LOCAL"
 DELIVERY, RELAY = "SERVICE_DELIVERY", "SERVICE_RELAY"
 ANI, BUDI = "ani@kantor.example", "budi@kantor.example"
-NO_TICKET = bytes(64)
+NO_TICKET = bytes(TICKET)
 
 
 @pytest.fixture(scope="module")
@@ -236,11 +236,12 @@ FORGED = {
     "of another service": lambda hers, his: changed(hers, 0),
     "of another account": lambda hers, his: changed(hers, 8, his[8:16]),
     "of another folder": lambda hers, his: changed(hers, 16, his[16:24]),
-    "with more time": lambda hers, his: changed(hers, 24, number(2**62)),
-    "past its time": lambda hers, his: changed(hers, 24, number(1)),
-    "with an octet of its MAC changed": lambda hers, his: changed(hers, 63),
-    "without its MAC": lambda hers, his: hers[:32] + bytes(32),
-    "two halves": lambda hers, his: hers[:32] + his[32:],
+    "of a device": lambda hers, his: changed(hers, 24, number(1)),
+    "with more time": lambda hers, his: changed(hers, 32, number(2**62)),
+    "past its time": lambda hers, his: changed(hers, 32, number(1)),
+    "with an octet of its MAC changed": lambda hers, his: changed(hers, TICKET - 1),
+    "without its MAC": lambda hers, his: hers[:TICKET - 32] + bytes(32),
+    "two halves": lambda hers, his: hers[:TICKET - 32] + his[TICKET - 32:],
 }
 
 

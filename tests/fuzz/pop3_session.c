@@ -46,7 +46,7 @@ static void log_in(struct role_channel *role, struct unpack *in)
 {
 	struct login login = {.user = ANI, .folder = FOLDER_INBOX};
 	struct slice user = unpack_slice(in), password = unpack_slice(in);
-	login.ticket = (struct ticket){SERVICE_POP3, 1, 2, ticket_now() + 3600, {0}};
+	login.ticket = (struct ticket){SERVICE_POP3, 1, 2, 0, ticket_now() + 3600, {0}};
 	ticket_sign(&login.ticket, ticket_key);
 	login.maildrop = maildrop;
 	if (slice_has_prefix(user, SLICE("ani")) && slice_equal(password, SLICE(ANIS))) {

@@ -59,7 +59,7 @@ static void log_in(struct role_channel *role, struct unpack *in)
 	struct login login = {.user = "ani@kantor.example"};
 	struct slice user = unpack_slice(in), password = unpack_slice(in);
 	assert(submission);
-	login.ticket = (struct ticket){SERVICE_SUBMISSION, 1, 0, ticket_now() + 3600, {0}};
+	login.ticket = (struct ticket){SERVICE_SUBMISSION, 1, 0, 0, ticket_now() + 3600, {0}};
 	ticket_sign(&login.ticket, ticket_key);
 	if (slice_has_prefix(user, SLICE("ani")) && slice_equal(password, SLICE("rahasia-ani"))) {
 		logins++;

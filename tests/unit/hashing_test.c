@@ -32,6 +32,7 @@
 struct question {
 	char letter;
 	const char *address, *hash, *password;
+	const char *device; /* a second hash */
 };
 
 /* ---- the role ---- */
@@ -55,13 +56,21 @@ static void find_helpers(void)
 	fclose(children);
 }
 
-static void done(void *arg, bool right, const char *new_hash)
+static void done(void *arg, int which, const char *new_hash)
 {
 	const struct question *question = arg;
 	struct err e;
 	size_t len = strlen(role.answers);
-	snprintf(role.answers + len, sizeof(role.answers) - len, "%s%c%s", right ? "" : "!",
-		question->letter, new_hash[0] ? "*" : "");
+	bool alike =
+		new_hash[0] && question->device && password_is_alike(new_hash, question->device);
+	snprintf(role.answers + len, sizeof(role.answers) - len, "%s%c%s",
+		which > 0    ? "+"
+		: which == 0 ? ""
+			     : "!",
+		question->letter,
+		alike         ? "="
+		: new_hash[0] ? "*"
+			      : "");
 	if (question->letter == role.go_on_after)
 		kill(role.helpers[0], SIGCONT);
 	if (++role.done == role.count) {
@@ -80,7 +89,9 @@ static void ask_all(struct frame *frame)
 		struct peer source;
 		if (!peer_parse(&source, q->address))
 			abort();
-		hashing_ask(&source, slice_of(q->password), q->hash, done, (void *)(uintptr_t)q);
+		const char *hashes[] = {q->hash, q->device};
+		hashing_ask(&source, slice_of(q->password), hashes, q->device ? 2 : q->hash != NULL,
+			done, (void *)(uintptr_t)q);
 	}
 	if (role.go_on_after)
 		kill(role.helpers[1], SIGCONT);
@@ -121,8 +132,8 @@ static int run(struct role_birth *birth)
 
 /* Asks all at once. With `go_on_after` the helpers are stopped before, the second
  * goes on when all have been asked and the first when that letter is done. What
- * was done, in order: "!" stands before a wrong one, "*" behind one whose hash is
- * to be replaced. */
+ * was done, in order: "!" stands before a wrong one and "+" before the second hash's,
+ * "*" behind one whose hash is to be replaced, "=" where by one like the second. */
 static void assert_done(
 	const struct question *questions, size_t count, char go_on_after, const char *expected)
 {
@@ -173,14 +184,14 @@ static void a_password_is_right_or_wrong(void **state)
 	static char endless[PASSWORD_MAX + 2];
 	memset(endless, 'x', PASSWORD_MAX + 1);
 	const struct question questions[] = {
-		{'a', "192.0.2.1", HASH, PASSWORD},
-		{'b', "192.0.2.1", HASH, "rahasia"},
-		{'c', "192.0.2.1", HASH, ""},
-		{'d', "192.0.2.1", NULL, PASSWORD},
-		{'e', "192.0.2.1", NULL, ""},
-		{'f', "192.0.2.1", HASH, endless},
-		{'g', "192.0.2.1", "no hash at all", PASSWORD},
-		{'h', "192.0.2.1", HASH, PASSWORD},
+		{'a', "192.0.2.1", HASH, PASSWORD, NULL},
+		{'b', "192.0.2.1", HASH, "rahasia", NULL},
+		{'c', "192.0.2.1", HASH, "", NULL},
+		{'d', "192.0.2.1", NULL, PASSWORD, NULL},
+		{'e', "192.0.2.1", NULL, "", NULL},
+		{'f', "192.0.2.1", HASH, endless, NULL},
+		{'g', "192.0.2.1", "no hash at all", PASSWORD, NULL},
+		{'h', "192.0.2.1", HASH, PASSWORD, NULL},
 	};
 	(void)state;
 	assert_done(questions, 8, '\0', "a!b!c!d!e!f!gh");
@@ -189,13 +200,14 @@ static void a_password_is_right_or_wrong(void **state)
 static void who_guesses_waits_behind_himself_and_known_addresses_come_first(void **state)
 {
 	const struct question questions[] = {
-		{'a', "2001:db8::1", HASH, PASSWORD},  /* the first helper's, which stands still */
-		{'b', "198.51.100.1", HASH, PASSWORD}, /* the second's */
-		{'c', "2001:db8::1", HASH, PASSWORD},  /* waits for a */
-		{'d', "2001:db8::2", HASH, PASSWORD},  /* too: it is the same network */
-		{'e', "198.51.100.2", HASH, PASSWORD}, /* in turn */
-		{'f', "192.0.2.99", HASH, PASSWORD},   /* somebody has logged in from there */
-		{'g', "198.51.100.3", HASH, PASSWORD}, /* in turn */
+		{'a', "2001:db8::1", HASH, PASSWORD,
+			NULL}, /* the first helper's, which stands still */
+		{'b', "198.51.100.1", HASH, PASSWORD, NULL}, /* the second's */
+		{'c', "2001:db8::1", HASH, PASSWORD, NULL},  /* waits for a */
+		{'d', "2001:db8::2", HASH, PASSWORD, NULL},  /* too: it is the same network */
+		{'e', "198.51.100.2", HASH, PASSWORD, NULL}, /* in turn */
+		{'f', "192.0.2.99", HASH, PASSWORD, NULL},   /* somebody has logged in from there */
+		{'g', "198.51.100.3", HASH, PASSWORD, NULL}, /* in turn */
 	};
 	(void)state;
 	assert_done(questions, 7, 'g', "bfegacd");
@@ -204,12 +216,30 @@ static void who_guesses_waits_behind_himself_and_known_addresses_come_first(void
 static void a_hash_of_another_kind_is_to_be_replaced(void **state)
 {
 	const struct question questions[] = {
-		{'a', "192.0.2.1", OLD_HASH, PASSWORD},
-		{'b', "192.0.2.1", OLD_HASH, "rahasia"},
-		{'c', "192.0.2.1", HASH, PASSWORD},
+		{'a', "192.0.2.1", OLD_HASH, PASSWORD, NULL},
+		{'b', "192.0.2.1", OLD_HASH, "rahasia", NULL},
+		{'c', "192.0.2.1", HASH, PASSWORD, NULL},
 	};
 	(void)state;
 	assert_done(questions, 3, '\0', "a*!bc");
+}
+
+static void a_device_s_password_is_told_from_the_own_one(void **state)
+{
+	/* Of "telepon", with the setting of HASH. */
+	static char device[HASH_MAX];
+	struct err e;
+	(void)state;
+	assert_int_equal(password_hash_like(SLICE("telepon"), HASH, device, &e), 0);
+	const struct question questions[] = {
+		{'a', "192.0.2.1", HASH, PASSWORD, device},
+		{'b', "192.0.2.1", HASH, "telepon", device},
+		{'c', "192.0.2.1", HASH, "rahasia", device},
+		{'d', "192.0.2.1", OLD_HASH, PASSWORD, device}, /* takes their setting */
+		{'e', "192.0.2.1", OLD_HASH, "telepon", device},
+		{'f', "192.0.2.1", OLD_HASH, "rahasia", device},
+	};
+	assert_done(questions, 6, '\0', "a+b!cd=+e!f");
 }
 
 static int prepare(void **state)
@@ -225,6 +255,7 @@ int main(void)
 		cmocka_unit_test(a_password_is_right_or_wrong),
 		cmocka_unit_test(who_guesses_waits_behind_himself_and_known_addresses_come_first),
 		cmocka_unit_test(a_hash_of_another_kind_is_to_be_replaced),
+		cmocka_unit_test(a_device_s_password_is_told_from_the_own_one),
 	};
 	return cmocka_run_group_tests_name("hashing", tests, prepare, NULL);
 }

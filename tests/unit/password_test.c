@@ -168,6 +168,45 @@ static void without_memory_a_right_password_is_not_called_wrong(void **state)
 }
 #endif
 
+/* ---- several at once ---- */
+
+static void a_hash_like_another_has_its_setting_and_one_computation_finds_it(void **state)
+{
+	char hashes[4][HASH_MAX];
+	const char *all[4] = {hashes[0], hashes[1], hashes[2], hashes[3]};
+	struct err e;
+	(void)state;
+	assert_int_equal(password_hash(SLICE("satu"), hashes[0], &e), 0);
+	assert_int_equal(password_hash_like(SLICE("dua"), hashes[0], hashes[1], &e), 0);
+	assert_int_equal(password_hash_like(SLICE("tiga"), hashes[1], hashes[2], &e), 0);
+	assert_int_equal(password_hash_like(SLICE("empat"), "", hashes[3], &e), 0);
+	assert_true(password_is_alike(hashes[0], hashes[1]));
+	assert_true(password_is_alike(hashes[2], hashes[1]));
+	assert_false(password_is_alike(hashes[0], hashes[3]));
+	assert_string_not_equal(hashes[0], hashes[1]);
+	assert_int_equal(password_find(SLICE("satu"), all, 4), 0);
+	assert_int_equal(password_find(SLICE("tiga"), all, 4), 2);
+	assert_int_equal(password_find(SLICE("empat"), all, 4), 3); /* of another setting */
+	assert_int_equal(password_find(SLICE("lima"), all, 4), -1);
+	assert_int_equal(password_find(SLICE(""), all, 4), -1);
+	assert_int_equal(password_find(SLICE("satu\0"), all, 4), -1);
+	assert_int_equal(password_find(SLICE("satu"), all, 0), -1);
+	all[1] = "no hash at all";
+	assert_int_equal(password_find(SLICE("tiga"), all, 4), 2);
+	assert_int_equal(password_hash_like(SLICE("x"), "no setting", hashes[1], &e), -1);
+}
+
+/* The salts of bcrypt have no $ behind them. */
+static void hashes_of_the_old_server_are_never_alike(void **state)
+{
+	static const char *const both[] = {
+		"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+		"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeX"};
+	(void)state;
+	assert_false(password_is_alike(both[0], both[0]));
+	assert_int_equal(password_find(SLICE("U*U"), both, 2), 0);
+}
+
 static void generated_passwords_are_four_groups_of_clear_letters(void **state)
 {
 	char first[PASSWORD_GENERATED_MAX], second[PASSWORD_GENERATED_MAX];
@@ -198,6 +237,8 @@ int main(void)
 #ifndef SANITIZED
 		cmocka_unit_test(without_memory_a_right_password_is_not_called_wrong),
 #endif
+		cmocka_unit_test(a_hash_like_another_has_its_setting_and_one_computation_finds_it),
+		cmocka_unit_test(hashes_of_the_old_server_are_never_alike),
 		cmocka_unit_test(generated_passwords_are_four_groups_of_clear_letters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,19 +249,42 @@ static void a_dead_server_s_children_are_waited_for(void **state)
 
 /* ---- coming forward ---- */
 
+/* Behind those that there are; what stands in front is never taken. */
+#define AHEAD (STORE_SCHEMA_VERSION + 1)
+
+static const char *copy_of_before(const struct test_office *office)
+{
+	char name[40];
+	snprintf(name, sizeof(name), "store.db.version-%d", STORE_SCHEMA_VERSION);
+	return path_of(office, name);
+}
+
+static void remove_copy(const struct test_office *office)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; i < 3; i++) {
+		char path[160];
+		snprintf(path, sizeof(path), "%s%s", copy_of_before(office), ends[i]);
+		unlink(path);
+	}
+}
+
 static void an_old_store_is_copied_and_brought_forward(void **state)
 {
 	struct test_office *office = *state;
-	const char *const steps[] = {
-		NULL, NULL, "CREATE TABLE devices (id INTEGER) STRICT", "DROP TABLE events"};
+	const char *const steps[AHEAD + 1] = {
+		[AHEAD - 1] = "CREATE TABLE rooms (id INTEGER) STRICT",
+		[AHEAD] = "DROP TABLE events"};
 	struct store *copy = must_alloc(sizeof(*copy));
 	add_user(office, "ani@kantor.example");
-	assert_int_equal(db_migrate(office->store, steps, 4, &office->e), 0);
-	assert_int_equal(number(office, SQL("PRAGMA user_version")), 4);
-	assert_int_equal(db_script(office->store, "SELECT id FROM devices", &office->e), 0);
-	assert_int_equal(mode_of(office, "store.db.version-2"), 0600);
+	assert_int_equal(db_migrate(office->store, steps, AHEAD + 1, &office->e), 0);
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), AHEAD + 1);
+	assert_int_equal(db_script(office->store, "SELECT id FROM rooms", &office->e), 0);
+	struct stat st;
+	assert_int_equal(stat(copy_of_before(office), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
 	sqlite3 *old;
-	assert_int_equal(sqlite3_open(path_of(office, "store.db.version-2"), &old), SQLITE_OK);
+	assert_int_equal(sqlite3_open(copy_of_before(office), &old), SQLITE_OK);
 	copy->db = old;
 	int64_t users = 0;
 	assert_int_equal(db_number(copy, SQL("SELECT count(*) FROM users /* scans users */"),
@@ -269,29 +292,30 @@ static void an_old_store_is_copied_and_brought_forward(void **state)
 		0);
 	assert_int_equal(users, 1);
 	store_close(copy);
-	unlink(path_of(office, "store.db.version-2-wal"));
-	unlink(path_of(office, "store.db.version-2-shm"));
-	unlink(path_of(office, "store.db.version-2"));
+	remove_copy(office);
 }
 
 static void a_step_that_fails_leaves_the_store_as_it_was(void **state)
 {
 	struct test_office *office = *state;
-	const char *const steps[] = {NULL, NULL, "DROP TABLE events", "no SQL at all"};
-	assert_int_equal(db_migrate(office->store, steps, 4, &office->e), -1);
-	assert_non_null(strstr(office->e.text, "version 4"));
-	assert_int_equal(number(office, SQL("PRAGMA user_version")), 2);
+	const char *const steps[AHEAD + 1] = {
+		[AHEAD - 1] = "DROP TABLE events", [AHEAD] = "no SQL at all"};
+	char version[24];
+	snprintf(version, sizeof(version), "version %d", AHEAD + 1);
+	assert_int_equal(db_migrate(office->store, steps, AHEAD + 1, &office->e), -1);
+	assert_non_null(strstr(office->e.text, version));
+	assert_int_equal(number(office, SQL("PRAGMA user_version")), STORE_SCHEMA_VERSION);
 	assert_int_equal(number(office, SQL("SELECT count(*) FROM events /* scans events */")), 0);
 	assert_false(store_in_transaction(office->store));
-	unlink(path_of(office, "store.db.version-2"));
+	remove_copy(office);
 }
 
 static void a_reader_brings_nothing_forward(void **state)
 {
 	struct test_office *office = *state;
-	const char *const steps[] = {NULL, NULL, "DROP TABLE events"};
+	const char *const steps[AHEAD] = {[AHEAD - 1] = "DROP TABLE events"};
 	assert_int_equal(reopen(office, STORE_READER), 0);
-	assert_int_equal(db_migrate(office->store, steps, 3, &office->e), -1);
+	assert_int_equal(db_migrate(office->store, steps, AHEAD, &office->e), -1);
 	assert_non_null(strstr(office->e.text, "start the server once"));
 }
 
