@@ -47,6 +47,8 @@ ACTS = [
         lambda office: not any(row["alias"] == "penjualan@kantor.example" for row in office.json("alias", "list"))),
     Act("folder add budi@kantor.example Arsip", "",
         lambda office: any(row["name"] == "Arsip" for row in office.json("folder", "list", "budi@kantor.example"))),
+    Act("device add budi@kantor.example pc --password-stdin", "rahasia-pc\n",
+        lambda office: office.can_log_in("budi@kantor.example", "rahasia-pc")),
 ]
 
 
@@ -217,10 +219,10 @@ class Promises:
         return there.keys() | asked
 
 
-def fetch(office, name):
+def fetch(office, name, password=None):
     """(UIDL, octets) of all of somebody's letters."""
     session = Pop3(office)
-    told = session.login(ADDRESS % name, PASSWORDS[name])
+    told = session.login(ADDRESS % name, password or PASSWORDS[name])
     if not told.startswith(b"+OK"):
         told = session.login(ADDRESS % name, "baru-" + name)
     if not told.startswith(b"+OK"):

@@ -111,13 +111,15 @@ def test_cut_off_its_power_it_is_old_or_new(old, chance, full):
 
 @pytest.mark.parametrize("dump", OLD_STORES, ids=[path.stem for path in OLD_STORES])
 def test_a_store_of_every_version_there_was_comes_forward(office, chance, full, dump):
-    """Letters 0 to 3 are ani's, number 2 is deleted, and from version 2 on one to the outside
-    is held; in the server, with the power cut."""
+    """Letters 0 to 3 are ani's, number 2 is deleted, from version 2 on one to the outside is
+    held, and from version 3 on number 1 is hidden from one device of two; in the server, with
+    the power cut."""
+    version = int(dump.stem.split("-")[-1])
     for path in office.data.glob("store.db*"):
         path.unlink()
     with closing(sqlite3.connect(office.data / "store.db")) as database:
         database.executescript(f"PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal; {dump.read_text()}"
-                               f"PRAGMA user_version = {dump.stem.split('-')[-1]};")
+                               f"PRAGMA user_version = {version};")
     office.give_to_account(office.data / "store.db")
     (office.data / "store.db").chmod(0o600)
     recorder = Recorder(office.dir, office.workshop.root / "recording")
@@ -127,11 +129,14 @@ def test_a_store_of_every_version_there_was_comes_forward(office, chance, full, 
     def look(_):
         with serving(office):
             letters = [octets for _, octets in fetch(office, "ani")]
+            views = {name: [number_of(octets) for _, octets in fetch(office, "ani", f"rahasia-{name}")]
+                     for name in ("hp", "pc") if version >= 3}
         assert [number_of(octets) for octets in letters] == [0, 1, 3]
         for octets in letters:
             assert without_trace(octets) == stored_form(letter(number_of(octets), 1000))
         waiting = [(row["recipient"], row["next_try"]) for row in office.json("queue", "list")]
-        assert waiting == ([] if dump.stem.endswith("-1") else [("bu@luar.example", None)])
+        assert waiting == ([] if version == 1 else [("bu@luar.example", None)])
+        assert views == ({} if version < 3 else {"hp": [0, 3], "pc": [0, 1, 3]})
         office.run("check")
 
     every = range(len(recorder.records) + 1)

@@ -1,12 +1,15 @@
 /* The directory, asked by hostile sessions: nobody logs in but with the right
  * password, to the right mailbox, once a channel; the store's files go to who
  * has logged in; no address is said to be ours that is not; every question is
- * answered or its channel ended. The target is its writer and its master.
+ * answered or its channel ended. The target is its writer and its master. budi has
+ * a device, whose password is told from his own.
  *
  * Input: steps, each an octet of enum step, an octet that says on which of the
  * channels, and what the step wants. */
 #include "store/address.h"
+#include "store/devices.h"
 #include "store/mail.h"
+#include "store/password.h"
 #include "tests/fuzz/role.h"
 
 enum step {
@@ -23,6 +26,8 @@ enum step {
 
 #define CHANNELS   3
 #define ACCOUNT    "www-data"
+#define DEVICE     "hp"
+#define DEVICES    "RAHASIA-BUDI"
 #define STEPS_MOST 32
 
 static const struct {
@@ -36,15 +41,17 @@ static const struct {
 	struct slice text;
 	int user; /* whose it is */
 } passwords[] = {{{ANIS, sizeof(ANIS) - 1}, 0}, {{BUDIS, sizeof(BUDIS) - 1}, 1}, {{"wrong", 5}, -1},
-	{{"", 0}, -1}, {{ANIS, sizeof(ANIS)}, -1}, {{"RAHASIA-ANI", 11}, -1}, {{"\xff\n", 2}, -1},
-	{{ANIS_HASH, sizeof(ANIS_HASH) - 1}, -1}};
-#define USERS 2
+	{{"", 0}, -1}, {{ANIS, sizeof(ANIS)}, -1}, {{DEVICES, sizeof(DEVICES) - 1}, 1},
+	{{"\xff\n", 2}, -1}, {{ANIS_HASH, sizeof(ANIS_HASH) - 1}, -1}};
+#define USERS       2
+#define OF_A_DEVICE 5 /* that row */
 
 static struct fuzz_office office;
 static struct fuzz_role role = {.name = "directory", .run = directory_run};
 static unsigned char ticket_key[DIGEST_SIZE] = "the target is the writer";
 static struct channel writer; /* as the writer sees it */
 static int64_t users[USERS];
+static int64_t device_id;
 static bool logged_in_once[USERS]; /* in this input */
 
 static struct channel channels[CHANNELS];
@@ -73,7 +80,7 @@ static void join(size_t c, unsigned service, const char *peer)
 	wrong[c] = 0;
 }
 
-static void look_at_login(size_t c, size_t name, const struct login *login)
+static void look_at_login(size_t c, size_t name, size_t password, const struct login *login)
 {
 	int who = names[name].user;
 	struct err e;
@@ -86,6 +93,8 @@ static void look_at_login(size_t c, size_t name, const struct login *login)
 		(pop3 ? fuzz_folder(&office, who == 0 ? ANI : BUDI, folder) : 0));
 	assert(strcmp(login->user, who == 0 ? ANI : BUDI) == 0);
 	assert(strcmp(login->folder, folder) == 0);
+	assert(login->ticket.device_id == (password == OF_A_DEVICE ? device_id : 0));
+	assert(strcmp(login->device, password == OF_A_DEVICE ? DEVICE : "") == 0);
 	assert(login->maildrop.count == 0);
 }
 
@@ -106,7 +115,7 @@ static void log_in(size_t c, size_t name, size_t password)
 		&channels[c], slice_of(names[name].name), passwords[password].text, &login, &e);
 	if (done == 0) {
 		assert(right && (may || unknown_sent[c]));
-		look_at_login(c, name, &login);
+		look_at_login(c, name, password, &login);
 		maildrop_free(&login.maildrop);
 		logged_in[c] = who;
 		logged_in_once[who] = true;
@@ -319,12 +328,25 @@ static void greet_directory(int listener)
 	assert(channel_send(&writer, ANSWER_OK, &part, 1, NULL, 0, &e) == 0);
 }
 
+static void give_device(void)
+{
+	char hash[HASH_MAX];
+	struct user user;
+	struct device device;
+	assert(users_find_id(office.store, users[1], &user, &office.e) == 1);
+	DONE(&office, password_hash_like(SLICE(DEVICES), BUDIS_HASH, hash, &office.e));
+	WRITTEN(&office, devices_add(office.store, &user, SLICE(DEVICE), hash, &office.e));
+	assert(devices_find(office.store, users[1], SLICE(DEVICE), &device, &office.e) == 1);
+	device_id = device.id;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	fuzz_office_open(&office);
 	users[0] = fuzz_user(&office, ANI);
 	users[1] = fuzz_user(&office, BUDI);
+	give_device();
 	int run_dir = fuzz_run_dir(&office.config);
 	int listener = listen_unix(run_dir, "writer", 0600, 0, 0, &office.e);
 	assert(listener >= 0);
@@ -334,11 +356,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz_role_wait(&role);
 	for (size_t c = 0; c < CHANNELS; c++)
 		channels[c].fd = -1;
-	/* Both were right once: from then on no limit holds them up. */
+	/* All were right once: from then on no limit holds them up. */
 	for (size_t who = 0; who < USERS; who++) {
 		join(0, SERVICE_POP3, "unix");
 		log_in(0, 4 * who, who);
 	}
+	join(0, SERVICE_POP3, "unix");
+	log_in(0, 4, OF_A_DEVICE);
 	fuzz_leave(&channels[0]);
 	hear_writer(false);
 	return 0;

@@ -104,9 +104,12 @@ def frames(target):
         yield "files", b"\0\0\0\0\3\0\3\10Subj\r\n\r\n\4\0x\10\0"
         yield "deletes", b"\0\0\3\0\5\0\0\2\0\1\0\1\2\0\6\1\1\2\5\1\1\1\3\7\0\0\3yes"
         yield "forges", b"\0\0\3\0\5\0\2\1\2\0\0\2\0\5\0\7\1\0\0\1\3\0\2\1\26\0"
+        yield "views", b"\0\0\3\0\5\0\11\2\2\3\5\0\13\1\2\5\0\1\1\2\5\0\13\2\2\3\5\0\1\1\3"
+        yield "anothers-device", b"\0\0\3\0\5\0\10\1\0\0\1\3\0\6\1\11\1\2\5\1\13\1\3"
         yield "submits", b"\0\0\2\0\10\0\0\1\2\44From: ani@kantor.example\r\n\r\n\0\0\3"
     elif target == "directory":
         yield "logs-in", b"\0\0\3\0\3\0\0\0\5\0\7\0\0\1\2\0\3\1\4\0\5\1"
+        yield "device", b"\0\0\3\0\3\0\4\5\5\0\0\1\3\1\3\1\5\5\0\2\2\0\3\2\4\5\6\2\22budi@kantor.example"
         yield "resolves", b"\0\0\0\0\4\0\22ani@kantor.example\4\0\12postmaster\4\0\5x@y.z"
     elif target == "keys":
         yield "signs", b"\2\1\0\0\40" + bytes(range(32)) + b"\1\0\0\40" + bytes(32)

@@ -7,8 +7,10 @@
  *
  * Input: steps, each an octet of enum step, an octet that says on which of the
  * channels, and what the step wants. Before it ani and budi have two messages
- * each; luar@ is an alias that leads outside. */
+ * each; luar@ is an alias that leads outside. budi has two devices, and all three
+ * logins of his count: what is his leaves when each of them has deleted it. */
 #include "base/header.h"
+#include "store/devices.h"
 #include "store/mail.h"
 #include "tests/fuzz/role.h"
 
@@ -35,6 +37,7 @@ static struct fuzz_office office;
 static struct fuzz_role role = {.name = "writer", .run = writer_run};
 static unsigned char ticket_key[DIGEST_SIZE];
 static int64_t users[2], inboxes[2]; /* of ani and budi */
+static int64_t logins[3];            /* of budi, as device_id */
 
 static struct channel channels[CHANNELS];
 static unsigned services[CHANNELS];
@@ -47,6 +50,10 @@ static int64_t acknowledged[2];
 static int64_t leaving[3]; /* acknowledged, too: of ani, of budi, forwarded */
 static int64_t ids[8];     /* that an input can name: two of either, and others */
 static unsigned pieces;
+/* By which of his logins each of budi's two was deleted, a bit each; and whether that is
+ * all that there was. */
+static unsigned deleted_by[2];
+static bool views_known;
 
 /* ---- what is in the store ---- */
 
@@ -89,7 +96,7 @@ static int64_t count_leaving(int64_t user)
 
 static void empty_store(void)
 {
-	static const char *const tables[] = {"recipients", "forwards", "hours", "entries",
+	static const char *const tables[] = {"recipients", "forwards", "hours", "hidden", "entries",
 		"bodies WHERE refs = 0", "pieces", "events"};
 	struct buf sql = {0};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -213,6 +220,14 @@ static int make_ticket(struct ticket *ticket, unsigned kind, enum service_kind s
 	case 3: /* of another login of his */
 		ticket->service = service == SERVICE_POP3 ? SERVICE_SUBMISSION : SERVICE_POP3;
 		break;
+	case 4: /* of a device of budi's */
+	case 5:
+		if (who == 1) {
+			ticket->device_id = logins[(kind >> 1) - 3];
+			ticket_sign(ticket, ticket_key);
+			return (int)who;
+		}
+		__attribute__((fallthrough));
 	default: /* changed somewhere */
 		((unsigned char *)ticket)[kind % sizeof(*ticket)] ^= 0x80;
 		return -1;
@@ -278,6 +293,34 @@ static bool are_of(int who, struct slice list)
 	return true;
 }
 
+static bool is_deleted(int64_t id)
+{
+	return number(SQL("SELECT deleted IS NOT NULL FROM entries WHERE id = ?"), id);
+}
+
+static bool is_hidden(int64_t id, int64_t device_id)
+{
+	struct query q = db_query(
+		office.store, SQL("SELECT 1 FROM hidden WHERE entry_id = ? AND device_id = ?"));
+	db_bind_int(&q, id);
+	db_bind_int(&q, device_id);
+	int found = db_next(&q, &office.e);
+	db_end(&q);
+	return found == 1;
+}
+
+/* One of budi's, by one of his logins. */
+static void look_at_view(int64_t id, int64_t device_id, bool certain)
+{
+	size_t n = id == ids[3];
+	views_known = views_known && certain;
+	for (unsigned i = 0; i < 3; i++)
+		if (logins[i] == device_id)
+			deleted_by[n] |= 1u << i;
+	assert(is_deleted(id) != is_hidden(id, device_id));
+	assert(!views_known || is_deleted(id) == (deleted_by[n] == 7));
+}
+
 static void delete_on(size_t c, struct slice *in)
 {
 	struct ticket ticket;
@@ -301,8 +344,12 @@ static void delete_on(size_t c, struct slice *in)
 	for (size_t at = 0; done && at < list.len; at += sizeof(int64_t)) {
 		int64_t id;
 		memcpy(&id, list.at + at, sizeof(id));
-		assert(number(SQL("SELECT deleted IS NOT NULL FROM entries WHERE id = ?"), id));
+		if (who == 0)
+			assert(is_deleted(id));
+		else
+			look_at_view(id, ticket.device_id, !uncertain[c]);
 	}
+	views_known = views_known && (!done || who == 0 || !uncertain[c]);
 	uncertain[c] = false;
 	buf_free(&body);
 	buf_free(&list);
@@ -435,6 +482,8 @@ static void furnish(void)
 	memset(leaving, 0, sizeof(leaving));
 	may_delete[0] = may_delete[1] = may_tell[0] = may_tell[1] = unknown_sent = false;
 	pieces = 0;
+	deleted_by[0] = deleted_by[1] = 0;
+	views_known = true;
 	join(0, SERVICE_SMTP, PEER);
 	assert(deliver_on(0, 3, SLICE("Subject: 1\r\n\r\n")));
 	assert(deliver_on(0, 3, SLICE("Subject: 2\r\n\r\n")));
@@ -476,6 +525,29 @@ static void look_after(void)
 	assert(mail_check(office.store, tell, NULL, &office.e) == 0);
 }
 
+/* Both have looked at the mailbox, and so has budi himself. */
+static void give_devices(void)
+{
+	static const char *const names[] = {"hp", "pc"};
+	for (size_t i = 0; i < 2; i++) {
+		char hash[HASH_MAX];
+		struct user user;
+		struct device device;
+		snprintf(hash, sizeof(hash), "$y$j75$kantorexample.bu$%s", names[i]);
+		assert(users_find_id(office.store, users[1], &user, &office.e) == 1);
+		WRITTEN(&office,
+			devices_add(office.store, &user, slice_of(names[i]), hash, &office.e));
+		assert(devices_find(office.store, users[1], slice_of(names[i]), &device,
+			       &office.e) == 1);
+		logins[1 + i] = device.id;
+	}
+	struct user user;
+	assert(users_find_id(office.store, users[1], &user, &office.e) == 1);
+	for (size_t i = 0; i < 3; i++)
+		WRITTEN(&office,
+			devices_logged_in(office.store, &user, logins[i], true, &office.e));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
@@ -486,6 +558,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	}
 	WRITTEN(&office, aliases_add(office.store, &office.config, SLICE("luar@kantor.example"),
 				 &(struct slice){"pak@far.example", 15}, 1, &office.e));
+	give_devices();
 	fuzz_role_start(&role, &office.config, fuzz_run_dir(&office.config));
 	fuzz_role_wait(&role);
 	struct channel directory = fuzz_join(&role, SERVICE_DIRECTORY, "unix");

@@ -1,9 +1,11 @@
 /* store/devices: who deletes for whom, and when a message leaves. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -248,6 +250,63 @@ static void who_has_no_devices_deletes_as_ever(void **state)
 	assert_int_equal(number(office, ALL_HIDDEN), 0);
 	assert_int_equal(get_user(office, ANI).messages, 1);
 	assert_sound(office);
+}
+
+#define PAGES_OF_DEVICES                                                                           \
+	SQL("SELECT rootpage FROM sqlite_schema WHERE tbl_name IN ('devices', 'hidden')"           \
+	    " AND rootpage > 0 /* scans sqlite_schema */")
+
+/* Whoever reads one of the pages that devices take hears that it is damaged. */
+static void damage_pages_of_devices(struct test_office *office)
+{
+	unsigned char garbage[STORE_PAGE];
+	int64_t pages[8];
+	size_t count = 0;
+	char path[64];
+	struct query q = db_query(office->store, PAGES_OF_DEVICES);
+	while (db_next(&q, &office->e) == 1 && count < 8)
+		pages[count++] = db_int(&q, 0);
+	db_end(&q);
+	assert_int_equal(count, 3); /* the index of the names is one, too */
+	store_close(office->store);
+	memset(garbage, 0xA5, sizeof(garbage));
+	snprintf(path, sizeof(path), "%s/store.db", office->data);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(
+			pwrite(fd, garbage, STORE_PAGE, (pages[i] - 1) * STORE_PAGE), STORE_PAGE);
+	close(fd);
+	assert_int_equal(
+		store_open(&office->store, office->data, STORE_TOOL, SYNC_NORMAL, &office->e), 0);
+	store_set_clock(office->store, START);
+}
+
+/* Not one is read, so none is written, by what happens to mail all day. */
+static void who_has_no_devices_pays_with_no_page(void **state)
+{
+	struct test_office *office = *state;
+	struct maildrop maildrop = {0};
+	struct keyring ring = {0};
+	furnish(office, 2);
+	damage_pages_of_devices(office);
+	const struct user user = get_user(office, ANI);
+	int64_t inbox = folder_id(office, ANI, "Inbox");
+	post(office, ANI, LETTER);
+	assert_int_equal(keyring_load(&ring, office->store, &user, &office->e), 0);
+	keyring_free(&ring);
+	assert_int_equal(maildrop_list(office->store, inbox, &maildrop, &office->e), 0);
+	assert_int_equal(maildrop.count, 3);
+	log_in(office, 0, true);
+	assert_int_equal(erase(office, 0, maildrop.items[0].id), 0);
+	assert_int_equal(get_user(office, ANI).messages, 2);
+	maildrop_free(&maildrop);
+	/* And it would have been heard. */
+	assert_int_equal(add_as(office, ANI, "pc", HASH "pc"), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	assert_int_equal(maildrop_list_view(office->store, inbox, 0, &maildrop, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_DAMAGED);
+	maildrop_free(&maildrop);
 }
 
 static void a_message_leaves_when_every_login_that_counts_has_deleted_it(void **state)
@@ -671,6 +730,7 @@ int main(void)
 		OFFICE_TEST(the_setting_is_that_of_the_devices_or_the_password_s_where_it_is_ours),
 		OFFICE_TEST(a_ring_has_the_own_password_first),
 		OFFICE_TEST(who_has_no_devices_deletes_as_ever),
+		OFFICE_TEST(who_has_no_devices_pays_with_no_page),
 		OFFICE_TEST(a_message_leaves_when_every_login_that_counts_has_deleted_it),
 		OFFICE_TEST(a_login_counts_from_when_it_first_opens_the_mailbox),
 		OFFICE_TEST(who_used_the_password_before_there_were_devices_counts),
