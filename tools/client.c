@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/syntax.h"
+#include "store/devices.h"
 #include "tools/people.h"
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct settings {
 	struct slice domain; /* of the address */
 	struct server incoming, outgoing;
 	bool self_signed;
+	const char *devices; /* names, by commas; empty: there are none */
 };
 
 static void take_listener(struct server *server, const struct config *config, struct slice word)
@@ -128,6 +130,20 @@ static void print_outlook(const struct settings *s)
 		     "    store\" > Trusted Root Certification Authorities.\n");
 }
 
+/* Which password it is that the dialogs ask for. */
+static void print_devices(const struct settings *s)
+{
+	if (*s->devices)
+		printf("\nThe password is that of the device on which the program runs (%s),\n"
+		       "each has its own; the user name is the same on all. One more:\n",
+			s->devices);
+	else
+		puts("\nWhere more than one program fetches this mailbox, what one deletes the "
+		     "others miss,\n"
+		     "unless each has its own password, under the same user name:");
+	printf("officemail device add %s NAME --generate\n", s->address);
+}
+
 static void print_text(const struct settings *s)
 {
 	print_thunderbird(s);
@@ -138,6 +154,7 @@ static void print_text(const struct settings *s)
 		s->incoming.host, s->incoming.port, security(&s->incoming, "TLS", "STLS"),
 		s->outgoing.host, s->outgoing.port, security(&s->outgoing, "TLS", "STARTTLS"),
 		s->address);
+	print_devices(s);
 	if (s->self_signed)
 		puts("\nThe questions come because the certificate is self-signed; one from an "
 		     "authority,\n"
@@ -308,11 +325,24 @@ static int gather(struct settings *s, const struct config *config, struct err *e
 	return 0;
 }
 
+static int list_devices(
+	struct buf *names, struct store *store, const struct user *user, struct err *e)
+{
+	struct device *devices;
+	size_t count;
+	int result = devices_load(store, user->id, &devices, &count, e);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(names, "%s%s", i > 0 ? ", " : "", devices[i].name);
+	devices_free(devices, count);
+	return result;
+}
+
 int command_client(struct command_line *line, struct err *e)
 {
 	struct office office;
 	struct user user;
 	struct settings settings = {.address = user.address};
+	struct buf devices = {0};
 	const char *wanted = command_option(line, "--format");
 	size_t format = 0;
 	while (wanted && format < FORMATS && strcmp(wanted, formats[format].name) != 0)
@@ -323,8 +353,12 @@ int command_client(struct command_line *line, struct err *e)
 	if (people_open(&office, &user, line, STORE_READER, e) < 0)
 		return -1;
 	int result = gather(&settings, &office.config, e);
+	if (result == 0)
+		result = list_devices(&devices, office.store, &user, e);
 	office_close(&office);
+	settings.devices = buf_text(&devices);
 	if (result == 0)
 		formats[format].print(&settings);
+	buf_free(&devices);
 	return result;
 }

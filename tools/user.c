@@ -100,11 +100,11 @@ int command_user_passwd(struct command_line *line, struct err *e)
 
 /* ---- list, show ---- */
 
-/* The last is shown of one alone. */
+/* The last two are shown of one alone. */
 static const char *const columns[] = {
 	"address", "enabled", "quota", "used", "messages", "last_login", NULL};
-static const char *const columns_of_one[] = {
-	"address", "enabled", "quota", "used", "messages", "last_login", "allow_from", NULL};
+static const char *const columns_of_one[] = {"address", "enabled", "quota", "used", "messages",
+	"last_login", "allow_from", "devices", NULL};
 
 struct listing {
 	struct rows rows;
@@ -168,6 +168,21 @@ static int add_grants(struct rows *rows, struct store *store, int64_t user_id, s
 	return result;
 }
 
+static int add_devices(struct rows *rows, struct store *store, int64_t user_id, struct err *e)
+{
+	struct device *devices;
+	size_t count;
+	if (devices_load(store, user_id, &devices, &count, e) < 0)
+		return -1;
+	const char **names = must_alloc((count + 1) * sizeof(*names));
+	for (size_t i = 0; i < count; i++)
+		names[i] = devices[i].name;
+	rows_texts(rows, names, count);
+	free(names);
+	devices_free(devices, count);
+	return 0;
+}
+
 int command_user_show(struct command_line *line, struct err *e)
 {
 	struct listing listing;
@@ -177,6 +192,8 @@ int command_user_show(struct command_line *line, struct err *e)
 	rows_begin(&listing.rows, columns_of_one, command_option(line, "--json") != NULL);
 	add_row(&user, &listing);
 	int result = add_grants(&listing.rows, listing.office.store, user.id, e);
+	if (result == 0)
+		result = add_devices(&listing.rows, listing.office.store, user.id, e);
 	if (result == 0)
 		rows_print_one(&listing.rows, stdout);
 	rows_free(&listing.rows);

@@ -416,6 +416,22 @@ def test_devices_are_listed_with_the_promised_keys(served):
     one, two = served.json("device", "list", ANI)
     assert two["last_login"][:10] < two["counts_until"][:10]
     assert "never" in served.run("device", "list", ANI)
+    assert user(served, ANI)["devices"] == ["HP.2", "pc"]
+    assert "HP.2, pc" in served.run("user", "show", ANI)
+
+
+def test_client_says_whose_password_is_typed(office):
+    """And how another program is given one; what it says to run adds a device."""
+    def told():
+        return re.search(r"^officemail (device add .*)$", said := office.run("client", ANI), re.M)[1], said
+
+    command, said = told()
+    assert "what one deletes the others miss" in said
+    office.run(*command.replace("NAME", "pc").split())
+    command, said = told()
+    assert "the device on which the program runs (pc)" in said
+    office.run(*command.replace("NAME", "hp").split())
+    assert "runs (hp, pc)" in told()[1]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a/b", "a=b", "telepón", "x" * 65])

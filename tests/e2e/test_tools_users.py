@@ -29,7 +29,7 @@ def test_a_list_has_the_promised_keys_in_order_of_address(office):
     assert [one["address"] for one in people] == sorted(one["address"] for one in people)
     for one in people:
         assert list(one) == ["address", "enabled", "quota", "used", "messages", "last_login"]
-    assert user(office, ANI) == next(one for one in people if one["address"] == ANI) | {"allow_from": []}
+    assert user(office, ANI) == next(one for one in people if one["address"] == ANI) | {"allow_from": [], "devices": []}
 
 
 def test_sizes_are_octets_in_json_and_the_last_login_is_told(served):
