@@ -199,6 +199,7 @@ static int add_purged(struct reading *reading, struct err *e)
 		if (found == 1) {
 			take_copy(reading, &q, &reading->lives[i]);
 			reading->copies[reading->copy_count - 1].is_again = true;
+			reading->copies[reading->copy_count - 1].purged = true;
 		}
 		db_end(&q);
 		if (found < 0)
@@ -243,6 +244,7 @@ static void note_deletion(struct reading *reading, struct copy *copy, int64_t at
 	event->by = by;
 	event->device = keep_word(detail, "device");
 	event->from = keep_word(detail, "from");
+	event->for_one = by == TRACE_BY_SESSION && !copy->deleted && !copy->purged;
 	if (copy->deleted && !copy->became && !copy->purged)
 		event->gone = copy->deleted + keep_deleted;
 	copy->explained = true;

@@ -58,6 +58,7 @@ struct trace_event {
 	uint64_t octets, size;                /* of the last */
 	enum trace_why why;                   /* of TRACE_FILED */
 	enum trace_by by;                     /* of TRACE_DELETED */
+	bool for_one;                         /* of that: for its login alone, and still there */
 	char *user, *folder, *to, *rule;      /* owned; NULL: does not apply */
 	char *device, *from;                  /* of a session; no device: the own password */
 	char *host, *reply;                   /* who said what */

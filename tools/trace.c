@@ -106,6 +106,8 @@ static void put_deletion(struct buf *out, const struct trace_event *event)
 		[TRACE_BY_REMOVAL] = "removal of the user",
 		[TRACE_BY_NOBODY] = NULL};
 	put_text(out, "by", doers[event->by]);
+	begin_key(out, "for_all");
+	buf_add_text(out, event->for_one ? "false" : "true");
 	put_time(out, "restorable_until", event->gone);
 }
 
@@ -283,6 +285,8 @@ static void say_deletion(struct buf *out, const struct trace_event *event)
 					  ? " was deleted when the user was removed"
 					  : " was deleted");
 	}
+	if (event->for_one)
+		buf_add_text(out, "; other devices still have it");
 	if (event->gone) {
 		add(out, "; `officemail mail restore ", event->user, "");
 		buf_printf(out, " %" PRId64 "` brings it back until %s", event->message,

@@ -486,6 +486,31 @@ def test_a_backup_holds_devices_and_views(served, neighbour):
     sound(neighbour)
 
 
+def test_trace_and_the_events_of_sessions_name_the_device(served):
+    add(served, "pc", "hp")
+    for device in ("pc", "hp"):
+        view(served, device)
+    letters(served, 1)
+    wire = log_in(served, "pc")
+    served_message(wire)
+    wire.command("DELE 1")
+    wire.command("QUIT")
+    wire.close()
+
+    def traced():
+        served.restart()  # what sessions tell is written
+        (life, ) = served.json("trace", ANI)
+        return [(event["event"], event["device"], event.get("for_all")) for event in life["events"]
+                if event["event"] in ("fetched", "deleted")]
+
+    assert traced() == [("fetched", "pc", None), ("deleted", "pc", False)]
+    assert "with the device pc; other devices still have it" in served.run("trace", ANI)
+    delete(served, "hp")
+    assert traced() == [("fetched", "pc", None), ("deleted", "pc", True), ("deleted", "hp", True)]
+    said = served.run("trace", ANI)
+    assert "other devices" not in said and "brings it back until" in said
+
+
 # ---- time
 
 

@@ -142,7 +142,7 @@ def test_a_message_s_life_from_arrival_to_its_second_deletion(served):
         assert {**event, "at": 0, "until": 0} == {**fetched, "at": 0, "from": source, "until": 0}
     by_session, by_hand = events(life, "deleted")
     assert {**by_session, "at": 0} == {"at": 0, "event": "deleted", "user": ANI, "message": first, "device": None,
-                                       "from": "127.0.0.1", "by": "session", "restorable_until": None}
+                                       "from": "127.0.0.1", "by": "session", "for_all": True, "restorable_until": None}
     assert by_hand["by"] == "administrator" and by_hand["message"] == once_more
     (restored,), (again,) = events(life, "restored"), events(life, "offered_again")
     assert (restored["was"], restored["message"]) == (first, back)
