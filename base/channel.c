@@ -1,6 +1,7 @@
 /* Frames over unix stream sockets. A frame is handed out as a slice of the
  * input buffer and dropped from it at the next receive, so nothing is copied. */
 #include "base/channel.h"
+#include "base/bell.h"
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -72,11 +73,21 @@ void channel_close(struct channel *channel)
 
 /* ---- sending ---- */
 
-static int send_all(int fd, struct msghdr *message, struct err *e)
+/* The bell is rung behind what the socket holds: nobody takes more before. */
+static int send_all(struct channel *channel, struct msghdr *message, struct err *e)
 {
 	for (;;) {
-		ssize_t sent = sendmsg(fd, message, MSG_NOSIGNAL);
+		int rings = channel->bell;
+		ssize_t sent =
+			sendmsg(channel->fd, message, MSG_NOSIGNAL | (rings ? MSG_DONTWAIT : 0));
 		if (sent < 0 && errno == EINTR)
+			continue;
+		bool full = rings && sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+		if (sent >= 0 || full) {
+			bell_ring(rings);
+			channel->bell = 0;
+		}
+		if (full)
 			continue;
 		if (sent < 0)
 			return err_set(
@@ -123,7 +134,7 @@ int channel_send(struct channel *channel, unsigned type, const struct iovec *par
 		rights->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
 		memcpy(CMSG_DATA(rights), fds, sizeof(int) * fd_count);
 	}
-	return send_all(channel->fd, &message, e);
+	return send_all(channel, &message, e);
 }
 
 int channel_send_buf(struct channel *channel, unsigned type, const struct buf *body, struct err *e)
@@ -136,7 +147,7 @@ int channel_send_frames(struct channel *channel, const struct buf *frames, struc
 {
 	struct iovec part = {frames->at, frames->len};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	return send_all(channel->fd, &message, e);
+	return send_all(channel, &message, e);
 }
 
 void channel_add_frame(struct buf *out, unsigned type, struct slice body)

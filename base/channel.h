@@ -24,6 +24,9 @@ struct channel {
 	/* Are there secrets in what comes? Then the memory a frame was in is
 	 * overwritten before it is used for anything else. */
 	bool wipes;
+	/* A rope (bell.h) that is pulled with the first frame sent from now on; 0: none,
+	 * or it has been. */
+	int bell;
 	struct buf in;
 	size_t taken;             /* private: octets of `in` the last frame was */
 	bool drained;             /* private: the last read took all that was there */

@@ -29,7 +29,7 @@ void child_gather_memory(void)
 	setrlimit(RLIMIT_AS, &(struct rlimit){0, before.rlim_max});
 	/* qemu-user takes the limit, and does not keep it: the heap would grow for ever. */
 	bool kept = getrlimit(RLIMIT_AS, &now) == 0 && now.rlim_cur == 0;
-	for (size_t size = 64 * 1024; kept && size >= 24;
+	for (size_t size = 64 * 1024; kept && size >= 16;
 		size = size > 1032 ? size / 2 + 4 : size - 16)
 		for (void **piece; (piece = malloc(size)); taken = piece)
 			*piece = taken;

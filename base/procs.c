@@ -1,5 +1,6 @@
 /* One poll loop over listeners, roles and signals: it only forks, counts and reaps. */
 #include "base/procs.h"
+#include "base/bell.h"
 #include "base/child.h"
 #include "base/crowd.h"
 #include "base/log.h"
@@ -30,11 +31,13 @@
 #define DRAIN_MS         5000 /* for sessions, and again for roles */
 #define ACCEPT_PAUSE_MS  100  /* out of descriptors or memory */
 #define MINUTE_MS        60000
+#define UNHEARD_MOST     64 /* fewer than wait at a socket (listen.c) */
 
 struct role_state {
 	pid_t pid; /* 0: down */
 	struct channel channel;
 	int listener;
+	struct bell bell;
 	bool ready;
 	int64_t ready_ms, restart_ms, backoff_ms;
 };
@@ -54,12 +57,26 @@ static struct {
 	bool announced, stopping;
 	int status;
 	int64_t accept_again_ms, next_minute_ms;
+	unsigned unheard; /* sessions that were started since the bells were rung */
 } master;
 
 void procs_stop(int status)
 {
 	master.stopping = true;
 	master.status = status;
+}
+
+int procs_bell(size_t role)
+{
+	return master.roles[role].bell.rope;
+}
+
+/* Who has ended without a question waits to be taken, too. */
+static void ring_bells(void)
+{
+	master.unheard = 0;
+	for (size_t i = 0; i < master.procs->role_count; i++)
+		bell_ring(master.roles[i].bell.rope);
 }
 
 /* The master never waits: its ends of the channels do not block. What a role
@@ -90,10 +107,13 @@ static int run_role(size_t index, int channel_fd, pid_t parent, struct err *e)
 	struct procs *procs = master.procs;
 	struct role_birth birth = {.config = procs->config,
 		.listener = master.roles[index].listener,
+		.bell = master.roles[index].bell,
 		.run_dir = procs->run_dir};
 	channel_open(&birth.master, channel_fd);
 	birth.master.takes_fds = true;
-	child_keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock}, 4);
+	child_keep_only((int[]){birth.listener, birth.run_dir, channel_fd, procs->lock,
+				birth.bell.waiting, birth.bell.heard},
+		6);
 	child_leave_signals();
 	if (sandbox_take_account(&procs->account, parent, e) < 0)
 		return -1;
@@ -215,7 +235,11 @@ static void run_session(
 	struct procs *procs = master.procs;
 	struct err e;
 	int crowd = visitor->crowded ? -1 : crowd_pipe();
-	child_keep_only((int[]){fd, master.lifeline[0], procs->run_dir, procs->lock, crowd}, 5);
+	int kept[5 + PROCS_ROLES_MAX] = {
+		fd, master.lifeline[0], procs->run_dir, procs->lock, crowd};
+	for (size_t i = 0; i < procs->role_count; i++)
+		kept[5 + i] = master.roles[i].bell.rope;
+	child_keep_only(kept, 5 + procs->role_count);
 	close(procs->lock); /* last: whoever finds it free finds the listeners free */
 	child_leave_signals();
 	visitor->service = service->name;
@@ -309,6 +333,8 @@ static void start_session(
 	}
 	close(fd);
 	remember_session(pid, &peer);
+	if (++master.unheard >= UNHEARD_MOST)
+		ring_bells();
 }
 
 static void accept_clients(const struct procs_service *service, int listener)
@@ -394,6 +420,7 @@ static void tend(int64_t now)
 	if (now >= master.next_minute_ms) {
 		master.next_minute_ms = now + MINUTE_MS;
 		tzset(); /* a session cannot read it */
+		ring_bells();
 		master.procs->each_minute(master.procs);
 	}
 }
@@ -546,7 +573,11 @@ static int begin(struct procs *procs, struct err *e)
 		master.roles[i].channel.fd = -1;
 		master.roles[i].listener = listen_unix(procs->run_dir, procs->roles[i].name, 0600,
 			procs->account.uid, procs->account.gid, e);
-		if (master.roles[i].listener < 0)
+		if (master.roles[i].listener < 0 ||
+			(procs->roles[i].has_bell &&
+				bell_hang(&master.roles[i].bell, procs->run_dir,
+					procs->roles[i].name, procs->account.uid,
+					procs->account.gid, e) < 0))
 			return -1;
 	}
 	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;

@@ -28,6 +28,7 @@ struct procs_role {
 	 * started anew: at once if it had served for a while, else after a pause
 	 * that doubles each time, from 10 ms to 10 s. */
 	int (*run)(struct role_birth *birth, struct err *e);
+	bool has_bell;   /* for sessions: bell.h */
 	bool ends_first; /* it has something to finish, and asks other roles meanwhile */
 };
 #define PROCS_ROLES_MAX 8
@@ -61,6 +62,8 @@ struct procs {
 int procs_run(struct procs *procs, struct err *e);
 /* From a hook: ends the server as SIGTERM would, with that exit status. */
 void procs_stop(int status);
+/* The pipe by which a session wakes that role. */
+int procs_bell(size_t role);
 /* Sends a frame to a role, with the descriptor `fd` (-1: none). One that is down is
  * told nothing; one that does not take it at once is ended, to be started anew. */
 void procs_tell(size_t role, unsigned type, struct slice body, int fd);

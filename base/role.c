@@ -30,6 +30,7 @@ struct role {
 	struct role_channel *channels;
 	size_t backlogs;
 	size_t frames, octets;   /* taken in this round */
+	bool rung;               /* there may be somebody in birth->bell.waiting */
 	int64_t accept_again_ms; /* 0: it accepts */
 	int64_t accept_told_ms;
 	int untidy; /* milliseconds until memory is given back; 0: it has been */
@@ -82,11 +83,12 @@ void role_unwatch(int fd)
 
 /* ---- answers ---- */
 
-static void watch_output(struct role_channel *to, bool on)
+static int watch_channel(struct role_channel *channel, int operation)
 {
 	struct epoll_event event = {
-		.events = EPOLLIN | (on ? (uint32_t)EPOLLOUT : 0), .data.ptr = to};
-	epoll_ctl(to->role->epoll, EPOLL_CTL_MOD, to->channel.fd, &event);
+		.events = EPOLLIN | (channel->out.len > 0 ? (uint32_t)EPOLLOUT : 0),
+		.data.ptr = channel};
+	return epoll_ctl(channel->role->epoll, operation, channel->channel.fd, &event);
 }
 
 static void send_output(struct role_channel *to)
@@ -96,7 +98,7 @@ static void send_output(struct role_channel *to)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno == EAGAIN) {
-			watch_output(to, true);
+			watch_channel(to, EPOLL_CTL_MOD);
 			return;
 		}
 		if (sent < 0) {
@@ -106,7 +108,7 @@ static void send_output(struct role_channel *to)
 		buf_drop(&to->out, (size_t)sent);
 	}
 	buf_free(&to->out);
-	watch_output(to, false);
+	watch_channel(to, EPOLL_CTL_MOD);
 }
 
 /* Nothing has been waiting in front of it. */
@@ -184,11 +186,15 @@ void role_refuse(struct role_channel *from, const char *why)
 
 /* ---- rounds ---- */
 
-static void watch_listener(const struct role *role, bool on)
+static void watch_doors(const struct role *role, bool on)
 {
-	struct epoll_event event = {
-		.events = on ? (uint32_t)EPOLLIN : 0, .data.ptr = &role->birth->listener};
-	epoll_ctl(role->epoll, EPOLL_CTL_MOD, role->birth->listener, &event);
+	struct role_birth *birth = role->birth;
+	struct epoll_event event = {.events = on ? (uint32_t)EPOLLIN : 0};
+	event.data.ptr = &birth->listener;
+	epoll_ctl(role->epoll, EPOLL_CTL_MOD, birth->listener, &event);
+	event.data.ptr = &birth->bell;
+	if (birth->bell.heard)
+		epoll_ctl(role->epoll, EPOLL_CTL_MOD, birth->bell.heard, &event);
 }
 
 /* Who cannot be taken stays in the queue, and must not keep the loop awake. */
@@ -198,7 +204,7 @@ static void pause_accepting(struct role *role)
 		log_event(LOG_ERROR, "accept-failed", log_text("role", role->program->name),
 			log_reason(strerror(errno)));
 	role->accept_again_ms = text_monotonic_ms() + ACCEPT_PAUSE_MS;
-	watch_listener(role, false);
+	watch_doors(role, false);
 }
 
 /* True while it does not accept. */
@@ -209,33 +215,8 @@ static bool is_pausing(struct role *role)
 	if (text_monotonic_ms() < role->accept_again_ms)
 		return true;
 	role->accept_again_ms = 0;
-	watch_listener(role, true);
+	watch_doors(role, true);
 	return false;
-}
-
-static void accept_channels(struct role *role)
-{
-	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
-		int fd = accept4(role->birth->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0 && errno == EINTR)
-			continue;
-		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
-			pause_accepting(role);
-		if (fd < 0)
-			return;
-		struct role_channel *channel = must_alloc(sizeof(*channel));
-		channel_open(&channel->channel, fd);
-		channel->channel.wipes = role->program->hears_secrets;
-		channel->role = role;
-		struct epoll_event event = {.events = EPOLLIN, .data.ptr = channel};
-		if (epoll_ctl(role->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-			channel_close(&channel->channel);
-			free(channel);
-			return;
-		}
-		channel->next = role->channels;
-		role->channels = channel;
-	}
 }
 
 static void set_backlog(struct role_channel *channel, bool on)
@@ -296,6 +277,40 @@ static void take_frames(struct role_channel *from)
 		send_gathered(from);
 }
 
+/* Most of those that wait have said hello and asked something already: they are heard
+ * first, and watched behind it. */
+static void begin_channel(struct role *role, int fd, bool has_spoken)
+{
+	struct role_channel *channel = must_alloc(sizeof(*channel));
+	channel_open(&channel->channel, fd);
+	channel->channel.wipes = role->program->hears_secrets;
+	channel->role = role;
+	channel->next = role->channels;
+	role->channels = channel;
+	if (has_spoken)
+		take_frames(channel);
+	if (!channel->ended && watch_channel(channel, EPOLL_CTL_ADD) < 0)
+		channel->ended = true;
+}
+
+/* True: there may be more. */
+static bool accept_channels(struct role *role, int listener, bool has_spoken)
+{
+	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && errno == EAGAIN)
+			return false;
+		if (fd < 0) {
+			pause_accepting(role);
+			return true;
+		}
+		begin_channel(role, fd, has_spoken);
+	}
+	return true;
+}
+
 static void take_from_master(struct role *role)
 {
 	struct frame frame;
@@ -335,7 +350,12 @@ static void serve_event(struct role *role, const struct epoll_event *event)
 {
 	void *what = event->data.ptr;
 	if (what == &role->birth->listener) {
-		accept_channels(role);
+		accept_channels(role, role->birth->listener, false);
+		return;
+	}
+	if (what == &role->birth->bell) {
+		bell_hear(&role->birth->bell);
+		role->rung = true;
 		return;
 	}
 	if (what == &role->birth->master) {
@@ -364,6 +384,8 @@ static void serve_events(struct role *role, const struct epoll_event *events, in
 {
 	for (int i = 0; i < count; i++)
 		serve_event(role, &events[i]);
+	if (role->rung && role->accept_again_ms == 0)
+		role->rung = accept_channels(role, role->birth->bell.waiting, true);
 }
 
 /* What is left of a round that is full is the next one's. */
@@ -398,6 +420,7 @@ static int watch_all(struct role *role, struct err *e)
 {
 	struct role_birth *birth = role->birth;
 	if (watch(role->epoll, birth->listener, &birth->listener, e) < 0 ||
+		(birth->bell.heard && watch(role->epoll, birth->bell.heard, &birth->bell, e) < 0) ||
 		watch(role->epoll, birth->master.fd, &birth->master, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ROLE_WATCHES_MAX; i++)
@@ -424,14 +447,20 @@ static bool is_idle_late(void)
 	return idle_wait >= 0 && text_monotonic_ms() - idle_due_ms > IDLE_LATE_MS;
 }
 
+/* Left from the last round. */
+static bool has_work(const struct role *role)
+{
+	return role->backlogs > 0 || (role->rung && role->accept_again_ms == 0);
+}
+
 /* *tidies: if nothing comes, memory is given back before it waits on. */
 static int time_to_wait(const struct role *role, bool pausing, bool *tidies)
 {
 	int left = idle_wait < 0              ? INT_MAX
 		   : idle_wait > role->waited ? idle_wait - role->waited
 					      : 0;
-	*tidies = role->untidy > 0 && role->untidy < left && role->backlogs == 0 && !pausing;
-	if (role->backlogs > 0)
+	*tidies = role->untidy > 0 && role->untidy < left && !has_work(role) && !pausing;
+	if (has_work(role))
 		return 0;
 	if (pausing)
 		return ACCEPT_PAUSE_MS;
@@ -469,7 +498,7 @@ int role_run(const struct role_program *program, struct role_birth *birth, struc
 			tidy(&role);
 			continue;
 		}
-		bool quiet = count == 0 && role.backlogs == 0 && !pausing;
+		bool quiet = count == 0 && !has_work(&role) && !pausing;
 		if (!quiet)
 			take_round(&role, events, count < 0 ? 0 : count);
 		if (program->idle && (quiet || is_idle_late()))

@@ -7,6 +7,7 @@
 #ifndef BASE_ROLE_H
 #define BASE_ROLE_H
 
+#include "base/bell.h"
 #include "base/channel.h"
 #include "base/config.h"
 
@@ -52,6 +53,7 @@ struct role_program {
 struct role_birth {
 	struct config *config; /* the role's own copy: role_run() keeps it current */
 	int listener;          /* the bound socket, non-blocking */
+	struct bell bell;      /* for who connects at its other socket */
 	int run_dir;           /* DATA/run, to connect to other roles */
 	struct channel master; /* frames from and to the master */
 };

@@ -39,9 +39,9 @@ static struct procs_service services[SERVICES] = {
 
 enum { WRITER, DIRECTORY, KEYS, RELAY, ROLES };
 static const struct procs_role roles[ROLES] = {
-	[WRITER] = {.name = "writer", .run = writer_run},
-	[DIRECTORY] = {.name = "directory", .run = directory_run},
-	[KEYS] = {.name = "keys", .run = keys_run},
+	[WRITER] = {.name = "writer", .run = writer_run, .has_bell = true},
+	[DIRECTORY] = {.name = "directory", .run = directory_run, .has_bell = true},
+	[KEYS] = {.name = "keys", .run = keys_run, .has_bell = true},
 	[RELAY] = {.name = "relay", .run = relay_run, .ends_first = true},
 };
 
@@ -108,8 +108,10 @@ static int prepare(struct visitor *visitor, int run_dir, struct err *e)
 	const struct {
 		struct channel *channel;
 		const char *name;
-	} wanted[] = {{&visitor->directory, "directory"}, {&visitor->writer, "writer"},
-		{&visitor->keys, "keys"}};
+		int bell;
+	} wanted[] = {{&visitor->directory, "directory" BELL_WAITING, procs_bell(DIRECTORY)},
+		{&visitor->writer, "writer" BELL_WAITING, procs_bell(WRITER)},
+		{&visitor->keys, "keys" BELL_WAITING, procs_bell(KEYS)}};
 	enum service_kind kind = kind_of(visitor);
 	visitor->trusted = kind == SERVICE_TRUSTED || kind == SERVICE_LOCAL;
 	visitor->sign = sign_by_keys;
@@ -117,10 +119,12 @@ static int prepare(struct visitor *visitor, int run_dir, struct err *e)
 		visitor->chain = NULL; /* nobody listens in */
 		peer_name_account(visitor->peer, visitor->uid);
 	}
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		if (channel_connect(wanted[i].channel, run_dir, wanted[i].name, e) < 0 ||
 			request_hello(wanted[i].channel, kind, visitor->peer, e) < 0)
 			return -1;
+		wanted[i].channel->bell = wanted[i].bell;
+	}
 	return 0;
 }
 

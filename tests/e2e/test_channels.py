@@ -418,7 +418,7 @@ def test_a_ticket_of_before_a_restart_is_worth_nothing(neighbour):
 def test_nobody_but_the_account_comes_to_the_roles_sockets(house):
     run = house.data / "run"
     assert run.stat().st_mode & 0o777 == 0o700
-    for name in ("writer", "directory", "keys"):
+    for name in ("writer", "directory", "keys", "writer.waiting", "directory.waiting", "keys.waiting"):
         assert (run / name).stat().st_mode & 0o777 == 0o600
 
 

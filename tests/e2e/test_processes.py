@@ -67,11 +67,12 @@ sees_descriptors = pytest.mark.skipif(
 
 
 @sees_descriptors
-def test_a_session_holds_its_connection_three_channels_its_lifeline_and_the_crowd_s_pipe(served):
+def test_a_session_holds_its_connection_three_channels_and_pipes_to_be_woken_and_to_wake(served):
+    """Its lifeline and the crowd's; the ropes of three bells."""
     wire = served.connect("pop3s")
     wire.line()
     (session,) = set(served.pids()) - {served.process.pid} - set(roles_of(served))
-    assert held(session) == ["pipe", "pipe", "socket", "socket", "socket", "socket"]
+    assert held(session) == [*5 * ["pipe"], *4 * ["socket"]]
 
 
 @sees_descriptors
@@ -83,11 +84,11 @@ def test_no_process_but_the_master_holds_the_key_s_file_open(served):
 
 STORE = ["store.db", "store.db-shm", "store.db-wal"]
 HOLDS = {
-    # The master's channel, the listener; the directory's own channel, and the relay's; epoll.
-    "writer": [["anon_inode:[eventpoll]", "lock", "run", *4 * ["socket"], *STORE]],
+    # The master's channel, the listeners, the bell; the directory's own channel, and the relay's; epoll.
+    "writer": [["anon_inode:[eventpoll]", "lock", "pipe", "run", *5 * ["socket"], *STORE]],
     # Its own store, and the descriptors that it hands out; the writer, and two helpers.
-    "directory": [["anon_inode:[eventpoll]", "lock", "run", *5 * ["socket"], *sorted(2 * STORE)], ["socket"], ["socket"]],
-    "keys": [["anon_inode:[eventpoll]", "lock", "socket", "socket"]],
+    "directory": [["anon_inode:[eventpoll]", "lock", "pipe", "run", *6 * ["socket"], *sorted(2 * STORE)], ["socket"], ["socket"]],
+    "keys": [["anon_inode:[eventpoll]", "lock", "pipe", "socket", "socket", "socket"]],
     # The master's channel, the listener, the writer; the ends of deliveries.
     "relay": [["anon_inode:[eventpoll]", "anon_inode:[signalfd]", "lock", "run", "socket", "socket", "socket"]],
 }

@@ -142,7 +142,8 @@ static void parrot_watched(void *arg)
 struct cage {
 	char dir[32];
 	int dir_fd, listener;
-	pid_t pid; /* 0: it has ended */
+	struct bell bell; /* hung where the test wants one */
+	pid_t pid;        /* 0: it has ended */
 	struct channel master;
 	struct channel sessions[8];
 	int watched; /* the other end of what the role watches */
@@ -177,7 +178,10 @@ static void run_parrot(struct cage *cage, int master_fd, int watched)
 	struct rlimit files;
 	struct role_birth birth = {
 
-		.config = &cage->config, .listener = cage->listener, .run_dir = cage->dir_fd};
+		.config = &cage->config,
+		.listener = cage->listener,
+		.bell = cage->bell,
+		.run_dir = cage->dir_fd};
 	struct err e;
 	channel_open(&birth.master, master_fd);
 	birth.master.takes_fds = true;
@@ -190,12 +194,31 @@ static void run_parrot(struct cage *cage, int master_fd, int watched)
 	_exit(role_run(&cage->program, &birth, &e) < 0);
 }
 
+static void ask(struct cage *cage, size_t session, unsigned type, const char *text)
+{
+	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
+	assert_int_equal(
+		channel_send(&cage->sessions[session], type, &part, 1, NULL, 0, &cage->e), 0);
+}
+
 /* Sessions 0 to count - 1 connect: to a queue, as long as the role does not live. */
 static void join(struct cage *cage, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(
 			channel_connect(&cage->sessions[i], cage->dir_fd, "parrot", &cage->e), 0);
+}
+
+/* The same at the socket that is not watched, where each says something at once. */
+static void join_waiting(struct cage *cage, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(channel_connect(&cage->sessions[i], cage->dir_fd,
+					 "parrot" BELL_WAITING, &cage->e),
+			0);
+		ask(cage, i, SAY, "hello");
+		cage->sessions[i].bell = cage->bell.rope;
+	}
 }
 
 static void start(struct cage *cage)
@@ -244,18 +267,17 @@ static int teardown(void **state)
 	for (size_t i = 0; i < 8; i++)
 		channel_close(&cage->sessions[i]);
 	close(cage->watched);
+	if (cage->bell.rope) {
+		close(cage->bell.waiting);
+		close(cage->bell.heard);
+		close(cage->bell.rope);
+		unlinkat(cage->dir_fd, "parrot" BELL_WAITING, 0);
+	}
 	unlinkat(cage->dir_fd, "parrot", 0);
 	close(cage->dir_fd);
 	rmdir(cage->dir);
 	free(cage);
 	return 0;
-}
-
-static void ask(struct cage *cage, size_t session, unsigned type, const char *text)
-{
-	struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
-	assert_int_equal(
-		channel_send(&cage->sessions[session], type, &part, 1, NULL, 0, &cage->e), 0);
 }
 
 static void hear(struct cage *cage, size_t session, unsigned type)
@@ -548,6 +570,72 @@ static void a_channel_for_which_there_is_no_descriptor_waits_for_one(void **stat
 	}
 }
 
+static void hang(struct cage *cage)
+{
+	assert_int_equal(bell_hang(&cage->bell, cage->dir_fd, "parrot", 0, 0, &cage->e), 0);
+}
+
+static void who_waits_is_taken_with_a_first_question(void **state)
+{
+	struct cage *cage = *state;
+	hang(cage);
+	join_waiting(cage, 3);
+	start(cage);
+	hear_master(cage, ROLE_READY, "");
+	channel_close(&cage->sessions[0]);
+	assert_int_equal(channel_receive_some(&cage->sessions[1], &cage->frame, &cage->e), 2);
+	ask(cage, 2, SAY, "and a word");
+	for (size_t i = 1; i < 3; i++) /* one rope is pulled for all */
+		hear_text(cage, i, "hello");
+	hear_text(cage, 2, "and a word");
+	assert_int_equal(cage->sessions[2].bell, 0);
+	do {
+		ask(cage, 1, SAY_CLOSED, "");
+	} while (hear_number(cage, 1, SAY_CLOSED) < 1); /* who had gone meanwhile */
+}
+
+static void who_waits_may_begin_with_more_than_a_socket_holds(void **state)
+{
+	static char much[900000];
+	struct cage *cage = *state;
+	memset(much, 'x', sizeof(much) - 1);
+	hang(cage);
+	join_waiting(cage, 1);
+	start(cage);
+	ask(cage, 0, SAY, much);
+	hear_text(cage, 0, "hello");
+	hear_text(cage, 0, much);
+}
+
+static void a_bell_that_was_rung_before_is_heard_at_the_start(void **state)
+{
+	struct cage *cage = *state;
+	hang(cage);
+	join_waiting(cage, 1);
+	ask(cage, 0, SAY, "and a word");
+	for (int i = 0; i < 100000; i++) /* more than a pipe holds, and nobody waits */
+		bell_ring(cage->bell.rope);
+	start(cage);
+	hear_text(cage, 0, "hello");
+	hear_text(cage, 0, "and a word");
+}
+
+static void who_waits_where_there_is_no_descriptor_is_taken_later(void **state)
+{
+	struct cage *cage = *state;
+	hang(cage);
+	int next = dup(0);
+	close(next);
+	cage->most_files = (rlim_t)next + 7;
+	join_waiting(cage, 8);
+	start(cage);
+	bell_ring(cage->bell.rope);
+	for (size_t i = 0; i < 8; i++) {
+		hear_text(cage, i, "hello");
+		channel_close(&cage->sessions[i]);
+	}
+}
+
 #define PARROT_TEST(promise) cmocka_unit_test_setup_teardown(promise, setup, teardown)
 
 int main(void)
@@ -571,6 +659,10 @@ int main(void)
 		PARROT_TEST(a_watched_descriptor_calls_until_it_is_unwatched),
 		PARROT_TEST(where_nothing_comes_there_is_time_for_other_things),
 		PARROT_TEST(a_channel_for_which_there_is_no_descriptor_waits_for_one),
+		PARROT_TEST(who_waits_is_taken_with_a_first_question),
+		PARROT_TEST(who_waits_may_begin_with_more_than_a_socket_holds),
+		PARROT_TEST(a_bell_that_was_rung_before_is_heard_at_the_start),
+		PARROT_TEST(who_waits_where_there_is_no_descriptor_is_taken_later),
 	};
 	return cmocka_run_group_tests_name("role", tests, NULL, NULL);
 }
