@@ -1,9 +1,13 @@
 """The binaries for other machines, run by qemu-user: a mailbox filled by SMTP and emptied by POP3,
-backup, check and restore."""
+backup, check and restore; beyond 2038, and beyond what an offset of 32 bits reaches."""
 
+import datetime
 import re
 import smtplib
+import sqlite3
+import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,8 +24,9 @@ def foreign(request, tmp_path_factory):
     arch = request.param
     subprocess.run(["tools/deb/cross", arch], cwd=TREE, check=True, stdout=subprocess.DEVNULL, timeout=600)
     runs = tmp_path_factory.mktemp("cross") / "officemail"
+    built = TREE / "build/cross" / arch
     runs.write_text(f'#!/bin/sh\nexec {EMULATORS[arch]} -L {TREE}/build/sysroot/{arch} '
-                    f'{TREE}/build/cross/{arch}/officemail "$@"\n')
+                    f'-E LD_PRELOAD={built}/tests/shims/clock.so {built}/officemail "$@"\n')
     runs.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OFFICEMAIL", str(runs))
@@ -62,6 +67,43 @@ def test_a_box_of_another_kind_takes_keeps_and_hands_out_mail(abroad, tmp_path):
     abroad.stop()
     abroad.run("restore", backup)
     assert len(abroad.json("mail", "list", "ani@kantor.example")) == 3
+
+
+def test_it_is_2040_there(abroad):
+    """In what is filed, and in what is read back when it is today again."""
+    clock = abroad.dir / "clock"
+    clock.write_bytes(struct.pack("q", int(datetime.datetime(2040, 7, 1, 12).timestamp() - time.time())))
+    clock.chmod(0o644)
+    abroad.environment["CLOCK_OFFSET"] = str(clock)
+    abroad.start()
+    abroad.deliver(b"Subject: later\r\n\r\n")
+    [message] = abroad.fetch()
+    assert re.search(rb"^Received: [^\0]*? Sun, 01 Jul 2040 \d\d:\d\d:\d\d ", message, re.M)
+    abroad.stop()
+    del abroad.environment["CLOCK_OFFSET"]
+    assert [mail["received"][:10] for mail in abroad.mails()] == ["2040-07-01"]
+
+
+def test_a_store_may_be_longer_than_32_bits_tell(abroad):
+    """What is filed lies beyond 5 GiB of holes."""
+    store = abroad.data / "store.db"
+    with sqlite3.connect(store) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = 5 << 30
+        pages = size // db.execute("PRAGMA page_size").fetchone()[0]
+    db.close()
+    with open(store, "r+b") as file:
+        file.truncate(size)
+        file.seek(28)
+        file.write(struct.pack(">I", pages))
+    abroad.start()
+    message = b"Subject: far away\r\n\r\n" + b"x" * 70 + 1000000 * b"\r\n" + b"the end\r\n"
+    abroad.deliver(message)
+    [fetched] = abroad.fetch()
+    assert fetched.endswith(message)
+    abroad.stop()
+    assert store.stat().st_size > size + len(message) / 2  # free pages come first
+    assert abroad.mails()[0]["size"] == len(fetched)
 
 
 def test_a_new_office_is_set_up_there(foreign):

@@ -10,6 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(SYS_clock_gettime64) && _TIME_BITS == 64
+#define CALL SYS_clock_gettime64
+#else
+#define CALL SYS_clock_gettime
+#endif
+
 static const volatile int64_t *offset;
 
 __attribute__((constructor)) static void begin(void)
@@ -25,7 +31,7 @@ __attribute__((constructor)) static void begin(void)
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-	int failed = (int)syscall(SYS_clock_gettime, clock, now);
+	int failed = (int)syscall(CALL, clock, now);
 	if (!failed && offset && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
 		now->tv_sec += *offset;
 	return failed;
