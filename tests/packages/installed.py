@@ -4,13 +4,14 @@
 As root, in namespaces of its own, over a file system of its own: everything below / is seen through
 an overlay whose upper layer is in memory, so this system stays as it is. What an admin does:
 dpkg -i, init, the server as its unit has it run, mail in and out on the usual ports, backup,
-check, and dpkg --purge."""
+check, a newer package, dpkg --remove, the package again, and dpkg --purge."""
 
 import fcntl
 import json
 import os
 import poplib
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -85,6 +86,15 @@ class Manager:
         self.hear("STOPPING=1")
         assert self.process.wait(60) == 0
 
+    def restart(self):
+        """The manager of what runs from now on."""
+        if self.process.poll() is None:
+            self.stop()
+        os.remove("/run/manager/notify")
+        manager = Manager()
+        manager.start(UNIT)
+        return manager
+
 
 def unverified():
     context = ssl.create_default_context()
@@ -119,18 +129,83 @@ def use(password):
     for n in (1, 2):
         pop.dele(n)
     pop.quit()
+    assert count(password) == 3
+
+
+def count(password):
     pop = poplib.POP3_SSL("127.0.0.1", 995, timeout=60, context=unverified())
     pop.user(USER)
     pop.pass_(password)
-    assert pop.stat()[0] == 3
+    messages = pop.stat()[0]
     pop.quit()
+    return messages
+
+
+def queued():
+    return [item["id"] for item in json.loads(run("officemail", "queue", "list", "--json"))]
+
+
+# ---- what dpkg does ----
+
+def install(deb):
+    run("dpkg", "-i", deb, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def newer(deb):
+    """The same with a higher version."""
+    run("dpkg-deb", "-R", deb, "/tmp/newer")
+    control = Path("/tmp/newer/DEBIAN/control")
+    control.write_text(re.sub("^Version: .*$", r"\g<0>+newer", control.read_text(), flags=re.M))
+    run("dpkg-deb", "--root-owner-group", "-b", "/tmp/newer", "/tmp/newer.deb")
+    return "/tmp/newer.deb"
+
+
+def play_systemctl():
+    """From here on the package's scripts find a system that systemd runs; what they ask of it is noted."""
+    os.makedirs("/run/systemd/system", exist_ok=True)
+    Path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)  # in a container it forbids to start anything
+    place = Path(shutil.which("systemctl"))
+    place.unlink()
+    place.write_text('#!/bin/sh\necho "$*" >>/run/manager/asked\ncase $* in *is-enabled*) echo enabled ;; esac\n')
+    place.chmod(0o755)
+
+
+def asked():
+    """The verbs about our unit since the last time."""
+    noted = Path("/run/manager/asked")
+    words = [line.split() for line in noted.read_text().splitlines()]
+    noted.unlink()
+    return [line[-2] for line in words if line[-1] == "officemail.service" and line[-2] in ("start", "stop", "restart")]
+
+
+def upgrade_and_remove(deb, manager, password):
+    messages, waiting = count(password), queued()
+    assert messages and waiting
+    play_systemctl()
+    install(newer(deb))
+    assert run("dpkg-query", "-W", "-f=${Version}", "officemail").endswith("+newer")
+    assert asked() == ["restart"]
+    assert count(password) == messages  # served by what ran before, until systemd restarts it
+    manager = manager.restart()
+    assert (count(password), queued()) == (messages, waiting)
+
+    run("dpkg", "--remove", "officemail")
+    assert asked() == ["stop"]
+    manager.stop()
+    assert not os.path.exists("/usr/sbin/officemail")
+    assert os.path.exists("/etc/officemail/office.ini") and os.path.exists("/var/lib/officemail/store.db")
+    install(deb)
+    assert asked() == ["restart"]  # what a start is to an office that was there before
+    manager = manager.restart()
+    assert (count(password), queued()) == (messages, waiting)
+    manager.stop()
 
 
 def main(deb):
     raise_loopback()
     lay_over()
     before = {path: os.path.lexists(path) for path in ("/usr/sbin/sendmail", "/usr/lib/sendmail")}
-    run("dpkg", "-i", deb, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    install(deb)
     assert {path: os.path.lexists(path) for path in before} == before
     assert "nologin" in run("getent", "passwd", "officemail")
     run("systemd-analyze", "verify", "--man=no", UNIT)
@@ -160,10 +235,7 @@ def main(deb):
     print(run("officemail", "check"))
     manager.stop()
     run("officemail", "restore", "/var/backups/officemail.db")
-    os.remove("/run/manager/notify")
-    manager = Manager()
-    manager.start(UNIT)
-    manager.stop()
+    upgrade_and_remove(deb, manager.restart(), password)
 
     said = run("dpkg", "--purge", "officemail")
     assert "is kept" in said
