@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -142,6 +143,105 @@ int account_open(const char *path, int flags, mode_t mode)
 	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
 	lower_rights(uid);
 	return fd;
+}
+
+/* Descends part by part; the last one is opened as the caller wants it. */
+static int open_below(int directory, const char *path, int flags, mode_t mode)
+{
+	char part[NAME_MAX + 1];
+	int at = directory;
+	for (;;) {
+		size_t len = strcspn(path, "/");
+		bool last = path[len + strspn(path + len, "/")] == '\0';
+		int fd = -1;
+		errno = ENAMETOOLONG;
+		if (len < sizeof(part)) {
+			snprintf(part, sizeof(part), "%.*s", (int)len, path);
+			fd = openat(at, last && len == 0 ? "." : part,
+				(last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC |
+					O_NOCTTY,
+				mode);
+		}
+		int code = errno;
+		if (at != directory)
+			close(at);
+		errno = code;
+		if (fd < 0 || last)
+			return fd;
+		at = fd;
+		path += len + strspn(path + len, "/");
+	}
+}
+
+int account_open_below(int directory, const char *path, int flags, mode_t mode)
+{
+	uid_t uid = raise_rights();
+	int fd = open_below(directory, path, flags, mode);
+	lower_rights(uid);
+	return fd;
+}
+
+int account_look_at(int directory, const char *name, struct stat *what)
+{
+	uid_t uid = raise_rights();
+	int result = fstatat(directory, name, what, AT_SYMLINK_NOFOLLOW);
+	lower_rights(uid);
+	return result;
+}
+
+int account_make_directory(int directory, const char *name, mode_t mode)
+{
+	uid_t uid = raise_rights();
+	int result = mkdirat(directory, name, mode);
+	lower_rights(uid);
+	return result;
+}
+
+/* File systems of others may not know how to replace nothing. */
+static int rename_new(int from_directory, const char *from, int to_directory, const char *to)
+{
+	struct stat what;
+	int result = renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE);
+	if (result == 0 || (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP))
+		return result;
+	if (fstatat(to_directory, to, &what, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(from_directory, from, to_directory, to);
+}
+
+int account_rename_new(int from_directory, const char *from, int to_directory, const char *to)
+{
+	uid_t uid = raise_rights();
+	int result = rename_new(from_directory, from, to_directory, to);
+	lower_rights(uid);
+	return result;
+}
+
+int account_unlink_at(int directory, const char *name)
+{
+	uid_t uid = raise_rights();
+	int result = unlinkat(directory, name, 0);
+	lower_rights(uid);
+	return result;
+}
+
+int account_replace_at(int directory, const char *from, const char *to)
+{
+	uid_t uid = raise_rights();
+	int result = renameat(directory, from, directory, to);
+	lower_rights(uid);
+	return result;
+}
+
+int account_set_time(int fd, int64_t when)
+{
+	const struct timespec times[2] = {{.tv_sec = (time_t)when}, {.tv_sec = (time_t)when}};
+	uid_t uid = raise_rights();
+	int result = futimens(fd, times);
+	lower_rights(uid);
+	return result;
 }
 
 int account_rename(const char *from, const char *to)

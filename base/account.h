@@ -5,6 +5,8 @@
 #define BASE_ACCOUNT_H
 
 #include "base/err.h"
+#include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Looks the account up in /etc/passwd. ERR_MISSING: there is none; the sentence says
@@ -22,6 +24,20 @@ void account_resume(void);
 /* open(2) with the rights the caller was started with; the descriptor does not
  * survive an exec, nor becomes a terminal that controls. */
 int account_open(const char *path, int flags, mode_t mode);
+/* The same of a path below an open directory, in which no part may be a symbolic link:
+ * what lies in a user's directory is not to lead root elsewhere. Returns -1 with ELOOP
+ * or ENOTDIR for one that does. */
+int account_open_below(int directory, const char *path, int flags, mode_t mode);
+/* fstatat(2) of a name in a directory, a link as such; mkdirat(2); renameat(2) within a
+ * directory that never replaces what is there (EEXIST); unlinkat(2) of a file. */
+int account_look_at(int directory, const char *name, struct stat *what);
+int account_make_directory(int directory, const char *name, mode_t mode);
+int account_rename_new(int from_directory, const char *from, int to_directory, const char *to);
+int account_unlink_at(int directory, const char *name);
+/* renameat(2) within a directory, of what account_open_below() made. */
+int account_replace_at(int directory, const char *from, const char *to);
+/* When an open file was changed last, in Unix seconds. */
+int account_set_time(int fd, int64_t when);
 /* rename(2) and unlink(2) with the same rights, of what account_open() made. */
 int account_rename(const char *from, const char *to);
 int account_unlink(const char *path);

@@ -227,6 +227,15 @@ size_t text_utf8(struct slice text, uint32_t *code)
 	return len;
 }
 
+void text_add_utf8(struct buf *out, uint32_t code)
+{
+	static const unsigned char lead[] = {0, 0xC0, 0xE0, 0xF0};
+	int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+	buf_add_char(out, (char)(lead[more] | code >> (6 * more)));
+	while (more-- > 0)
+		buf_add_char(out, (char)(0x80 | (code >> (6 * more) & 0x3F)));
+}
+
 bool text_is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x200E || code == 0x200F ||

@@ -40,6 +40,8 @@ void text_add_hex(struct buf *out, const void *octets, size_t len);
 /* Length of the well-formed UTF-8 character that `text`, which is not empty,
  * begins with (RFC 3629, 4), 0 if there is none; *code is what it is. */
 size_t text_utf8(struct slice text, uint32_t *code);
+/* The same the other way: adds a character, which is at most 0x10FFFF. */
+void text_add_utf8(struct buf *out, uint32_t code);
 /* One that drives a terminal and is no letter: C0, DEL, C1; line separators and
  * the marks that turn the direction of what follows. */
 bool text_is_control(uint32_t code);

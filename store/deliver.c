@@ -285,8 +285,7 @@ static int file_for(struct filing *filing, const struct envelope_recipient *reci
 	return failed ? -1 : 0;
 }
 
-/* Adds the decoded body of a field, cut to `most` octets. */
-static void add_field(struct buf *out, struct slice header, const char *name, size_t most)
+void deliver_add_field(struct buf *out, struct slice header, const char *name, size_t most)
 {
 	struct header_field field;
 	if (!header_find(header, name, &field))
@@ -325,8 +324,8 @@ static int write_body(struct filing *filing, struct err *e)
 	const struct delivery *delivery = filing->delivery;
 	struct slice header = buf_slice(&filing->body->header);
 	struct buf from = {0}, message_id = {0};
-	add_field(&from, header, "From", 250);
-	add_field(&message_id, header, "Message-ID", 250);
+	deliver_add_field(&from, header, "From", 250);
+	deliver_add_field(&message_id, header, "Message-ID", 250);
 	/* The triggers counted refs already where the row is there. */
 	struct query q = db_query(filing->store,
 		SQL("INSERT INTO bodies"

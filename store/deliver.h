@@ -50,6 +50,10 @@ void deliver_make_queue_id(char queue_id[QUEUE_ID_LENGTH + 1]);
 int deliver(struct store *store, const struct config *config, const struct delivery *delivery,
 	struct body_writer *body, enum err_kind *results, struct err *e);
 
+/* What is kept of a field beside the message, for people: its body decoded, cut to `most`
+ * octets at a letter's end. */
+void deliver_add_field(struct buf *out, struct slice header, const char *name, size_t most);
+
 #define UIDL_NEW_LENGTH 16 /* letters of one of ours: 96 random bits */
 #define UIDL_MAX        71 /* octets of any (RFC 1939, 7), and a NUL */
 

@@ -3,6 +3,7 @@
 #include "store/events.h"
 #include "base/text.h"
 #include "store/db.h"
+#include "store/import.h"
 #include <string.h>
 
 #define HOUR 3600
@@ -51,13 +52,16 @@ static int count_deliveries(
 	struct store *store, int64_t now, struct event_totals *totals, struct err *e)
 {
 	struct query q = db_query(
-		store, SQL("SELECT arrived, size FROM bodies WHERE arriving = 0 ORDER BY id DESC"
+		store, SQL("SELECT arrived, size, peer = '" IMPORT_PEER "' FROM bodies"
+			   " WHERE arriving = 0 ORDER BY id DESC"
 			   " /* scans bodies: from the newest, until one is older than a day */"));
 	int found;
 	while ((found = db_next(&q, e)) == 1) {
 		int64_t hours = now / HOUR - db_int(&q, 0) / HOUR;
 		if (hours >= 24)
 			break;
+		if (db_int(&q, 2))
+			continue; /* no delivery of this day */
 		if (hours < 0)
 			hours = 0; /* the clock was ahead */
 		totals->delivered[23 - hours]++;

@@ -10,6 +10,7 @@
 #include "store/mail.h"
 #include "store/users.h"
 #include "tools/command.h"
+#include "tools/progress.h"
 #include "tools/terminal.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -118,6 +118,8 @@ int command_mail_remove(struct command_line *line, struct err *e);
 int command_mail_move(struct command_line *line, struct err *e);
 int command_mail_restore(struct command_line *line, struct err *e);
 int command_mail_again(struct command_line *line, struct err *e);
+int command_mail_import(struct command_line *line, struct err *e);
+int command_mail_export(struct command_line *line, struct err *e);
 int command_queue_list(struct command_line *line, struct err *e);
 int command_queue_show(struct command_line *line, struct err *e);
 int command_queue_retry(struct command_line *line, struct err *e);

@@ -1,6 +1,5 @@
 /* Asking a person. Whatever ends a question, the terminal echoes again. */
 #include "tools/terminal.h"
-#include "base/text.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -134,34 +133,6 @@ int terminal_confirm(const char *question, struct err *e)
 }
 
 /* ---- long commands ---- */
-
-#define SHOW_MS 250
-
-void progress_show(struct progress *progress, uint64_t done, uint64_t all)
-{
-	char rate[TEXT_SIZE_MAX];
-	int64_t now = text_monotonic_ms();
-	if (!isatty(STDERR_FILENO) || now - progress->shown_ms < SHOW_MS)
-		return;
-	if (!progress->began_ms)
-		progress->began_ms = now;
-	progress->shown_ms = now;
-	double seconds = (double)(now - progress->began_ms) / 1000;
-	fprintf(stderr, "\r%s %u%%", progress->what,
-		all > 0 ? (unsigned)((double)done * 100 / (double)all) : 100);
-	if (seconds >= 1 && done > 0)
-		fprintf(stderr, ", %s/s, %.0f s left",
-			text_of_size(rate, (uint64_t)((double)done / seconds)),
-			seconds * (double)(all - done) / (double)done);
-	fputs("\033[K", stderr);
-}
-
-void progress_end(struct progress *progress)
-{
-	if (progress->began_ms)
-		fputs("\r\033[K", stderr);
-	*progress = (struct progress){.what = progress->what};
-}
 
 void terminal_note_signals(void)
 {

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include <stdbool.h>
-#include <stdint.h>
 
 /* Asks for a new password twice. ERR_INPUT: the two differ, or stdin is no
  * terminal (says which options there are instead); ERR_INTERRUPTED: Ctrl-C.
@@ -18,16 +17,6 @@ int terminal_read_secret(struct buf *line, struct err *e);
 /* Asks "question [y/N]". 1 yes, 0 no, -1 stdin is no terminal: ERR_INPUT, the
  * sentence says to give --yes. */
 int terminal_confirm(const char *question, struct err *e);
-
-/* How far a long command is, on stderr where that is a terminal: "copying 42%,
- * 118 MB/s, 12 s left". Shown at most four times a second. */
-struct progress {
-	const char *what;
-	int64_t began_ms, shown_ms; /* of text_monotonic_ms(); 0: not yet */
-};
-void progress_show(struct progress *progress, uint64_t done, uint64_t all); /* octets */
-/* Takes the line away. */
-void progress_end(struct progress *progress);
 
 /* From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the command asks for
  * it where it can stop and tidy up; the second ends it as ever. */

@@ -169,6 +169,25 @@ def answers():
     yield "failed", message(1, ANSWER | 2, asked)
 
 
+def mboxes():
+    line = b"From a Mon Nov 23 07:00:00 2026\n"
+    yield "two", b"\x10\x03\x40" + line + b"A: b\n\nFrom me\n>From you\n\n" + line + b"C: d\r\n\r\ne\r\n\r\n"
+    yield "garbage", b"\x01\x01\x01x\n\n" + line + line + b"\n\r" + line[:-1]
+    yield "zones", b"\0\0\0From - Mon Nov 23 07:00:00 +0700 2026\nx\nFrom b  Tue Dec  1 07:00 2026 -0330\r\ny"
+    for name, body in bodies():
+        yield name, b"\x20\x07\x99" + line + re.sub(rb"(?m)^(>*From )", rb">\1", body.removesuffix(b".\r\n")) + b"\r\n" + line
+
+
+def uidlists():
+    yield "dovecot", b"\0%08Xu%08Xv\x003 V1800000000 N9 Gab\n5 W9 Pown :one,S=5:2,S\n7 Gcd :two\nx\n"
+    yield "dovecot-1", b"\0%g-%f-%XUu-%Lv%%\x001 7 9\n3 one\n"
+    yield "courier", b"\1/3 9 77\none:2,S 100 1:77:0\ntwo 5 2:0:1\nthr ee+ 7 0:0:0\n"
+    yield "json", (b'\2[\n{"file": "Inbox.mbox", "message": 1, "uidl": "a\\u00e9\\ud83d\\ude00", "size": 5, '
+                   b'"sum": "0123456789abcdef", "received": "2026-03-02T03:00:00Z"},\n{"file": "x/cur/1.M2:2,", "n": null}\n]\n')
+    yield "name", b"\3&AMk-t&AOk- &- co/&2D3eAA-"
+    yield "name-8", "\3Été & 台北".encode()
+
+
 def seeds(target):
     if target == "dot":
         for name, body in bodies():
@@ -197,6 +216,10 @@ def seeds(target):
     elif target == "pop3_session":
         for n, (name, octets) in enumerate(dialogues("pop3")):
             yield name, bytes([n & 2, 7 * n & 255, n & 63, n & 15]) + octets
+    elif target == "port_mbox":
+        yield from mboxes()
+    elif target == "port_uidls":
+        yield from uidlists()
     elif target == "client":
         yield from servers()
     elif target == "credentials":

@@ -25,6 +25,7 @@
 #include "base/channel.h"
 #include "store/dispatch.h"
 #include "store/events.h"
+#include "store/import.h"
 #include "store/outbox.h"
 #include "store/stuck.h"
 #include "store/trace.h"
@@ -831,7 +832,7 @@ static void an_index_that_is_being_written_is_waited_for(void **state)
 static const void *const modules[] = {users_add, folders_add, rules_add, aliases_add,
 	addresses_resolve, body_append, deliver, maildrop_delete, mail_each, mail_purge_step,
 	mail_check, events_add, store_shrink_step, outbox_add, outbox_each, outbox_settle,
-	dispatch_deliver, trace_find, trace_read, stuck_each};
+	dispatch_deliver, trace_find, trace_read, stuck_each, import_file};
 
 /* Does the SQL admit, in its comment, a scan of this table? */
 static bool admits(const char *sql, const char *table)
