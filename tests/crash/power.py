@@ -345,6 +345,11 @@ class Disk:
         if node:
             node.sync(begun, rights=record.kind == "s")
 
+    def _all_synced(self, record):
+        begun = self.begun.pop((record.pid, record.inode))
+        for node in self.inodes.values():
+            node.sync(begun)
+
 
 class status_of:
     """A record's rights, as lstat(2) tells them."""
@@ -355,6 +360,7 @@ class status_of:
 PLAYED = {
     "w": "write", "t": "truncate", "a": "attributes", "c": "create", "d": "directory", "k": "socket",
     "l": "link", "r": "rename", "u": "unlink", "b": "sync_begun", "s": "sync_done", "S": "sync_done",
+    "f": "all_synced",
     "m": "mark",
 }
 

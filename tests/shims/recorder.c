@@ -55,6 +55,7 @@ enum kind {
 	SYNC_BEGUN = 'b',
 	SYNC_DONE = 's',
 	DATA_SYNC_DONE = 'S',
+	ALL_SYNC_DONE = 'f', /* of everything; its first, too, is of inode 0 */
 };
 
 static char root[PATH_MAX];
@@ -69,7 +70,7 @@ _Static_assert(sizeof(off_t) == 8, "the calls with 64 in their names are the sam
 
 /* clang-format off */
 #define EACH_CALL(X) \
-	X(openat) X(write) X(pwrite) X(writev) X(ftruncate) X(fallocate) X(fsync) X(fdatasync) \
+	X(openat) X(write) X(pwrite) X(writev) X(ftruncate) X(fallocate) X(fsync) X(fdatasync) X(syncfs) \
 	X(renameat2) X(unlinkat) X(linkat) X(mkdirat) X(fchmod) X(fchmodat) X(fchown) X(fchownat) \
 	X(bind) X(close_range)
 /* clang-format on */
@@ -277,7 +278,7 @@ static int note_sync(int fd, int (*sync)(int), enum kind done)
 	count_change();
 	if (lying)
 		return 0;
-	struct record record = {.kind = SYNC_BEGUN, .inode = st.st_ino};
+	struct record record = {.kind = SYNC_BEGUN, .inode = done == ALL_SYNC_DONE ? 0 : st.st_ino};
 	add(&record, NULL, 0, NULL, 0);
 	if (sync(fd))
 		return -1;
@@ -294,6 +295,11 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	return note_sync(fd, next_fdatasync, DATA_SYNC_DONE);
+}
+
+int syncfs(int fd)
+{
+	return note_sync(fd, next_syncfs, ALL_SYNC_DONE);
 }
 
 /* ---- names ---- */
