@@ -17,7 +17,7 @@ from pathlib import Path
 from office import wait_until
 
 UNPACKED = Path(__file__).resolve().parents[2] / "build" / "peers"
-PACKAGES = ["postfix", "exim4-daemon-light", "opensmtpd"]
+PACKAGES = ["postfix", "exim4-daemon-light", "opensmtpd", "dovecot-core", "dovecot-pop3d"]
 
 # Who owns a server's queue; a plain user's server stays that user.
 IS_ROOT = os.geteuid() == 0
