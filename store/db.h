@@ -142,11 +142,11 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 
 /* Once in a process, before SQLite's first use: its reads are observed (reading.c). */
 void db_observe_reads(void);
-/* Within a read transaction, where much is read that lies together. */
+/* Within a read transaction or a checkpoint, where much is read that lies together. */
 void db_read_ahead(bool on);
 /* errno of a read that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
-/* The VFS of one who writes much to the log (logfile.c), by name. */
+/* The VFS of one who writes much to the log and moves it to the file (logfile.c), by name. */
 const char *db_log_vfs(void);
 /* May it keep back what is written until the log is synced? Only where each commit
  * syncs it. */

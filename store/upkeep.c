@@ -221,7 +221,9 @@ int store_checkpoint(struct store *store, bool idle, struct err *e)
 		return 0; /* somebody else is moving it */
 	int in_log = 0, moved = 0;
 	sqlite3_busy_timeout(store->db, 0); /* it gives way */
+	db_read_ahead(true);
 	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, &in_log, &moved);
+	db_read_ahead(false);
 	sqlite3_busy_timeout(store->db, STORE_BUSY_WAIT_MS);
 	if (idle)
 		store_rest(store);

@@ -1,4 +1,4 @@
-/* store/logfile.c: the log as the writer writes it. */
+/* store/logfile.c: the log and the file as the writer writes them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,17 +8,22 @@
 
 #include "tests/unit/letters.h"
 #include "tests/unit/office.h"
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define MANY (6 * 1024 * 1024) /* octets: more than the writer's cache holds */
 
 static unsigned writes;
+static unsigned writes_most = UINT_MAX; /* then the disk is full */
 
 static ssize_t count_write(int fd, const void *octets, size_t len, off_t from)
 {
 	writes++;
-	return pwrite(fd, octets, len, from);
+	errno = ENOSPC;
+	return writes > writes_most ? -1 : pwrite(fd, octets, len, from);
 }
 
 static struct store *open_writer(struct test_office *office, enum config_sync sync)
@@ -146,6 +151,105 @@ static void a_connection_that_is_opened_anew_goes_on(void **state)
 	assert_sound(office);
 }
 
+/* ---- checkpoints ---- */
+
+static void commit_events(
+	struct test_office *office, struct store *store, int64_t from, size_t count, size_t octets)
+{
+	assert_int_equal(store_begin(store, &office->e), 0);
+	add_events(store, from, count, octets);
+	assert_int_equal(store_commit(store, &office->e), 0);
+}
+
+/* What the file holds by itself, without the log. */
+static bool file_has_grown(const struct test_office *office, off_t than)
+{
+	char path[STORE_PATH_MAX + 16];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/store.db", office->data);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size > than;
+}
+
+static void a_checkpoint_writes_many_pages_at_once(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	commit_events(office, store, 1, 60, MANY / 60);
+	writes = 0;
+	assert_int_equal(store_checkpoint(store, false, &office->e), 0);
+	assert_in_range(writes, 1, MANY / STORE_PAGE / 8);
+	assert_true(file_has_grown(office, MANY));
+	commit_events(office, store, 100, 1, 10); /* begins the log anew */
+	assert_int_equal(count_events(office->store), 61);
+	store_close(store);
+	assert_sound(office);
+}
+
+static void what_somebody_reads_is_moved_later(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	commit_events(office, store, 1, 10, 100000);
+	assert_int_equal(store_begin_reading(office->store, &office->e), 0);
+	assert_int_equal(count_events(office->store), 10);
+	commit_events(office, store, 100, 60, MANY / 60);
+	assert_int_equal(store_checkpoint(store, false, &office->e), 0);
+	assert_false(file_has_grown(office, MANY));
+	assert_int_equal(count_events(office->store), 10);
+	store_rollback(office->store);
+	assert_int_equal(count_events(office->store), 70);
+	commit_events(office, store, 200, 60, MANY / 60);
+	assert_int_equal(store_checkpoint(store, false, &office->e), 0);
+	assert_true(file_has_grown(office, 2 * MANY));
+	assert_int_equal(count_events(office->store), 130);
+	store_close(store);
+	assert_sound(office);
+}
+
+/* The disk takes ever more of it, until it is enough. */
+static void checkpoint_on_full_disk(struct test_office *office, struct store *store, int64_t events)
+{
+	int done = -1;
+	for (writes_most = 0; done < 0; writes_most++) {
+		writes = 0;
+		done = store_checkpoint(store, true, &office->e);
+		assert_true(done == 0 || office->e.kind == ERR_SPACE);
+		assert_int_equal(count_events(office->store), events);
+	}
+	assert_true(writes_most > 1);
+	writes_most = UINT_MAX;
+}
+
+static void what_the_full_disk_did_not_take_stays_in_the_log(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	commit_events(office, store, 1, 3, 10000);
+	checkpoint_on_full_disk(office, store, 3);
+	commit_events(office, store, 100, 1, 10);
+	assert_int_equal(count_events(office->store), 4);
+	store_close(store);
+	assert_sound(office);
+}
+
+static void so_does_what_lies_before_what_somebody_reads(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	commit_events(office, store, 1, 3, 10000);
+	assert_int_equal(store_begin_reading(office->store, &office->e), 0);
+	assert_int_equal(count_events(office->store), 3);
+	commit_events(office, store, 100, 1, 10000);
+	checkpoint_on_full_disk(office, store, 3);
+	store_rollback(office->store);
+	assert_int_equal(count_events(office->store), 4);
+	assert_int_equal(store_checkpoint(store, true, &office->e), 0);
+	assert_int_equal(count_events(office->store), 4);
+	store_close(store);
+	assert_sound(office);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +258,10 @@ int main(void)
 		OFFICE_TEST(a_rollback_leaves_nothing_to_later_commits),
 		OFFICE_TEST(where_commits_are_not_synced_readers_see_them_nevertheless),
 		OFFICE_TEST(a_connection_that_is_opened_anew_goes_on),
+		OFFICE_TEST(a_checkpoint_writes_many_pages_at_once),
+		OFFICE_TEST(what_somebody_reads_is_moved_later),
+		OFFICE_TEST(what_the_full_disk_did_not_take_stays_in_the_log),
+		OFFICE_TEST(so_does_what_lies_before_what_somebody_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
