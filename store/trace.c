@@ -224,8 +224,9 @@ static void note_fetch(struct reading *reading, const struct copy *copy, enum tr
 {
 	struct trace_life *life = &reading->lives[copy->life];
 	struct slice device = events_word(detail, "device"), from = events_word(detail, "from");
-	struct trace_event *event = life->count > 0 ? &life->events[life->count - 1] : NULL;
-	if (event && is_alike(event, copy, kind, device, from)) {
+	struct trace_event *event;
+	if (life->count > 0 && is_alike(&life->events[life->count - 1], copy, kind, device, from)) {
+		event = &life->events[life->count - 1];
 		event->count++;
 		event->until = at;
 	} else {

@@ -2,6 +2,7 @@
  * same for every command; what can follow is worked out here, by the usages that
  * parser and help go by. Nothing is written, and nothing is said of what fails. */
 #include "store/aliases.h"
+#include "store/devices.h"
 #include "store/folders.h"
 #include "store/outbox.h"
 #include "store/users.h"
@@ -41,7 +42,7 @@ struct wish {
 	const char *config_path; /* of -c, or NULL */
 	const struct command *command;
 	struct slice typed, attached; /* the word at the cursor; "--folder=" before it */
-	const char *first;            /* the first argument: whose folders? */
+	const char *first;            /* the first argument: whose folders, devices? */
 	size_t offers;
 };
 
@@ -95,6 +96,19 @@ static void offer_folders(struct wish *wish, struct store *store, struct err *e)
 		folders_each(store, user.id, offer_folder, wish, e);
 }
 
+static void offer_devices(struct wish *wish, struct store *store, struct err *e)
+{
+	struct user user;
+	struct device *devices;
+	size_t count;
+	if (!wish->first || users_find(store, slice_of(wish->first), &user, e) != 1 ||
+		devices_load(store, user.id, &devices, &count, e) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		offer(wish, slice_of(devices[i].name));
+	devices_free(devices, count);
+}
+
 static void offer_queue(struct wish *wish, struct store *store, struct err *e)
 {
 	outbox_each(store, SLICE(""), offer_queued, wish, e);
@@ -137,6 +151,7 @@ static const struct {
 	{NULL, "ALIAS", NULL, offer_aliases},
 	{NULL, "FOLDER", NULL, offer_folders},
 	{"folder remove", "NAME", NULL, offer_folders},
+	{"device remove", "NAME", NULL, offer_devices},
 	{"queue", "ID", NULL, offer_queue},
 	{NULL, "FILE", ":files", NULL},
 	{NULL, "PATH", ":files", NULL},

@@ -246,9 +246,8 @@ static void tell_stopping(const struct device_stopping *login, void *findings)
 	if (*login->name)
 		warning(findings,
 			"%s has not fetched for %s since %s, and holds mail until %s: then what "
-			"the "
-			"other devices have deleted leaves; fetch with it, or `officemail device "
-			"remove %s %s`",
+			"the other devices have deleted leaves; fetch with it, or `officemail "
+			"device remove %s %s`",
 			login->name, login->address, last, until, login->address, login->name);
 	else
 		warning(findings,

@@ -66,6 +66,10 @@ def test_it_offers_who_and_what_there_is(office):
     assert offered(office, "user", "add", "") == ["--quota", "--password-stdin", "--generate", "--hash-stdin"]
     assert offered(office, "alias", "remove", "@") == ["@cabang.example"]
     assert offered(office, "folder", "remove", "ani@kantor.example", "") == ["Inbox", "Junk", "Pribadi", "Proyek"]
+    for name in ("pc", "hp"):
+        office.run("device", "add", "ani@kantor.example", name, "--generate")
+    assert offered(office, "device", "remove", "ani@kantor.example", "") == ["hp", "pc"]
+    assert offered(office, "device", "remove", "budi@kantor.example", "") == []
     assert offered(office, "mail", "list", "ani@kantor.example", "--folder", "P") == ["Pribadi", "Proyek"]
     assert offered(office, "mail", "list", "ani@kantor.example", "--folder=Pr") == [
         "--folder=Pribadi", "--folder=Proyek"]
