@@ -49,15 +49,15 @@ static int start_arriving(struct store *store, struct body_writer *writer, struc
 	return db_run(&q, e);
 }
 
-static int store_piece(
-	struct store *store, struct body_writer *writer, struct slice octets, struct err *e)
+static int store_piece(struct store *store, struct body_writer *writer, int64_t n,
+	struct slice octets, struct err *e)
 {
-	if (writer->pieces == PIECES_MAX)
+	if (n >= PIECES_MAX)
 		return err_set(e, ERR_TOO_BIG, "a message cannot be larger than 256 GB");
 	struct query q = db_query(store,
 		SQL("INSERT INTO pieces (id, checksum, octets) SELECT ?1, ?2, ?3 WHERE ?4 = 0"
 		    " OR EXISTS (SELECT 1 FROM bodies WHERE id = ?5 AND arriving = 1)"));
-	db_bind_int(&q, piece_id(writer->body_id, writer->pieces));
+	db_bind_int(&q, piece_id(writer->body_id, n));
 	db_bind_int(&q, (int64_t)digest_checksum(octets.at, octets.len));
 	db_bind_blob(&q, octets);
 	db_bind_int(&q, writer->arriving);
@@ -94,7 +94,60 @@ int body_append(struct store *store, struct body_writer *writer, struct slice oc
 		assert(writer->arriving); /* behind a piece that was not full comes nothing */
 		writer->size += octets.len;
 	}
-	return store_piece(store, writer, octets, e);
+	return store_piece(store, writer, writer->pieces, octets, e);
+}
+
+/* Leaves the place of the first piece free. */
+static int start_headless(struct store *store, struct body_writer *writer, struct err *e)
+{
+	if (writer->headless)
+		return 0;
+	if (start_arriving(store, writer, e) < 0)
+		return -1;
+	writer->headless = true;
+	writer->pieces = 1;
+	return 0;
+}
+
+int body_append_behind(
+	struct store *store, struct body_writer *writer, struct slice octets, struct err *e)
+{
+	if (start_headless(store, writer, e) < 0)
+		return -1;
+	writer->size += octets.len;
+	return store_piece(store, writer, writer->pieces, octets, e);
+}
+
+int body_add_head(
+	struct store *store, struct body_writer *writer, struct slice header, struct err *e)
+{
+	if (start_headless(store, writer, e) < 0)
+		return -1;
+	buf_add_slice(&writer->header, header_of(header));
+	writer->size += header.len;
+	int64_t pieces = writer->pieces;
+	int done = store_piece(store, writer, 0, header, e);
+	writer->pieces = pieces;
+	return done;
+}
+
+int body_reread(struct store *store, const struct body_writer *writer, uint64_t n, struct buf *out,
+	struct err *e)
+{
+	struct query q = db_query(store, SQL("SELECT checksum, octets FROM pieces WHERE id = ?"));
+	if (n >= PIECES_MAX - 1)
+		return err_set(e, ERR_GONE, "a message has no so many pieces");
+	db_bind_int(&q, piece_id(writer->body_id, (int64_t)n + 1));
+	int found = db_next(&q, e);
+	struct slice octets = found == 1 ? db_blob(&q, 1) : SLICE("");
+	bool whole =
+		found == 1 && digest_checksum(octets.at, octets.len) == (uint64_t)db_int(&q, 0);
+	if (whole)
+		buf_add_slice(out, octets);
+	db_end(&q);
+	if (found < 0)
+		return -1;
+	return whole ? 0 : err_set(e, ERR_GONE, "an earlier part of the message was not stored");
 }
 
 /* Is every piece of it there? */
@@ -118,7 +171,7 @@ int body_settle(struct store *store, struct body_writer *writer, struct err *e)
 		return check_whole(store, writer, e);
 	if (new_body_id(store, &writer->body_id, e) < 0)
 		return -1;
-	return writer->size ? store_piece(store, writer, buf_slice(&writer->header), e) : 0;
+	return writer->size ? store_piece(store, writer, 0, buf_slice(&writer->header), e) : 0;
 }
 
 void body_writer_free(struct body_writer *writer)

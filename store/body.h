@@ -17,6 +17,7 @@ struct body_writer {
 	uint64_t size;   /* octets so far */
 	int64_t pieces;
 	bool arriving;     /* its row is there already */
+	bool headless;     /* its first piece comes last, and may be short */
 	struct buf header; /* all of a small message, the header of a big one */
 };
 /* Adds octets, at most BODY_PIECE a call, and exactly that in every call but
@@ -24,6 +25,16 @@ struct body_writer {
  * the body with it. */
 int body_append(
 	struct store *store, struct body_writer *writer, struct slice octets, struct err *e);
+/* The same, for a message whose header is not known yet: the octets come behind it. All
+ * calls but the last with BODY_PIECE octets; the last is a body_append(). */
+int body_append_behind(
+	struct store *store, struct body_writer *writer, struct slice octets, struct err *e);
+/* Its header, 1 to BODY_PIECE octets, once: before that last call. */
+int body_add_head(
+	struct store *store, struct body_writer *writer, struct slice header, struct err *e);
+/* Adds the n-th piece (0 is the first) that was appended behind to *out. ERR_GONE. */
+int body_reread(struct store *store, const struct body_writer *writer, uint64_t n, struct buf *out,
+	struct err *e);
 /* For deliver(): the body has an id and all of it is stored. */
 int body_settle(struct store *store, struct body_writer *writer, struct err *e);
 /* Frees what was stored of a body that did not become a message: at once or,

@@ -7,24 +7,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int append(const struct intake *intake, struct slice octets, struct err *e)
+static int check_size(const struct intake *intake, struct slice octets, struct err *e)
 {
 	if (octets.len > BODY_PIECE)
 		return err_set(e, ERR_INPUT, "a piece of %zu octets is too long", octets.len);
 	uint64_t most = intake->config->max_message;
 	if (most > 0 && service_submits(intake->hello->service))
 		most += MENDED_MOST;
+	if (most > 0 && *intake->config->milter)
+		most += BODY_PIECE; /* of headers */
 	if (most > 0 && intake->body->size + octets.len > most)
 		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
 			(unsigned long long)most);
+	return 0;
+}
+
+static int append(const struct intake *intake, struct slice octets, struct err *e)
+{
+	if (check_size(intake, octets, e) < 0)
+		return -1;
 	return octets.len == 0 ? 0 : body_append(intake->store, intake->body, octets, e);
 }
 
-int intake_piece(const struct intake *intake, const struct frame *frame, struct err *e)
+/* As a message without its header must be, or not. */
+static int check_order(const struct intake *intake, const struct frame *frame, struct err *e)
 {
-	if (frame->body.len != BODY_PIECE)
-		return err_set(e, ERR_INPUT, "a piece of %zu octets is none", frame->body.len);
-	return append(intake, frame->body, e);
+	const struct body_writer *body = intake->body;
+	bool begun = body->size > 0, wants = body->headless && body->header.len == 0;
+	bool good = frame->type == REQUEST_PIECE        ? !body->headless
+		    : frame->type == REQUEST_PIECE_BACK ? body->headless
+							: !begun || wants;
+	if (frame->type != REQUEST_HEAD && frame->type != REQUEST_PIECE_BACK)
+		good &= frame->body.len == BODY_PIECE;
+	return good && frame->body.len > 0
+		       ? 0
+		       : err_set(e, ERR_INPUT, "a piece of %zu octets is none", frame->body.len);
+}
+
+static int give_back(
+	const struct intake *intake, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	struct unpack in = {.rest = frame->body};
+	uint64_t n = unpack_number(&in);
+	if (unpack_end(&in, e) < 0)
+		return -1;
+	return body_reread(intake->store, intake->body, n, answer, e);
+}
+
+int intake_piece(
+	const struct intake *intake, const struct frame *frame, struct buf *answer, struct err *e)
+{
+	if (check_order(intake, frame, e) < 0)
+		return -1;
+	if (frame->type == REQUEST_PIECE_BACK)
+		return give_back(intake, frame, answer, e);
+	if (frame->type == REQUEST_PIECE)
+		return append(intake, frame->body, e);
+	if (check_size(intake, frame->body, e) < 0)
+		return -1;
+	return frame->type == REQUEST_HEAD
+		       ? body_add_head(intake->store, intake->body, frame->body, e)
+		       : body_append_behind(intake->store, intake->body, frame->body, e);
 }
 
 /* As what it may leave, and whose recipients of the hour these are. */
@@ -82,6 +125,8 @@ int intake_deliver(
 	find_way_out(intake, frame, &ticket, &delivery);
 	enum err_kind *results = must_alloc((delivery.recipient_count + 1) * sizeof(*results));
 	int done = append(intake, rest, e);
+	if (done == 0 && intake->body->headless && intake->body->header.len == 0)
+		done = err_set(e, ERR_INPUT, "a message without its header");
 	if (done == 0)
 		done = check_sender(intake, &ticket, &delivery, e);
 	if (done == 0)

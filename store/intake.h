@@ -14,8 +14,9 @@ struct intake {
 	struct body_writer *body;
 };
 
-/* REQUEST_PIECE. */
-int intake_piece(const struct intake *intake, const struct frame *frame, struct err *e);
+/* REQUEST_PIECE, _PIECE_BEHIND, _HEAD and _PIECE_BACK, whose octets are added to *answer. */
+int intake_piece(
+	const struct intake *intake, const struct frame *frame, struct buf *answer, struct err *e);
 /* REQUEST_DELIVER and REQUEST_SUBMIT: the rest is appended, and the message filed; the
  * results are added to *answer. ERR_DENIED: who asks may not send it. */
 int intake_deliver(

@@ -271,13 +271,40 @@ void request_tell_damage(struct channel *directory, int64_t entry_id, const char
 
 /* ---- delivering ---- */
 
-int request_piece(struct channel *writer, struct slice octets, struct err *e)
+static int send_octets(
+	struct channel *writer, enum request type, struct slice octets, struct err *e)
 {
 	struct iovec part = {(void *)octets.at, octets.len};
 	struct frame frame;
-	if (channel_send(writer, REQUEST_PIECE, &part, 1, NULL, 0, e) < 0)
+	if (channel_send(writer, type, &part, 1, NULL, 0, e) < 0)
 		return -1;
 	return receive_answer(writer, &frame, e);
+}
+
+int request_piece(struct channel *writer, struct slice octets, struct err *e)
+{
+	return send_octets(writer, REQUEST_PIECE, octets, e);
+}
+
+int request_piece_behind(struct channel *writer, struct slice octets, struct err *e)
+{
+	return send_octets(writer, REQUEST_PIECE_BEHIND, octets, e);
+}
+
+int request_head(struct channel *writer, struct slice header, struct err *e)
+{
+	return send_octets(writer, REQUEST_HEAD, header, e);
+}
+
+int request_piece_back(struct channel *writer, uint64_t n, struct slice *octets, struct err *e)
+{
+	struct buf body = {0};
+	struct frame frame;
+	pack_number(&body, n);
+	if (ask(writer, REQUEST_PIECE_BACK, &body, &frame, e) < 0)
+		return -1;
+	*octets = frame.body;
+	return 0;
 }
 
 _Static_assert(

@@ -29,16 +29,19 @@ enum request {                          /* types of frames, beside those of base
 	REQUEST_TELL_DAMAGE, /* pop3, after a login: an entry, why; no answer */
 
 	/* to the writer */
-	REQUEST_PIECE,       /* who sends: BODY_PIECE octets of a message to come */
-	REQUEST_DELIVER,     /* smtp, lmtp, trusted, local: the rest, and the envelope */
-	REQUEST_SUBMIT,      /* submission, trusted: ticket, and as REQUEST_DELIVER */
-	REQUEST_FORGET,      /* as REQUEST_PIECE: the pieces sent are for nothing; no answer */
-	REQUEST_DELETE,      /* pop3: ticket, entries */
-	REQUEST_DELETE_MORE, /* pop3: the same, of the REQUEST_DELETE to come; no answer */
-	REQUEST_EVENT,       /* pop3, EVENTS_MOST times: ticket, what the session did; no answer */
-	REQUEST_TICKET_KEY,  /* directory: the key of the tickets */
-	REQUEST_LOGGED_IN,   /* directory: a user logged in; no answer */
-	REQUEST_NEW_HASH,    /* directory: a password's better hash; no answer */
+	REQUEST_PIECE,        /* who sends: BODY_PIECE octets of a message to come */
+	REQUEST_PIECE_BEHIND, /* the same, of one whose header comes last */
+	REQUEST_HEAD,         /* the same: its header, before the envelope */
+	REQUEST_PIECE_BACK,   /* the same: a piece that was sent behind */
+	REQUEST_DELIVER,      /* smtp, lmtp, trusted, local: the rest, and the envelope */
+	REQUEST_SUBMIT,       /* submission, trusted: ticket, and as REQUEST_DELIVER */
+	REQUEST_FORGET,       /* as REQUEST_PIECE: the pieces sent are for nothing; no answer */
+	REQUEST_DELETE,       /* pop3: ticket, entries */
+	REQUEST_DELETE_MORE,  /* pop3: the same, of the REQUEST_DELETE to come; no answer */
+	REQUEST_EVENT,        /* pop3, EVENTS_MOST times: ticket, what the session did; no answer */
+	REQUEST_TICKET_KEY,   /* directory: the key of the tickets */
+	REQUEST_LOGGED_IN,    /* directory: a user logged in; no answer */
+	REQUEST_NEW_HASH,     /* directory: a password's better hash; no answer */
 
 	/* to the writer, of mail on its way out: store/jobs.h */
 	REQUEST_DUE,         /* relay: what is to be delivered? */
@@ -157,6 +160,13 @@ void request_tell_damage(struct channel *directory, int64_t entry_id, const char
 /* BODY_PIECE octets of a message whose end has not come yet. ERR_SPACE,
  * ERR_IO: what was sent is freed; read on to the end and refuse. */
 int request_piece(struct channel *writer, struct slice octets, struct err *e);
+/* The same, of a message whose header is not known yet: before its end request_head() sends
+ * that, up to BODY_PIECE octets. It may also come alone, in front of the rest. */
+int request_piece_behind(struct channel *writer, struct slice octets, struct err *e);
+int request_head(struct channel *writer, struct slice header, struct err *e);
+/* The n-th piece (0 is the first) that was sent so, valid until the next request. ERR_GONE: it
+ * is not there any more. */
+int request_piece_back(struct channel *writer, uint64_t n, struct slice *octets, struct err *e);
 #define MENDED_MOST     1024 /* octets by which a submitted message, and its header, may grow */
 #define RECIPIENTS_MOST 900  /* an envelope fits in a frame, whatever is configured */
 /* The rest of the message (under or at BODY_PIECE octets) and its envelope; 0:

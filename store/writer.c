@@ -74,8 +74,7 @@ static int take_piece(
 	struct asker *asker, const struct frame *frame, struct buf *answer, struct err *e)
 {
 	const struct intake intake = intake_of(asker);
-	(void)answer;
-	return intake_piece(&intake, frame, e);
+	return intake_piece(&intake, frame, answer, e);
 }
 
 static int take_delivery(
@@ -203,6 +202,9 @@ static const struct right {
 	void (*at_once)(struct role_channel *from, const struct frame *frame);
 } rights[] = {
 	{REQUEST_PIECE, OF_SENDERS, true, take_piece, NULL},
+	{REQUEST_PIECE_BEHIND, OF_SENDERS, true, take_piece, NULL},
+	{REQUEST_HEAD, OF_SENDERS, true, take_piece, NULL},
+	{REQUEST_PIECE_BACK, OF_SENDERS, false, take_piece, NULL},
 	{REQUEST_DELIVER, OF_SMTP | OF_TRUSTED | OF_LOCAL, true, take_delivery, NULL},
 	{REQUEST_SUBMIT, OF_SUBMISSION | OF_TRUSTED, true, take_delivery, NULL},
 	{REQUEST_FORGET, OF_SENDERS, false, NULL, forget},

@@ -57,6 +57,53 @@ static void a_body_may_arrive_over_several_transactions(void **state)
 	assert_sound(office);
 }
 
+/* `pieces` of the body before its header, and the rest; rules see the header alone. */
+static void assert_headless(struct test_office *office, size_t pieces, const char *rest, size_t n)
+{
+	static const char header[] = "Subject: late\r\n\r\n";
+	struct buf in = {0}, out = {0}, again = {0};
+	struct letter letter = letter_to("ani@kantor.example");
+	buf_add_text(&in, header);
+	for (size_t i = 0; i < pieces; i++) {
+		struct buf piece = {0};
+		fill(&piece, BODY_PIECE);
+		piece.at[0] = (char)('a' + i);
+		assert_int_equal(WRITE(office, body_append_behind(office->store, &letter.body,
+						       buf_slice(&piece), &office->e)),
+			0);
+		buf_add_slice(&in, buf_slice(&piece));
+		buf_clear(&again);
+		assert_int_equal(
+			body_reread(office->store, &letter.body, i, &again, &office->e), 0);
+		assert_true(slice_equal(buf_slice(&again), buf_slice(&piece)));
+		buf_free(&piece);
+	}
+	assert_int_equal(body_reread(office->store, &letter.body, pieces, &again, &office->e), -1);
+	assert_int_equal(office->e.kind, ERR_GONE);
+	assert_int_equal(WRITE(office, body_add_head(office->store, &letter.body, SLICE(header),
+					       &office->e)),
+		0);
+	buf_add_text(&in, rest);
+	assert_int_equal(post_letter(office, &letter, slice_of(rest)), 0);
+	read_nth(office, "ani@kantor.example", "Inbox", n, &out);
+	buf_drop(&out, out.len - in.len);
+	assert_true(slice_equal(buf_slice(&in), buf_slice(&out)));
+	buf_free(&in);
+	buf_free(&out);
+	buf_free(&again);
+}
+
+static void the_header_may_come_last(void **state)
+{
+	struct test_office *office = *state;
+	add_user(office, "ani@kantor.example");
+	assert_headless(office, 0, "12345", 0);
+	assert_headless(office, 1, "12345", 1);
+	assert_headless(office, 3, "", 2);
+	assert_headless(office, 3, "1", 3);
+	assert_sound(office);
+}
+
 static void two_bodies_may_arrive_at_once(void **state)
 {
 	struct test_office *office = *state;
@@ -358,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OFFICE_TEST(a_message_of_any_size_comes_out_as_it_went_in),
 		OFFICE_TEST(a_body_may_arrive_over_several_transactions),
+		OFFICE_TEST(the_header_may_come_last),
 		OFFICE_TEST(two_bodies_may_arrive_at_once),
 		OFFICE_TEST(an_abandoned_body_leaves_nothing),
 		OFFICE_TEST(a_big_abandoned_body_is_freed_step_by_step),

@@ -141,6 +141,9 @@ static void frames_of_the_right_type_with_wrong_fields_are_refused(void **state)
 	} wrong[] = {
 		{WRITER, SERVICE_SMTP, REQUEST_PIECE, {"", 0}},
 		{WRITER, SERVICE_SMTP, REQUEST_PIECE, {"less than a piece", 17}},
+		{WRITER, SERVICE_SMTP, REQUEST_PIECE_BEHIND, {"less than a piece", 17}},
+		{WRITER, SERVICE_SMTP, REQUEST_HEAD, {"", 0}},
+		{WRITER, SERVICE_SMTP, REQUEST_PIECE_BACK, {"\0\0\0\0\0\0\0\0", 8}},
 		{WRITER, SERVICE_SMTP, REQUEST_DELIVER, {"", 0}},
 		{WRITER, SERVICE_SMTP, REQUEST_DELIVER, {"\377\377\377\377\377\377\377\377", 8}},
 		{WRITER, SERVICE_POP3, REQUEST_DELETE, {"", 0}},
@@ -160,6 +163,58 @@ static void frames_of_the_right_type_with_wrong_fields_are_refused(void **state)
 		ask(house, &channel, wrong[i].type, wrong[i].body);
 		assert_sent_away(house, &channel);
 	}
+}
+
+/* A header comes once, before the rest, and pieces of the one kind behind no other. */
+static void parts_of_a_message_in_a_wrong_order_are_refused(void **state)
+{
+	static const unsigned orders[][4] = {{REQUEST_PIECE, REQUEST_HEAD},
+		{REQUEST_PIECE, REQUEST_PIECE_BEHIND}, {REQUEST_PIECE, REQUEST_PIECE_BACK},
+		{REQUEST_PIECE_BEHIND, REQUEST_PIECE}, {REQUEST_HEAD, REQUEST_HEAD},
+		{REQUEST_HEAD, REQUEST_PIECE}, {REQUEST_HEAD, REQUEST_PIECE_BEHIND},
+		{REQUEST_PIECE_BEHIND, REQUEST_HEAD, REQUEST_HEAD}};
+	struct house *house = *state;
+	struct buf piece = {0};
+	fill(&piece, BODY_PIECE);
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct channel channel = join(house, WRITER, SERVICE_SMTP);
+		struct frame frame;
+		for (size_t n = 0; n < 3 && orders[i][n]; n++) {
+			bool last = n == 2 || orders[i][n + 1] == 0;
+			struct slice body = buf_slice(&piece);
+			if (orders[i][n] == REQUEST_PIECE_BACK)
+				body.len = 8;
+			ask(house, &channel, orders[i][n], body);
+			if (!last) {
+				assert_int_equal(channel_receive(&channel, &frame, &house->e), 1);
+				assert_int_equal(frame.type, ANSWER_OK);
+			}
+		}
+		assert_sent_away(house, &channel);
+	}
+	buf_free(&piece);
+	assert_int_equal(count_messages(house, ANI), 0);
+}
+
+static void a_message_without_its_header_is_not_filed(void **state)
+{
+	struct house *house = *state;
+	struct channel channel = join(house, WRITER, SERVICE_SMTP);
+	const struct envelope_recipient recipient = {.address = SLICE(ANI)};
+	const struct delivery delivery = {.recipients = &recipient,
+		.recipient_count = 1,
+		.received = SLICE("Received: x\r\n"),
+		.queue_id = "ABCDEFGHIJKL"};
+	enum err_kind result;
+	struct buf piece = {0};
+	fill(&piece, BODY_PIECE);
+	assert_int_equal(request_piece_behind(&channel, buf_slice(&piece), &house->e), 0);
+	assert_int_equal(
+		request_deliver(&channel, NULL, &delivery, SLICE("x"), &result, &house->e), -1);
+	assert_int_equal(house->e.kind, ERR_GONE);
+	channel_close(&channel);
+	buf_free(&piece);
+	assert_int_equal(count_messages(house, ANI), 0);
 }
 
 /* ---- deleting ---- */
@@ -450,6 +505,8 @@ int main(void)
 		HOUSE_TEST(who_says_hello_twice_is_sent_away),
 		HOUSE_TEST(who_asks_again_before_the_answer_is_sent_away),
 		HOUSE_TEST(frames_of_the_right_type_with_wrong_fields_are_refused),
+		HOUSE_TEST(parts_of_a_message_in_a_wrong_order_are_refused),
+		HOUSE_TEST(a_message_without_its_header_is_not_filed),
 		HOUSE_TEST(only_a_ticket_of_the_directory_s_deletes),
 		HOUSE_TEST(a_ticket_reaches_its_own_account_and_no_other),
 		HOUSE_TEST(a_deletion_with_one_that_may_not_be_deletes_none),
