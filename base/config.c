@@ -101,9 +101,9 @@ static const struct config_row rows[] = {
 	{{"dkim", "selector", "office", "signs what the office sends; key in DATA/dkim/, made by init"},
 		config_take_label, IN(dkim_selector)},
 
-	{{"filter", "milter", "", "inet:host:port or unix:path; several separated by blanks"},
+	{{"filter", "milter", "", "inet:address:port (rspamd: inet:127.0.0.1:11332) or unix:path; several separated by blanks"},
 		config_take_milters, IN(milter)},
-	{{"filter", "on_failure", "tempfail", "or accept"},
+	{{"filter", "on_failure", "tempfail", "what becomes of mail while one does not answer; or accept"},
 		config_take_choice, IN(on_failure), .words = "tempfail accept"},
 	{{"filter", "junk_header", "X-Spam: Yes", "added by one of our milters: the message is filed in Junk"},
 		config_take_header, IN(junk_header)},
@@ -128,7 +128,7 @@ static const struct {
 	{"store", "sizes: octets, or with K, M, G; 0: no limit. Durations: 30s, 10m, 12h, 14d"},
 	{"relay", "mail to the outside"},
 	{"dkim", ""},
-	{"filter", "(checked, but not used by this version)"},
+	{"filter", "asked about all mail that comes and is sent"},
 	{"limits", "0: no limit"},
 };
 /* clang-format on */

@@ -19,6 +19,7 @@
 enum config_language { LANGUAGE_EN, LANGUAGE_ID };
 enum config_sync { SYNC_FULL, SYNC_NORMAL };
 enum config_relay_tls { RELAY_TLS_AUTO, RELAY_TLS_STARTTLS, RELAY_TLS_IMPLICIT, RELAY_TLS_NONE };
+#define CONFIG_FILTERS_MOST 4
 enum config_on_failure { FILTER_TEMPFAIL, FILTER_ACCEPT };
 
 struct config {
@@ -64,8 +65,9 @@ struct config {
 
 	char dkim_selector[CONFIG_NAME_MAX];
 
-	char milter[CONFIG_LIST_MAX];
-	int on_failure; /* enum config_on_failure */
+	char milter[CONFIG_LIST_MAX]; /* CONFIG_FILTERS_MOST at most */
+	int on_failure; /* #define CONFIG_FILTERS_MOST 4
+enum config_on_failure */
 	char junk_header[CONFIG_NAME_MAX];
 
 	uint64_t connections; /* 0: no limit */

@@ -166,6 +166,7 @@ int config_take_server(const struct config_row *row, void *field, struct slice v
 	return keep(row, field, value, e);
 }
 
+/* No name that DNS would be asked for: each session would ask. */
 static bool is_milter(struct slice word)
 {
 	struct slice rest = word, host = {0};
@@ -173,15 +174,22 @@ static bool is_milter(struct slice word)
 	uint16_t port;
 	if (slice_equal(kind, SLICE("unix")))
 		return rest.len > 0 && rest.at[0] == '/';
-	return slice_equal(kind, SLICE("inet")) && syntax_split_listener(rest, &host, &port) &&
-	       host.len > 0;
+	return (slice_equal(kind, SLICE("inet")) || slice_equal(kind, SLICE("inet6"))) &&
+	       syntax_split_listener(rest, &host, &port) && slice_find(host, '/') == host.len &&
+	       (syntax_is_network(host) || slice_equal_nocase(host, SLICE("localhost")));
 }
 
 int config_take_milters(
 	const struct config_row *row, void *field, struct slice value, struct err *e)
 {
-	return take_words(row, field, value, is_milter,
-		"a milter: inet:host:port, like inet:127.0.0.1:11332, or unix:/path", e);
+	struct slice word;
+	if (take_words(row, field, value, is_milter,
+		    "a milter: inet:address:port, like inet:127.0.0.1:11332, or unix:/path", e) < 0)
+		return -1;
+	if (config_word(field, CONFIG_FILTERS_MOST, &word))
+		return err_set(
+			e, ERR_INPUT, "more than %d milters: name fewer", CONFIG_FILTERS_MOST);
+	return 0;
 }
 
 int config_take_header(const struct config_row *row, void *field, struct slice value, struct err *e)

@@ -12,6 +12,12 @@
 #include "base/conn.h"
 #include "base/peers.h"
 
+/* A connection to a filter that office.ini names, begun for the session. */
+struct visitor_filter {
+	int fd;  /* non-blocking, perhaps not through yet; -1: it could not be begun */
+	int why; /* then: the errno */
+};
+
 struct visitor {
 	struct conn conn;         /* TLS has begun where the service says so */
 	char peer[PEER_TEXT_MAX]; /* the client's address; on a unix socket "unix", or "unix:" and
@@ -23,6 +29,10 @@ struct visitor {
 	const struct config *config;
 	const struct tls_chain *chain;
 	struct channel directory, writer, keys;
+	struct visitor_filter filters[CONFIG_FILTERS_MOST]; /* in their order */
+	size_t filter_count;
+	int64_t *filter_told_ms; /* shared by all sessions: when one told that a filter is
+				  * down, see log_is_due() */
 	/* Signs for conn_start_tls() through the keys role; arg: this struct. */
 	tls_sign_fn sign;
 };

@@ -36,6 +36,7 @@ static int hello(struct session *session, struct slice name, bool extended)
 	buf_clear(&session->client);
 	buf_add_slice(&session->client, name);
 	session->extended = extended;
+	filter_hello(session);
 	session->dialog.state = SESSION_READY; /* what is announced depends on it */
 	reply_hello(session);
 	return SESSION_READY;
@@ -120,8 +121,11 @@ static int run_mail(void *arg, struct slice argument)
 			return say(session, refusal,
 				refusal == REPLY_ROLE_GONE ? DIALOG_END : DIALOG_STAY);
 	}
-	session->refused = false;
 	session->declared_size = params.size;
+	enum reply refusal = filter_mail(session);
+	if (refusal != REPLY_NONE)
+		return say(session, refusal, DIALOG_STAY);
+	session->refused = false;
 	session->ret = params.ret;
 	buf_add_slice(&session->envid, params.envid);
 	if (!session->has_mailed) {
@@ -175,7 +179,10 @@ static int run_rcpt(void *arg, struct slice argument)
 	struct session *session = arg;
 	char address[ADDRESS_MAX] = "";
 	struct params params;
-	enum reply reply = judge_recipient(session, argument, address, &params);
+	enum reply reply = judge_recipient(session, argument, address, &params), refusal;
+	if (reply == REPLY_RECIPIENT_OK &&
+		(refusal = filter_recipient(session, slice_of(address))) != REPLY_NONE)
+		reply = refusal;
 	if (reply == REPLY_RECIPIENT_OK) {
 		const struct envelope_recipient recipient = {
 			slice_of(address), params.notify, params.orcpt};

@@ -69,7 +69,9 @@ static void send_pieces(struct session *session)
 	/* A last piece that is just full travels with the envelope. */
 	while (message->octets.len > BODY_PIECE) {
 		struct slice piece = {message->octets.at, BODY_PIECE};
-		if (request_piece(&session->visitor->writer, piece, &e) < 0) {
+		struct channel *writer = &session->visitor->writer;
+		if ((message->parted ? request_piece_behind(writer, piece, &e)
+				     : request_piece(writer, piece, &e)) < 0) {
 			refuse_for(session, &e);
 			return;
 		}
@@ -77,8 +79,6 @@ static void send_pieces(struct session *session)
 		buf_drop(&message->octets, BODY_PIECE);
 	}
 }
-
-/* ---- what staff send ---- */
 
 /* Are all authors the user? The writer asks the same once more. */
 static enum reply judge_authors(struct session *session, struct slice header)
@@ -98,6 +98,131 @@ static enum reply judge_authors(struct session *session, struct slice header)
 		return reply_to_error(e.kind);
 	return session_is_logged_in(session) ? REPLY_NOT_YOUR_FROM : REPLY_NOT_OUR_FROM;
 }
+
+/* ---- what milters hear ---- */
+
+#define HEADER_MOST (BODY_PIECE - MENDED_MOST) /* octets of one that is held back */
+
+/* Asking has taken time that is not the client's. */
+static void heed(struct session *session, enum reply reply, int64_t asked)
+{
+	session->message.begun += text_monotonic_ms() - asked;
+	if (reply != REPLY_NONE)
+		refuse(session, reply);
+}
+
+/* The header is held back until milters have had their say, and goes to the writer last:
+ * its place is in front of the pieces that are there by then. */
+static void part(struct session *session)
+{
+	struct message *message = &session->message;
+	struct slice octets = buf_slice(&message->octets);
+	int64_t asked = text_monotonic_ms();
+	size_t length = message->scan.header_ended ? mend_header_length(octets) : 0;
+	if ((length > 0 ? length : octets.len) > HEADER_MOST)
+		refuse(session, REPLY_HEADER_TOO_BIG);
+	if (length == 0 || message->verdict != REPLY_NONE)
+		return;
+	enum reply reply = filter_header(session, (struct slice){octets.at, length});
+	message->parted = true;
+	buf_drop(&message->octets, length);
+	heed(session, reply, asked);
+}
+
+/* What has come of the body since, in as few packets as can be. */
+static void let_hear(struct session *session, bool all)
+{
+	struct message *message = &session->message;
+	size_t left = message->octets.len - message->heard;
+	int64_t asked = text_monotonic_ms();
+	if (!all)
+		left -= left % MILTER_CHUNK;
+	if (left == 0 || message->verdict != REPLY_NONE)
+		return;
+	enum reply reply =
+		filter_body(session, (struct slice){message->octets.at + message->heard, left});
+	message->heard += left;
+	heed(session, reply, asked);
+}
+
+int data_replace_body(struct session *session, struct slice octets, bool first)
+{
+	struct message *message = &session->message;
+	if (first) {
+		if (message->sent > 0)
+			request_forget(&session->visitor->writer);
+		message->sent = 0;
+		buf_clear(&message->octets);
+		dot_read_start(&message->reader, false);
+	}
+	dot_read(&message->reader, octets, &message->octets);
+	send_pieces(session);
+	return message->verdict != REPLY_NONE || message->reader.has_nul ? -1 : 0;
+}
+
+void data_end_replaced(struct session *session)
+{
+	dot_read_finish(&session->message.reader, &session->message.octets);
+	send_pieces(session);
+}
+
+enum reply data_lost(struct session *session, const struct err *e)
+{
+	refuse_for(session, e);
+	return session->message.verdict;
+}
+
+/* To milters, where there are some, and to the writer. */
+static void pass_on(struct session *session)
+{
+	struct message *message = &session->message;
+	if (!message->parted && filter_hears(session)) {
+		part(session);
+		if (!message->parted)
+			return;
+	}
+	if (message->parted)
+		let_hear(session, message->octets.len > BODY_PIECE);
+	size_t before = message->octets.len;
+	if (message->verdict == REPLY_NONE)
+		send_pieces(session);
+	if (message->parted && message->verdict == REPLY_NONE)
+		message->heard -= before - message->octets.len;
+}
+
+/* The milters' word, and the header as it is then. */
+static void hear_milters(struct session *session)
+{
+	struct message *message = &session->message;
+	struct buf head = {0};
+	struct err e;
+	if (message->verdict == REPLY_NONE && message->parted)
+		let_hear(session, true);
+	if (message->verdict == REPLY_NONE)
+		heed(session, filter_message(session), text_monotonic_ms());
+	if (message->verdict != REPLY_NONE || !message->parted)
+		return;
+	fields_add_text(&session->filter.fields, &head);
+	buf_add_slice(&head, buf_slice(&session->filter.rest));
+	if (session->filter.fields.changed && session_is_submission(session))
+		heed(session, judge_authors(session, buf_slice(&head)), text_monotonic_ms());
+	if (message->verdict == REPLY_NONE && message->sent == 0 &&
+		head.len + message->octets.len <= BODY_PIECE) {
+		buf_add_slice(&head, buf_slice(&message->octets));
+		buf_free(&message->octets);
+		message->octets = head;
+		return;
+	}
+	if (message->verdict == REPLY_NONE) {
+		if (request_head(&session->visitor->writer, buf_slice(&head), &e) < 0)
+			refuse_for(session, &e);
+		else
+			message->sent += head.len;
+	}
+	buf_free(&head);
+}
+
+/* ---- what staff send ---- */
 
 /* Nothing of a user's message goes to the writer before its header is whole; and
  * mended, it is not longer than the first piece, in which the writer looks at it. */
@@ -120,7 +245,7 @@ static void mend(struct session *session)
 	}
 	mend_header(&message->octets, length, session->visitor->config->hostname, time(NULL));
 	message->mended = true;
-	send_pieces(session);
+	pass_on(session);
 }
 
 /* ---- what anybody sends ---- */
@@ -141,7 +266,7 @@ static void judge(struct session *session, size_t from)
 	else if (session_is_submission(session) && !message->mended)
 		mend(session);
 	else
-		send_pieces(session);
+		pass_on(session);
 }
 
 /* Returns how many octets were the message's. */
@@ -231,6 +356,7 @@ static int file(struct session *session, const char *queue_id, enum err_kind *re
 		.envid = buf_slice(&session->envid),
 		.ret = session->ret,
 		.received = buf_slice(&received),
+		.junk = session->filter.junk,
 	};
 	memcpy(delivery.queue_id, queue_id, sizeof(delivery.queue_id));
 	snprintf(delivery.peer, sizeof(delivery.peer), "%s", visitor->peer);
@@ -278,13 +404,17 @@ static int finish(struct session *session)
 	size_t count = session->recipient_count, filed = 0;
 	bool lmtp = session_is_lmtp(session);
 	char queue_id[QUEUE_ID_LENGTH + 1];
-	deliver_make_queue_id(queue_id);
+	if (session->queue_id[0] == '\0')
+		deliver_make_queue_id(session->queue_id);
+	memcpy(queue_id, session->queue_id, sizeof(queue_id));
 	enum err_kind *results = must_alloc(count * sizeof(*results));
 	if (message->verdict == REPLY_NONE && !message->scan.header_ended) {
 		size_t from = message->octets.len;
 		buf_add_text(&message->octets, "\r\n");
 		judge(session, from);
 	}
+	if (message->verdict == REPLY_NONE && session->filter.count > 0)
+		hear_milters(session);
 	uint64_t size = message->sent + message->octets.len;
 	if (message->verdict == REPLY_NONE && file(session, queue_id, results) == 0)
 		session_renew_patience(session);
@@ -314,8 +444,16 @@ int data_run(void *arg, struct slice argument)
 	struct session *session = arg;
 	struct message *message = &session->message;
 	(void)argument;
+	enum reply reply = filter_data(session);
+	if (reply != REPLY_NONE && reply != REPLY_FILED) {
+		reply_say(session, reply, NULL);
+		session_forget_mail(session);
+		return SESSION_READY;
+	}
 	reply_say(session, REPLY_SEND_MESSAGE, NULL);
 	begin(session, true);
+	if (reply != REPLY_NONE)
+		refuse(session, reply);
 	while (!message->reader.ended) {
 		struct slice octets = next_octets(session);
 		if (octets.len == 0)
@@ -369,10 +507,13 @@ int data_run_chunk(void *arg, struct slice argument)
 		reply_say(session, REPLY_CHUNK_UNREADABLE, NULL);
 		return DIALOG_END;
 	}
-	if (!message->started)
+	bool first = !message->started;
+	if (first)
 		begin(session, false);
 	if (chunk.fault != REPLY_NONE)
 		refuse(session, chunk.fault);
+	else if (first)
+		heed(session, filter_data(session), text_monotonic_ms());
 	for (uint64_t left = chunk.len; left > 0;) {
 		struct slice octets = next_octets(session);
 		if (octets.len == 0)

@@ -19,6 +19,11 @@ struct message { /* set to zero: none under way */
 	uint64_t received;  /* octets from the wire */
 	uint64_t size;      /* octets in the stored form, nothing added: max_message is theirs */
 	int64_t begun;      /* text_monotonic_ms of its first octet, or of its refusal */
+
+	/* Where a milter hears it: `octets` are the body's alone, once `parted`, and the
+	 * header goes to the writer last. */
+	bool parted;
+	size_t heard; /* octets of `octets` that the first milter has got */
 };
 
 /* Handlers of the command table. */
@@ -27,5 +32,12 @@ int data_run_chunk(void *session, struct slice argument);
 
 /* Lets go of a message under way, at the writer's too. */
 void data_forget(struct session *session);
+
+/* For the milters, of a message that is parted. The next octets of a new body, in the place of
+ * all there is with `first`; -1: the message is refused. */
+int data_replace_body(struct session *session, struct slice octets, bool first);
+void data_end_replaced(struct session *session);
+/* The writer has lost it; the reply for that. */
+enum reply data_lost(struct session *session, const struct err *e);
 
 #endif

@@ -79,6 +79,14 @@ static const struct row {
 	[REPLY_MAIL_LOOP] = {554, "5.4.6", "The message goes in circles: too many Received fields"},
 	[REPLY_NO_SPACE] = {452, "4.3.1", "No room for mail now, try again later"},
 	[REPLY_TRY_LATER] = {451, "4.3.0", "Something is wrong here, try again later"},
+
+	[REPLY_FILTER_REFUSES] = {550, "5.7.1", "The mail filter of this office refuses it"},
+	[REPLY_FILTER_DEFERS] = {451, "4.7.1",
+		"The mail filter of this office wants it later, try again"},
+	[REPLY_FILTER_DOWN] = {451, "4.3.0",
+		"The mail filter of this office does not answer, try again later"},
+	[REPLY_OUR_JUNK] = {550, "5.7.1",
+		"The mail filter takes this for junk, which does not leave this office"},
 };
 
 static const enum reply by_kind[] = {
@@ -129,8 +137,13 @@ static void say_line(struct session *session, const struct buf *line)
 void reply_say(struct session *session, enum reply reply, const char *more)
 {
 	const struct row *row = &rows[reply];
+	const struct buf *words = &session->filter.words;
 	struct buf line = {0};
 	assert(row->code != 0);
+	if (words->len > 0 && (reply == REPLY_FILTER_REFUSES || reply == REPLY_FILTER_DEFERS)) {
+		say_line(session, words);
+		return;
+	}
 	buf_printf(&line, "%u ", row->code);
 	if (row->enhanced)
 		buf_printf(&line, "%s ", row->enhanced);

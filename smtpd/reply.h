@@ -74,6 +74,11 @@ enum reply {
 	REPLY_MAIL_LOOP,
 	REPLY_NO_SPACE,
 	REPLY_TRY_LATER,
+	/* what [filter] says */
+	REPLY_FILTER_REFUSES, /* in its own words, where it had some */
+	REPLY_FILTER_DEFERS,  /* the same */
+	REPLY_FILTER_DOWN,
+	REPLY_OUR_JUNK,
 	REPLY_COUNT
 };
 

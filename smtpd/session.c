@@ -128,6 +128,7 @@ void session_add_recipient(struct session *session, const struct envelope_recipi
 void session_forget_mail(struct session *session)
 {
 	data_forget(session);
+	filter_forget(session);
 	for (size_t i = 0; i < session->recipient_count; i++) {
 		free((char *)session->recipients[i].address.at);
 		free((char *)session->recipients[i].orcpt.at);
@@ -136,6 +137,7 @@ void session_forget_mail(struct session *session)
 	session->recipients = NULL;
 	session->recipient_count = session->recipient_cap = 0;
 	ahead_forget(&session->ahead);
+	session->queue_id[0] = '\0';
 	session->sender[0] = '\0';
 	session->declared_size = 0;
 	buf_free(&session->envid);
@@ -186,10 +188,12 @@ void smtpd_serve(struct visitor *visitor)
 	visitor->conn.roles[1] = visitor->writer.fd;
 	visitor->conn.on_crowd = hurry;
 	visitor->conn.crowd_arg = &session;
+	filter_begin(&session);
 	session_renew_patience(&session);
 	reply_greet(&session);
 	dialog_run(&session.dialog);
 	visitor->conn.on_crowd = NULL;
 	session_forget_mail(&session);
+	filter_end(&session);
 	buf_free(&session.client);
 }

@@ -13,6 +13,7 @@
 #include "base/service.h"
 #include "smtpd/ahead.h"
 #include "smtpd/data.h"
+#include "smtpd/filter.h"
 #include "store/requests.h"
 
 enum session_state {
@@ -54,6 +55,9 @@ struct session {
 	struct ahead ahead; /* what the directory says of RCPTs to come */
 
 	struct message message;
+
+	struct filter filter;
+	char queue_id[QUEUE_ID_LENGTH + 1]; /* of the message; milters hear it at MAIL */
 };
 
 /* A client that did something useful may stay for another while. */

@@ -35,6 +35,7 @@ static int check_as_account(
 	int result = 0;
 	check_certificate(config, findings);
 	check_smarthost(config, findings);
+	check_filters(config, findings);
 	if (check_data(config, findings)) {
 		check_signing_key(config, findings);
 		result = check_store(config, findings, e);

@@ -258,10 +258,6 @@ static void check_file_rights(const struct config *config, struct findings *find
 			"%s can be written by every account of this box, which decides so where "
 			"mail goes: `chmod o-w %s`",
 			config->file, config->file);
-	if (*config->milter)
-		warning_in(findings, config, "filter", "milter",
-			"this version does not ask it, so mail is filed unfiltered: take it away, "
-			"or keep it for the next");
 }
 
 void check_settings(const struct config *config, struct findings *findings)

@@ -6,6 +6,7 @@
 #include "base/peers.h"
 #include "base/procs.h"
 #include "pop3d/pop3d.h"
+#include "smtpd/filter.h"
 #include "smtpd/relay.h"
 #include "smtpd/smtpd.h"
 #include "store/requests.h"
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +46,8 @@ static const struct procs_role roles[ROLES] = {
 	[KEYS] = {.name = "keys", .run = keys_run, .has_bell = true},
 	[RELAY] = {.name = "relay", .run = relay_run, .ends_first = true},
 };
+
+static int64_t *filter_told_ms; /* see base/service.h */
 
 /* ---- the master's hooks ---- */
 
@@ -125,6 +129,21 @@ static int prepare(struct visitor *visitor, int run_dir, struct err *e)
 			return -1;
 		wanted[i].channel->bell = wanted[i].bell;
 	}
+	if (kind != SERVICE_POP3 && *visitor->config->milter) {
+		filter_connect(visitor);
+		visitor->filter_told_ms = filter_told_ms;
+	}
+	return 0;
+}
+
+/* A page that all sessions write to: a filter that is down is not told by each of them. */
+static int share_page(struct err *e)
+{
+	void *page = mmap(NULL, sizeof(*filter_told_ms), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return err_set_errno(e, "mmap");
+	filter_told_ms = page;
 	return 0;
 }
 
@@ -276,7 +295,8 @@ int command_serve(struct command_line *line, struct err *e)
 	choose_words(&config);
 	int done = prepare_data(&procs, e);
 	account_resume();
-	if (done < 0 || sandbox_prepare(e) < 0 || bind_services(&config, &procs.account, e) < 0)
+	if (done < 0 || sandbox_prepare(e) < 0 || share_page(e) < 0 ||
+		bind_services(&config, &procs.account, e) < 0)
 		return -1;
 	bind_local(&config);
 	log_event(LOG_INFO, "starting", log_text("version", OFFICEMAIL_VERSION),

@@ -379,6 +379,20 @@ def a_signing_key_of_another_kind(office):
     office.give_to_account(key)
 
 
+# ---- the filter
+
+@mistake("[filter] milter: the mail filter at inet:127.0.0.1:1 cannot be asked (Connection refused), and mail is put off",
+         "start it, or mend the address")
+def a_filter_that_does_not_run(office):
+    office.set("filter", "milter", "inet:127.0.0.1:1")
+
+
+@mistake("the mail filter at unix:/nowhere/milter.sock cannot be asked (No such file", "mail is taken unfiltered")
+def a_filter_whose_socket_is_not_there(office):
+    office.set("filter", "milter", "unix:/nowhere/milter.sock")
+    office.set("filter", "on_failure", "accept")
+
+
 # ---- the smarthost
 
 def smarthost(office, text="rahasia\n", mode=0o600):

@@ -118,7 +118,8 @@ static void what_is_said_is_kept(void **state)
 		"[pop3d]\nidle_timeout = 1h\nexclusive = yes\n"
 		"[store]\nsync = normal\nkeep_deleted = 0\nquota = 2G\n"
 		"[relay]\nsmarthost = smtp.provider.example:465\ntls = implicit\n"
-		"[filter]\nmilter = inet:127.0.0.1:11332 unix:/run/clamav/milter.sock\n"
+		"[filter]\nmilter = inet:127.0.0.1:11332 unix:/run/clamav/milter.sock inet6:[::1]:1 "
+		"inet:localhost:2\n"
 		"on_failure = accept\njunk_header =\n"
 		"[limits]\nconnections = 0\n",
 		&config);
@@ -379,6 +380,11 @@ static void values_that_are_none_are_refused(void **state)
 			"a123456789012345678901234567890123456789012345678901234567890123"},
 		{"filter", "milter", "127.0.0.1:11332"},
 		{"filter", "milter", "unix:run/x"},
+		{"filter", "milter", "inet:11332"},
+		{"filter", "milter", "inet:filter.kantor.example:11332"},
+		{"filter", "milter", "inet:127.0.0.0/8:11332"},
+		{"filter", "milter", "inet:127.0.0.1:0"},
+		{"filter", "milter", "unix:/a unix:/b unix:/c unix:/d unix:/e"},
 		{"filter", "junk_header", "X Spam: Yes"},
 		{"limits", "connections", "many"},
 		{"limits", "auth_failures", "1000000000"},
