@@ -113,13 +113,14 @@ static int run_mail(void *arg, struct slice argument)
 	case PARAMS_GOOD:
 		break;
 	}
+	enum reply refusal = REPLY_NONE;
 	if (most > 0 && params.size > most)
-		return say(session, REPLY_TOO_BIG, DIALOG_STAY);
-	if (session_is_submission(session)) {
-		enum reply refusal = judge_sender(session);
-		if (refusal != REPLY_NONE)
-			return say(session, refusal,
-				refusal == REPLY_ROLE_GONE ? DIALOG_END : DIALOG_STAY);
+		refusal = REPLY_TOO_BIG;
+	else if (session_is_submission(session))
+		refusal = judge_sender(session);
+	if (refusal != REPLY_NONE) {
+		reply_log(session, LOG_INFO, "sender-refused", SLICE(""), refusal);
+		return say(session, refusal, refusal == REPLY_ROLE_GONE ? DIALOG_END : DIALOG_STAY);
 	}
 	session->declared_size = params.size;
 	enum reply refusal = filter_mail(session);
@@ -193,11 +194,8 @@ static int run_rcpt(void *arg, struct slice argument)
 	/* Who guesses at addresses gets no more than a handful of answers. */
 	if (reply_is_final(reply) && ++session->wrong_recipients > WRONG_ADDRESSES_MAX)
 		reply = REPLY_TOO_MANY_WRONG;
-	log_event(LOG_INFO, "recipient-refused", log_text("service", session->visitor->service),
-		log_text("sender", session->sender),
-		log_slice("to", address[0] ? slice_of(address) : argument),
-		log_number("reply", reply_code(reply)), log_text("status", reply_status(reply)),
-		log_text("from", session->visitor->peer));
+	reply_log(session, LOG_INFO, "recipient-refused", address[0] ? slice_of(address) : argument,
+		reply);
 	return say(session, reply,
 		reply == REPLY_TOO_MANY_WRONG || reply == REPLY_ROLE_GONE ? DIALOG_END
 									  : DIALOG_STAY);

@@ -298,15 +298,27 @@ static struct slice next_octets(struct session *session)
 	return text_monotonic_ms() < deadline ? octets : SLICE("");
 }
 
+/* All of them, for the log: "ani@kantor.example,budi@kantor.example". */
+static void add_recipients(const struct session *session, struct buf *list)
+{
+	for (size_t i = 0; i < session->recipient_count; i++) {
+		buf_add_text(list, i > 0 ? "," : "");
+		buf_add_slice(list, session->recipients[i].address);
+	}
+}
+
 /* The message will not come to its end, nor will the session go on. */
 static int give_up(struct session *session)
 {
 	const struct visitor *visitor = session->visitor;
 	const struct conn *conn = &visitor->conn;
+	struct buf recipients = {0};
+	add_recipients(session, &recipients);
 	log_event(LOG_NOTICE, "message-cut-off", log_text("service", visitor->service),
-		log_text("sender", session->sender),
+		log_text("sender", session->sender), log_slice("to", buf_slice(&recipients)),
 		log_number("octets", (int64_t)session->message.received),
 		log_text("from", visitor->peer));
+	buf_free(&recipients);
 	if (session->message.verdict == REPLY_ROLE_GONE)
 		reply_say(session, REPLY_ROLE_GONE, NULL);
 	else if (conn->input == CONN_OPEN || conn->input == CONN_TIMEOUT)
@@ -392,10 +404,12 @@ static void log_end(const struct session *session, const char *queue_id, enum re
 			log_text("service", visitor->service), log_text("sender", session->sender),
 			log_number("size", (int64_t)size), log_number("recipients", (int64_t)filed),
 			log_text("from", visitor->peer));
-	if (reply != REPLY_FILED)
-		log_event(LOG_NOTICE, "message-refused", log_text("service", visitor->service),
-			log_text("sender", session->sender), log_number("reply", reply_code(reply)),
-			log_text("status", reply_status(reply)), log_text("from", visitor->peer));
+	if (reply != REPLY_FILED) {
+		struct buf recipients = {0};
+		add_recipients(session, &recipients);
+		reply_log(session, LOG_NOTICE, "message-refused", buf_slice(&recipients), reply);
+		buf_free(&recipients);
+	}
 }
 
 static int finish(struct session *session)

@@ -119,14 +119,20 @@ bool reply_is_final(enum reply reply)
 	return rows[reply].code >= 500;
 }
 
-unsigned reply_code(enum reply reply)
+void reply_log(const struct session *session, enum log_level level, const char *event,
+	struct slice to, enum reply reply)
 {
-	return rows[reply].code;
-}
-
-const char *reply_status(enum reply reply)
-{
-	return rows[reply].enhanced;
+	const struct visitor *visitor = session->visitor;
+	struct log_value values[7] = {
+		log_text("service", visitor->service), log_text("sender", session->sender)};
+	size_t count = 2;
+	if (to.len > 0)
+		values[count++] = log_slice("to", to);
+	values[count++] = log_number("reply", rows[reply].code);
+	values[count++] = log_text("status", rows[reply].enhanced);
+	values[count++] = log_text("from", visitor->peer);
+	values[count++] = log_reason(rows[reply].words);
+	log_values(level, event, values, count);
 }
 
 static void say_line(struct session *session, const struct buf *line)

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 
 struct session;
 
@@ -94,8 +95,8 @@ void reply_say(struct session *session, enum reply reply, const char *more);
  * that of EHLO, HELO and LHLO. */
 void reply_greet(struct session *session);
 void reply_hello(struct session *session);
-/* 550 and "5.1.1", for the log. */
-unsigned reply_code(enum reply reply);
-const char *reply_status(enum reply reply);
+/* To the log: what is refused, and why. `to`: of which recipients; empty: of all. */
+void reply_log(const struct session *session, enum log_level level, const char *event,
+	struct slice to, enum reply reply);
 
 #endif

@@ -268,6 +268,8 @@ static void take_session(
 		note_fetch(reading, copy, TRACE_CUT, at, octets, detail);
 	if (removed)
 		note_deletion(reading, copy, at, TRACE_BY_SESSION, detail);
+	copy->fetched |=
+		ranges_hold(events_word(detail, "fetched"), copy->id) || ranges_hold(id, copy->id);
 }
 
 static void take_move(struct reading *reading, struct copy *copy, int64_t at, struct slice detail)
@@ -408,6 +410,16 @@ static void explain_deletion(struct reading *reading, struct copy *copy)
 		copy->removed_user ? TRACE_BY_REMOVAL : TRACE_BY_NOBODY, SLICE(""));
 }
 
+/* What lies there untouched. Of an older one nobody knows: who fetched it is forgotten. */
+static void add_unfetched(struct reading *reading, const struct copy *copy)
+{
+	int64_t known_since = store_now(reading->store) - reading->config->keep_deleted;
+	if (copy->fetched || copy->deleted || copy->removed_user || copy->received < known_since)
+		return;
+	trace_add_event(reading, copy, TRACE_UNFETCHED, INT64_MAX)->folder =
+		trace_keep(slice_of(copy->folder));
+}
+
 /* ---- what waits to leave ---- */
 
 static int read_outgoing(struct reading *reading, struct err *e)
@@ -508,8 +520,10 @@ static int read_all(struct reading *reading, struct err *e)
 		add_purged(reading, e) < 0 || read_events(reading, e) < 0 ||
 		read_beginnings(reading, e) < 0 || read_outgoing(reading, e) < 0)
 		return -1;
-	for (size_t i = 0; i < reading->copy_count; i++)
+	for (size_t i = 0; i < reading->copy_count; i++) {
 		explain_deletion(reading, &reading->copies[i]);
+		add_unfetched(reading, &reading->copies[i]);
+	}
 	for (size_t i = 0; i < reading->count; i++)
 		sort_events(&reading->lives[i]);
 	return 0;

@@ -18,7 +18,8 @@ struct trace_key {
 
 /* Adds the newest `most` messages that `what` names, the oldest first: an address (whose
  * mailbox they are in, who sent them, to whom they were to go), a Message-ID with or
- * without its brackets, or a queue id. 1: there are more. */
+ * without its brackets, a queue id, or a message's number in its mailbox. 1: there are
+ * more. */
 int trace_find(struct store *store, const struct config *config, struct slice what, size_t most,
 	struct buf *keys, struct err *e);
 /* When deleted messages last went before their time; 0: none did. */
@@ -34,9 +35,10 @@ enum trace_kind {
 	TRACE_CUT,     /* the same; of `size` octets: the session ended */
 	TRACE_DELETED, /* user, message, by; of a session device, from */
 	TRACE_RESTORED,
-	TRACE_AGAIN,  /* user, message, was */
-	TRACE_PURGED, /* user, message: before its time */
-	TRACE_STUCK,  /* user, message, device, count: it was told of */
+	TRACE_AGAIN,     /* user, message, was */
+	TRACE_PURGED,    /* user, message: before its time */
+	TRACE_STUCK,     /* user, message, device, count: it was told of */
+	TRACE_UNFETCHED, /* user, message, folder: it is there, and no client has had any of it */
 	TRACE_RELAYED,
 	TRACE_DEFERRED,
 	TRACE_UNDELIVERABLE, /* to, host, reply */

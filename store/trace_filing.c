@@ -93,7 +93,10 @@ int trace_add_filing(struct reading *reading, const struct copy *copy, struct er
 		      : slice_equal_nocase(folder, SLICE(FOLDER_JUNK)) ? TRACE_BY_FILTER
 								       : TRACE_UNKNOWN;
 	}
-	struct trace_event *event = trace_add_event(reading, copy, TRACE_FILED, copy->received);
+	/* What was brought in keeps the time of the old server. */
+	int64_t arrived = reading->lives[copy->life].arrived;
+	struct trace_event *event = trace_add_event(
+		reading, copy, TRACE_FILED, copy->received > arrived ? copy->received : arrived);
 	event->folder = trace_keep(folder);
 	event->why = why;
 	event->rule = rule;

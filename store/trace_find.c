@@ -189,6 +189,38 @@ static int find_purged(struct search *search, int64_t user_id, struct err *e)
 	return found < 0 ? -1 : 0;
 }
 
+/* By its number, as `mail list` and the log have it. */
+static int find_number(struct search *search, int64_t number, struct err *e)
+{
+	struct query q = db_query(search->store,
+		SQL("SELECT e.body_id, b.arrived, b.queue_id, f.user_id FROM entries e"
+		    " JOIN folders f ON f.id = e.folder_id JOIN bodies b ON b.id = e.body_id"
+		    " WHERE e.id = ?"));
+	struct trace_key key = {0};
+	db_bind_int(&q, number);
+	int found = db_next(&q, e);
+	if (found == 1) {
+		key.body_id = db_int(&q, 0);
+		key.at = db_int(&q, 1);
+		db_copy_text(&q, 2, key.queue_id, sizeof(key.queue_id));
+		key.user_id = db_int(&q, 3);
+		add(search, &key);
+	}
+	db_end(&q);
+	if (found != 0)
+		return found;
+	struct query purges =
+		db_query(search->store, SQL("SELECT at, user_id, detail FROM events WHERE kind = "
+					    "'" EVENT_PURGED "' /* scans events */"));
+	while ((found = db_next(&purges, e)) == 1)
+		if (ranges_hold(events_word(db_text(&purges, 2), "entries"), number))
+			add(search, &(struct trace_key){.at = db_int(&purges, 0),
+					    .entry_id = number,
+					    .user_id = db_int(&purges, 1)});
+	db_end(&purges);
+	return found;
+}
+
 /* Whoever has that address, or had it: one who was removed, too. 1 there was one. */
 static int find_mailboxes(struct search *search, struct err *e)
 {
@@ -252,6 +284,9 @@ static int find_all(struct search *search, struct slice what, struct err *e)
 {
 	struct address address;
 	struct err no_address;
+	uint64_t number;
+	if (text_to_number(what, 18, &number) && find_number(search, (int64_t)number, e) < 0)
+		return -1;
 	if (find_bodies(search, what, e) < 0 || find_events(search, what, e) < 0)
 		return -1;
 	if (!search->is_address)

@@ -14,6 +14,7 @@ struct copy {
 	bool is_again;  /* it is an older one, filed once more */
 	bool explained; /* its deletion */
 	bool purged;
+	bool fetched; /* by somebody, or some of it */
 };
 
 struct reading {

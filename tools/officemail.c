@@ -71,7 +71,7 @@ static const struct command commands[] = {
 	{"mail export", "ADDRESS PATH [--format FORMAT] [--folder FOLDER] [--crlf]",
 		"writes mail as mbox, maildir or eml into a directory", command_mail_export},
 	{"trace", "WHAT [--last N] [--json]",
-		"the life of the messages of an address, a Message-ID or a queue id",
+		"the life of messages, by an address, a Message-ID, an id or a number",
 		command_trace},
 	{"queue list", "[--json]", "mail on its way out, and what keeps it", command_queue_list},
 	{"queue show", "ID [--json]", "one message of it, with all who wait for it",

@@ -1,6 +1,9 @@
 /* `officemail trace`: what became of a message, in sentences or as JSON. */
 #include "store/trace.h"
 #include "base/text.h"
+#include "store/addresses.h"
+#include "store/folders.h"
+#include "store/import.h"
 #include "tools/command.h"
 #include "tools/rows.h"
 #include <inttypes.h>
@@ -20,6 +23,7 @@ static const char *const kinds[TRACE_KINDS] = {[TRACE_ARRIVED] = "arrived",
 	[TRACE_AGAIN] = "offered_again",
 	[TRACE_PURGED] = "purged",
 	[TRACE_STUCK] = "stuck",
+	[TRACE_UNFETCHED] = "unfetched",
 	[TRACE_RELAYED] = "relayed",
 	[TRACE_DEFERRED] = "deferred",
 	[TRACE_UNDELIVERABLE] = "undeliverable",
@@ -121,6 +125,8 @@ static void put_event(struct buf *out, const struct trace_event *event)
 		put_number(out, "message", event->message);
 	if (event->kind == TRACE_FILED)
 		put_filing(out, event);
+	if (event->kind == TRACE_UNFETCHED)
+		put_text(out, "folder", event->folder);
 	if (event->kind == TRACE_MOVED) {
 		put_text(out, "folder", event->folder);
 		put_text(out, "to", event->to);
@@ -201,7 +207,12 @@ static void say_login(struct buf *out, const struct trace_event *event)
 	if (event->device)
 		add(out, " with the device ", event->device, "");
 	else
-		buf_add_text(out, " with the own password");
+		buf_add_text(out, " with the account's own password");
+}
+
+static bool is_imported(const struct trace_life *life)
+{
+	return life->peer && strcmp(life->peer, IMPORT_PEER) == 0;
 }
 
 static void say_arrival(struct buf *out, const struct trace_life *life)
@@ -211,6 +222,8 @@ static void say_arrival(struct buf *out, const struct trace_life *life)
 		   life->protocol[strlen(life->protocol) - 1] == 'A';
 	if (life->peer && !*peer) {
 		buf_add_text(out, "written by this server");
+	} else if (is_imported(life)) {
+		buf_add_text(out, "brought in by `mail import`");
 	} else if (strncmp(peer, "unix:", 5) == 0) {
 		add(out, "handed in by the account ", peer + 5, " of this box");
 	} else if (strcmp(peer, "unix") == 0) {
@@ -237,6 +250,20 @@ static void say_filing(struct buf *out, const struct trace_event *event)
 		add(out, ", by the rule ", event->rule ? event->rule : "for that folder", "");
 	else if (event->why == TRACE_BY_FILTER)
 		buf_add_text(out, ", since the filter called it junk");
+}
+
+static void say_unfetched(struct buf *out, const struct trace_event *event)
+{
+	struct slice domain = slice_of(event->user), local = slice_cut(&domain, '@');
+	buf_printf(out, "message %" PRId64, event->message);
+	add(out, " lies in ", event->folder, "");
+	add(out, " of ", event->user, ", and half a minute ago nobody had fetched it");
+	if (strcmp(event->folder, FOLDER_INBOX) == 0)
+		return;
+	add(out, "; who logs in as ", event->user, " does not see it, but as ");
+	rows_add_plain(out, local);
+	add(out, "+", event->folder, "@");
+	rows_add_plain(out, domain);
 }
 
 static void say_times(struct buf *out, const struct trace_event *event)
@@ -283,7 +310,8 @@ static void say_deletion(struct buf *out, const struct trace_event *event)
 		buf_add_text(out, event->by == TRACE_BY_TOOL ? " was deleted by an administrator"
 				  : event->by == TRACE_BY_REMOVAL
 					  ? " was deleted when the user was removed"
-					  : " was deleted");
+					  : " was deleted by a mail program whose session is not "
+					    "noted yet, or since no device held it any more");
 	}
 	if (event->for_one)
 		buf_add_text(out, "; other devices still have it");
@@ -360,6 +388,9 @@ static void say(struct buf *out, const struct trace_life *life, const struct tra
 		add(out, " on the device ", event->device, "");
 		buf_printf(out, " is stuck at it, after %" PRId64 " sessions", event->count);
 		break;
+	case TRACE_UNFETCHED:
+		say_unfetched(out, event);
+		break;
 	case TRACE_RELAYED:
 		add(out, "delivered to ", event->to, "");
 		say_reply(out, event);
@@ -395,7 +426,7 @@ static void say_life(struct buf *out, const struct trace_life *life)
 	add(out, "From ", life->header_from, "\n");
 	if (life->sender && *life->sender)
 		add(out, "Sender ", life->sender, "\n");
-	else if (life->sender)
+	else if (life->sender && !is_imported(life))
 		buf_add_text(out, "Sender <>, which reports and notices have\n");
 	for (size_t i = 0; i < life->count; i++) {
 		int64_t at = life->events[i].at;
@@ -416,20 +447,80 @@ static void say_lives(struct buf *out, const struct trace_life *lives, size_t co
 
 /* ---- the command ---- */
 
-static int find_nothing(struct office *office, const char *what, struct err *e)
+/* "ani@kantor.example, budi@kantor.example" */
+static void add_places(struct buf *out, const struct destinations *places)
+{
+	const char *comma = "";
+	for (size_t i = 0; i < places->count; i++, comma = ", ")
+		buf_printf(out, "%s%s", comma, places->at[i].user.address);
+	for (size_t i = 0; i < places->forward_count; i++, comma = ", ")
+		buf_printf(out, "%s%s", comma, places->forwards[i].target);
+}
+
+/* What becomes of mail for an address of ours now, where that is not what one thinks. */
+static int add_prospect(struct office *office, const char *what, struct buf *out, struct err *e)
+{
+	struct address address;
+	struct user user;
+	struct destinations places = {0};
+	struct slice text = slice_of(what);
+	int found = 0;
+	if (addresses_read_ours(&address, &office->config, text, e) < 0)
+		return 0;
+	if (addresses_resolve(office->store, &office->config, text, &places, e) < 0) {
+		if (e->kind != ERR_MISSING && e->kind != ERR_LOOP)
+			return -1;
+		buf_printf(out,
+			e->kind == ERR_LOOP ? "%s leads in circles: mail for it is refused (550)"
+					    : "nobody here has the address %s: mail for it is "
+					      "refused (550)",
+			what);
+	} else if (addresses_accept(office->store, &office->config, text, 0, e) < 0) {
+		if (e->kind != ERR_QUOTA)
+			return -1;
+		buf_printf(out,
+			"%s is full: mail for it is refused until there is room (452), see "
+			"`officemail user quota`",
+			what);
+	} else {
+		found = users_find(office->store, text, &user, e);
+		if (found == 1 && !user.enabled)
+			buf_printf(out,
+				"the account %s is disabled: its mail is kept, and nobody can "
+				"fetch it, see `officemail user enable`",
+				what);
+		if (found == 0) {
+			buf_printf(out,
+				"%s leads to others, and what came for several of them at once is "
+				"found under these: ",
+				what);
+			add_places(out, &places);
+		}
+	}
+	destinations_free(&places);
+	return found < 0 ? -1 : 0;
+}
+
+static int find_nothing(
+	struct office *office, const char *what, const struct buf *prospect, struct err *e)
 {
 	char when[TEXT_DATE_MAX], days[64] = "";
 	int64_t early;
+	if (!strchr(what, '@'))
+		return err_set(e, ERR_MISSING,
+			"no message has the number or the id %s: an address is written with its "
+			"@domain, see `officemail user list`",
+			what);
 	if (trace_last_early_purge(office->store, &early, e) < 0)
 		return -1;
 	if (early)
 		snprintf(days, sizeof(days), ", or was until the disk was full at %s",
 			text_of_time(when, early));
 	return err_set(e, ERR_MISSING,
-		"nothing is known of %s: give an address, a Message-ID or the id of a reply; only "
-		"what "
-		"is there or was within keep_deleted is known%s",
-		what, days);
+		"%.*s%snothing is known of %s: what was refused stands in the log alone, by sender "
+		"and recipient (`journalctl -u officemail -g refused`), and what was deleted is "
+		"known for keep_deleted%s",
+		(int)prospect->len, prospect->at, prospect->len > 0 ? "; " : "", what, days);
 }
 
 static int print_lives(struct office *office, const struct buf *found, bool json, struct err *e)
@@ -458,16 +549,16 @@ int command_trace(struct command_line *line, struct err *e)
 	bool json = command_option(line, "--json") != NULL;
 	uint64_t most = LAST_USUAL;
 	struct office office;
-	struct buf found = {0};
+	struct buf found = {0}, prospect = {0};
 	if (last && (!text_to_number(slice_of(last), 4, &most) || most < 1 || most > LAST_MOST))
 		return command_misuse(line, e, "%s is no number from 1 to %d", last, LAST_MOST);
 	if (office_open(&office, line, STORE_READER, e) < 0)
 		return -1;
 	int more =
 		trace_find(office.store, &office.config, slice_of(what), (size_t)most, &found, e);
-	int result = more < 0 ? -1 : 0;
+	int result = more < 0 || add_prospect(&office, what, &prospect, e) < 0 ? -1 : 0;
 	if (result == 0 && found.len == 0 && !json)
-		result = find_nothing(&office, what, e);
+		result = find_nothing(&office, what, &prospect, e);
 	else if (result == 0)
 		result = print_lives(&office, &found, json, e);
 	if (result == 0 && more > 0)
@@ -475,6 +566,9 @@ int command_trace(struct command_line *line, struct err *e)
 			"officemail: these are the newest %" PRIu64
 			" messages: --last N shows more of them\n",
 			most);
+	if (result == 0 && found.len > 0 && prospect.len > 0)
+		fprintf(stderr, "officemail: %.*s\n", (int)prospect.len, prospect.at);
+	buf_free(&prospect);
 	buf_free(&found);
 	office_close(&office);
 	return result;

@@ -536,7 +536,7 @@ def test_strangers_words_forge_no_log_line(office, command, text):
     deliver(office, b"Subject: marker\r\n\r\n")
     assert taken(office) == [b"Subject: marker\r\n\r\n"]
     for line in office.lines[seen:]:
-        event = re.sub(r"^<\d>", "", line)
+        event = re.sub(r"^<\d>|(?<= from=)(\S+) reason=\"[^\"]*\"$", r"\1", line)
         assert not event.startswith(("auth-failed", "x", "a=b", "%s")), line
         assert "from=6.6.6.6" not in line.split(), line
         for field in event.split(" ")[1:]:

@@ -34,7 +34,8 @@ def events(life, *kinds):
 
 
 def kinds(life):
-    return [event["event"] for event in life["events"]]
+    """But for what lies there now."""
+    return [event["event"] for event in life["events"] if event["event"] != "unfetched"]
 
 
 def details(office, kind="session"):
@@ -70,11 +71,12 @@ def test_it_says_from_whom_over_what_and_where_to(served):
     assert (life["peer"], life["client"], life["protocol"]) == ("127.0.0.1", "mx.luar.example", "ESMTPS")
     assert re.fullmatch(r"TLS_ECDHE_[A-Z0-9_]+", life["tls"]) and life["size"] == len(letter(1))
     assert life["recipient"] == "ani+Proyek@kantor.example"
-    arrived, filed = life["events"]
+    arrived, filed, unfetched = life["events"]
     assert arrived == {"at": life["arrived"], "event": "arrived"}
     (mail,) = served.mails()
     assert filed == {"at": mail["received"], "event": "filed", "user": ANI, "message": mail["id"], "folder": "Proyek",
                      "why": "tag"}
+    assert unfetched == {"at": None, "event": "unfetched", "user": ANI, "message": mail["id"], "folder": "Proyek"}
     said = served.run("trace", "1@luar.example")
     assert said.startswith(f"Message <1@luar.example>, id {life['id']}, ")
     assert f"arrived from 127.0.0.1, which called itself mx.luar.example, over ESMTPS with {life['tls']}" in said
@@ -113,6 +115,31 @@ def test_what_the_office_writes_and_its_users_send_is_told_apart(served):
     sent = trace(served, "rapat@pc-ani.lan")[0]
     assert sent["protocol"] == "ESMTPSA" and sent["client"] is None and sent["peer"] == "127.0.0.1"
     assert "sent by a user who had logged in from 127.0.0.1" in served.run("trace", sent["id"])
+
+
+def test_what_lies_where_nobody_looks_is_told_with_who_sees_it(served):
+    served.run("rule", "add", ANI, "Subject", "surat 1", "Junk")
+    for number in (1, 2):
+        served.deliver(letter(number))
+    junk, inbox = (f"message {mail['id']} lies in {mail['folder']} of {ANI}, and half a minute ago nobody had fetched it"
+                   for mail in sorted(served.mails(), key=lambda mail: mail["id"]))
+    said = served.run("trace", ANI)
+    assert f"{junk}; who logs in as {ANI} does not see it, but as ani+Junk@kantor.example\n" in said
+    assert f"{inbox}\n" in said
+    served.fetch()
+    told(served)
+    assert "nobody had fetched" not in served.run("trace", "2@luar.example")
+    assert [len(events(life, "unfetched")) for life in trace(served, ANI)] == [1, 0]
+
+
+def test_what_was_brought_in_is_told_apart(served):
+    path = served.dir / "surat.eml"
+    path.write_bytes(letter(1).replace(b"\r\n", b"\n"))
+    served.run("mail", "import", ANI, path)
+    (life,) = trace(served, "<1@luar.example>")
+    assert kinds(life) == ["arrived", "filed"] and life["peer"] == "import"
+    said = served.run("trace", ANI)
+    assert "brought in by `mail import`" in said and "Sender <>" not in said and f"filed in Inbox of {ANI}" in said
 
 
 # ---- fetching and deleting
@@ -170,7 +197,7 @@ def test_what_came_over_the_wire_half_was_not_fetched(served):
     (sent,) = events(small, "broken_off", "fetched")
     assert sent["event"] == "broken_off" and sent["octets"] == sent["size"] and sent["complete"] is False
     said = served.run("trace", ANI)
-    assert re.search(rf"broken off on its way to {ANI} from 127.0.0.1 with the own password: the connection ended after "
+    assert re.search(rf"broken off on its way to {ANI} from 127.0.0.1 with the account's own password: the connection ended after "
                      rf"{cut['octets']} of {big['size']} octets", said)
     assert "whether they arrived nobody said" in said
     assert "quit=no cut=" in served.wait_log("session service=pop3 .*retrieved=0")
@@ -379,8 +406,60 @@ def test_the_newest_stay_and_it_is_said_that_there_are_more(served):
 
 def test_nothing_is_said_to_be_nothing(served):
     assert trace(served, "siapa@luar.example") == []
-    assert "siapa@luar.example" in refused(served, "trace", "siapa@luar.example")
+    said = refused(served, "trace", "siapa@luar.example")
+    assert "nothing is known of siapa@luar.example" in said and "`journalctl -u officemail -g refused`" in said
     assert trace(served, "") == []
+
+
+def test_a_message_is_found_by_its_number(served):
+    served.deliver(letter(1), [ANI, BUDI])
+    served.deliver(letter(2), BUDI)
+    for mail in served.mails(BUDI):
+        (life,) = trace(served, str(mail["id"]))
+        (filed,) = events(life, "filed")
+        assert (filed["user"], filed["message"]) == (BUDI, mail["id"])
+    for wrong in ("999", "ani", "kantor.example", "999999999999999999999"):
+        assert f"no message has the number or the id {wrong}: an address is written with its @domain" in refused(
+            served, "trace", wrong)
+
+
+def test_of_an_address_it_is_said_what_becomes_of_mail_for_it(served):
+    def note(address):
+        result = served.command("trace", address)
+        said = result.stderr.decode()
+        assert said.count("\n") == 1 and (result.returncode == 1) == ("nothing is known" in said)
+        return said
+    assert "nobody here has the address any@kantor.example: mail for it is refused (550); " in note("any@kantor.example")
+    assert f"these: {ANI}, {BUDI}, citra@kantor.example; nothing is known" in note("semua@kantor.example")
+    assert note(ANI).startswith(f"officemail: nothing is known of {ANI}: ")
+    served.deliver(letter(1))
+    assert served.command("trace", ANI).stderr == b""
+    served.run("user", "quota", ANI, "1")
+    assert f"{ANI} is full: mail for it is refused until there is room (452), see `officemail user quota`\n" in note(ANI)
+    served.run("user", "quota", ANI, "0")
+    served.run("user", "disable", ANI)
+    assert f"the account {ANI} is disabled: its mail is kept, and nobody can fetch it" in note(ANI)
+    assert len(trace(served, ANI)) == 1
+
+
+def test_what_was_refused_stands_in_the_log(office):
+    office.set("smtpd", "max_message", "10K")
+    office.start()
+    with smtplib.SMTP(office.address, PORTS["smtp"]) as smtp:
+        for to, octets in (("any@kantor.example", letter(1)), (ANI, letter(2, "x\0y\r\n")), (ANI, letter(3, "y\r\n" * 9000))):
+            with pytest.raises(smtplib.SMTPException):
+                smtp.sendmail(PAK, [to, "info@kantor.example"][:1 + (to == ANI)], octets)
+        smtp.rset()
+    office.stop()
+    lines = [line for line in office.lines if "-refused" in line]
+    begin = f"service=smtp sender={PAK}"
+    assert lines == [
+        f'<6>recipient-refused {begin} to=any@kantor.example reply=550 status=5.1.1 from=127.0.0.1'
+        ' reason="Nobody here has this address"',
+        f'<5>message-refused {begin} to={ANI},info@kantor.example reply=550 status=5.6.0 from=127.0.0.1'
+        ' reason="A message must not hold a NUL"',
+        f'<6>sender-refused {begin} reply=552 status=5.3.4 from=127.0.0.1'
+        ' reason="The message is too big for this server"']
 
 
 def test_what_strangers_wrote_reaches_neither_terminal_nor_parser(served):
