@@ -153,7 +153,7 @@ run:
 test:
 	tools/setup build test
 	$(MAKE) -j2 all units shims targets
-	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/crash tests/faults tests/soak tests/bench tests/fuzz/test_corpus.py
+	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/e2e tests/pages tests/crash tests/faults tests/soak tests/bench tests/fuzz/test_corpus.py
 	OFFICEMAIL=$(BINARY) $(PYTEST) -n 4 tests/outside
 
 test-more:
