@@ -114,18 +114,17 @@ static int run_mail(void *arg, struct slice argument)
 		break;
 	}
 	enum reply refusal = REPLY_NONE;
+	session->declared_size = params.size;
 	if (most > 0 && params.size > most)
 		refusal = REPLY_TOO_BIG;
 	else if (session_is_submission(session))
 		refusal = judge_sender(session);
+	if (refusal == REPLY_NONE)
+		refusal = filter_mail(session);
 	if (refusal != REPLY_NONE) {
 		reply_log(session, LOG_INFO, "sender-refused", SLICE(""), refusal);
 		return say(session, refusal, refusal == REPLY_ROLE_GONE ? DIALOG_END : DIALOG_STAY);
 	}
-	session->declared_size = params.size;
-	enum reply refusal = filter_mail(session);
-	if (refusal != REPLY_NONE)
-		return say(session, refusal, DIALOG_STAY);
 	session->refused = false;
 	session->ret = params.ret;
 	buf_add_slice(&session->envid, params.envid);
