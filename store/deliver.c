@@ -21,10 +21,7 @@ void deliver_make_queue_id(char queue_id[QUEUE_ID_LENGTH + 1])
 			queue_id[i] = '0';
 }
 
-static void make_uidl(char uidl[UIDL_NEW_LENGTH + 1])
-{
-	digest_random_text(uidl, UIDL_NEW_LENGTH);
-}
+#define UIDLS_AT_ONCE 16
 
 struct copy {
 	int64_t user_id, folder_id;
@@ -41,7 +38,10 @@ struct filing {
 	/* Who is outside: each address once; these are ours to free. */
 	struct envelope_recipient *outside;
 	size_t outside_count, outside_cap;
-	bool settled; /* the body has its id */
+	char letters[UIDLS_AT_ONCE * UIDL_NEW_LENGTH + 1]; /* random ones, for UIDLs */
+	size_t letters_left;
+	int64_t last_entry; /* the highest there is, if this has just made it; else 0 */
+	bool settled;       /* the body has its id */
 	bool first_held;
 	struct buf prefix;
 };
@@ -81,6 +81,20 @@ static int find_folder(
 	return found < 0 ? -1 : 0;
 }
 
+/* As many as there are recipients in one call of the kernel. */
+static struct slice next_uidl(struct filing *filing)
+{
+	if (filing->letters_left == 0) {
+		size_t wanted = filing->delivery->recipient_count;
+		wanted = wanted > filing->count ? wanted - filing->count : 1;
+		wanted = wanted < UIDLS_AT_ONCE ? wanted : UIDLS_AT_ONCE;
+		filing->letters_left = wanted * UIDL_NEW_LENGTH;
+		digest_random_text(filing->letters, filing->letters_left);
+	}
+	filing->letters_left -= UIDL_NEW_LENGTH;
+	return (struct slice){filing->letters + filing->letters_left, UIDL_NEW_LENGTH};
+}
+
 static int add_entry(
 	struct filing *filing, const struct destination *to, int64_t folder_id, struct err *e)
 {
@@ -93,20 +107,22 @@ static int add_entry(
 	buf_add_text(prefix, "\r\n");
 	buf_add_slice(prefix, filing->delivery->received);
 
-	char uidl[UIDL_NEW_LENGTH + 1];
-	make_uidl(uidl);
 	struct query q = db_query(filing->store,
 		SQL("INSERT INTO entries"
 		    " (id, folder_id, body_id, size, uidl, received, checksum, prefix)"
-		    " VALUES (" NEXT_ENTRY_ID ", ?, ?, ?, ?, ?, ?, ?)"));
+		    " VALUES (CASE ?1 WHEN 0 THEN " NEXT_ENTRY_ID " ELSE ?1 + 1 END,"
+		    " ?, ?, ?, ?, ?, ?, ?)"));
+	db_bind_int(&q, filing->last_entry);
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, filing->body->body_id);
 	db_bind_int(&q, (int64_t)(prefix->len + filing->body->size));
-	db_bind_text(&q, slice_of(uidl));
+	db_bind_text(&q, next_uidl(filing));
 	db_bind_int(&q, store_now(filing->store));
 	db_bind_int(&q, (int64_t)digest_checksum(prefix->at, prefix->len));
 	db_bind_blob(&q, buf_slice(prefix));
-	return db_run(&q, e);
+	int failed = db_run(&q, e);
+	filing->last_entry = failed ? 0 : db_last_id(filing->store);
+	return failed;
 }
 
 /* Before the first that refers to the body. */
@@ -237,6 +253,7 @@ static int take_returned(struct filing *filing, const char *target, struct err *
 	if (!tell)
 		return 0;
 	bounce_forward_came_back(&notice, filing->config, &bounce);
+	filing->last_entry = 0; /* the notice's is higher */
 	int done = notices_file(
 		filing->store, filing->config, NOTICES_POSTMASTER, buf_slice(&notice), e);
 	buf_free(&notice);

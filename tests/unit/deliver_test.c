@@ -222,6 +222,34 @@ static void uidls_are_sixteen_letters_and_differ(void **state)
 	maildrop_free(&maildrop);
 }
 
+static void so_do_those_of_many_mailboxes(void **state)
+{
+	struct test_office *office = *state;
+	enum { MANY = 20 };
+	struct envelope_recipient recipients[MANY] = {0};
+	char addresses[MANY][32];
+	enum err_kind results[MANY];
+	struct body_writer body = {0};
+	struct letter letter = letter_to(NULL);
+	struct delivery delivery = letter.delivery;
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "u%zu@kantor.example", i);
+		add_user(office, addresses[i]);
+		recipients[i].address = slice_of(addresses[i]);
+	}
+	delivery.recipients = recipients;
+	delivery.recipient_count = MANY;
+	WRITE(office, body_append(office->store, &body, slice_of(LETTER), &office->e));
+	WRITE(office,
+		deliver(office->store, &office->config, &delivery, &body, results, &office->e));
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(results[i], ERR_NONE);
+	assert_int_equal(number(office, SQL("SELECT count(DISTINCT uidl) FROM entries"
+					    " WHERE length(uidl) = 16 /* scans entries */")),
+		MANY);
+	assert_sound(office);
+}
+
 static void a_store_failure_is_not_the_recipients_fault(void **state)
 {
 	struct test_office *office = *state;
@@ -251,6 +279,7 @@ int main(void)
 		OFFICE_TEST(a_list_reaches_its_full_members_unless_all_are_full),
 		OFFICE_TEST(the_writer_is_ready_for_the_next_message),
 		OFFICE_TEST(uidls_are_sixteen_letters_and_differ),
+		OFFICE_TEST(so_do_those_of_many_mailboxes),
 		OFFICE_TEST(a_store_failure_is_not_the_recipients_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,6 +305,24 @@ static void what_comes_back_is_a_notice_to_the_postmaster_once_an_hour(void **st
 	buf_free(&notice);
 }
 
+static void a_notice_amid_recipients_takes_no_number_of_theirs(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to(NULL);
+	char back[64];
+	snprintf(back, sizeof(back), "%s@toko.example", token_of(office, PAK));
+	letter.recipients[0].address = SLICE(BUDI);
+	letter.recipients[1].address = slice_of(back);
+	letter.recipients[2].address = SLICE(ANI);
+	letter.delivery.recipient_count = 3;
+	assert_int_equal(post_letter(office, &letter, slice_of(LETTER)), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(letter.results[i], ERR_NONE);
+	assert_int_equal(count(office, ANI, "Inbox"), 2);
+	assert_int_equal(count(office, BUDI, "Inbox"), 1);
+	assert_sound(office);
+}
+
 static void of_what_is_big_the_notice_has_the_header(void **state)
 {
 	struct test_office *office = *state;
@@ -379,6 +397,7 @@ int main(void)
 		FORWARD_TEST(of_what_does_not_arrive_the_postmaster_hears_once_an_hour),
 		FORWARD_TEST(a_postmaster_who_cannot_be_reached_outside_hears_here),
 		FORWARD_TEST(what_comes_back_is_a_notice_to_the_postmaster_once_an_hour),
+		FORWARD_TEST(a_notice_amid_recipients_takes_no_number_of_theirs),
 		FORWARD_TEST(of_what_is_big_the_notice_has_the_header),
 		FORWARD_TEST(junk_that_comes_back_is_no_news),
 		FORWARD_TEST(a_notice_is_forwarded_without_a_sender),
