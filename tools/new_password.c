@@ -4,16 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Dovecot and others write in front which scheme it is of, and crypt(3) sees for itself. */
+static const char *behind_scheme(const char *line)
+{
+	static const char *const schemes[] = {
+		"{CRYPT}", "{SHA512-CRYPT}", "{SHA256-CRYPT}", "{BLF-CRYPT}", "{MD5-CRYPT}"};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(line, schemes[i], strlen(schemes[i])) == 0)
+			return line + strlen(schemes[i]);
+	return line;
+}
+
 static int read_hash(char hash[HASH_MAX], struct err *e)
 {
 	struct buf line = {0};
 	int result = terminal_read_secret(&line, e);
-	if (result == 0 && !password_hash_is_known(buf_text(&line)))
+	const char *given = result == 0 ? behind_scheme(buf_text(&line)) : "";
+	if (result == 0 && !password_hash_is_known(given))
 		result = err_set(e, ERR_INPUT,
 			"this is no crypt(3) string that can be checked here, within 3 s and 256 "
-			"MB: it looks like $y$..., $6$... or $2b$..., alone on its line");
+			"MB: it looks like $y$..., $6$... or $2b$..., perhaps behind {CRYPT} or "
+			"the like, "
+			"alone on its line");
 	if (result == 0)
-		memcpy(hash, buf_text(&line), line.len + 1);
+		memcpy(hash, given, strlen(given) + 1);
 	buf_wipe(&line);
 	return result;
 }

@@ -67,7 +67,19 @@ def test_a_hash_of_the_old_server_keeps_its_password(served):
     assert served.can_log_in(SITI, "Hello world!")  # with the better hash made of it
 
 
-@pytest.mark.parametrize("line", ["", "\n", "secret\n", "$6$saltstring\n", "$6$salt$\n", "x" * 600])
+@pytest.mark.parametrize("line", [  # as Dovecot's files have them
+    "{CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+    "{SHA256-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+    "{sha512-crypt}$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+    "{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuu7nFISH/8YdwlXD3lw69A4iBUf6fvWAW",
+    "{MD5-CRYPT}$1$salt$wa8aFuC3rkp5bjoBIGTc41"])
+def test_a_scheme_may_stand_in_front_of_a_hash(served, line):
+    served.run("user", "add", SITI, "--hash-stdin", stdin=line + "\n")
+    assert served.can_log_in(SITI, "Hello world!")
+
+
+@pytest.mark.parametrize("line", ["", "\n", "secret\n", "$6$saltstring\n", "$6$salt$\n", "x" * 600, "{CRYPT}\n", "{PLAIN}secret\n",
+                                  "{SSHA}SoB/78R3CyNMZbPyG8LmDpqOs7i5RAMv\n", "{CRYPT}{CRYPT}$1$salt$wa8aFuC3rkp5bjoBIGTc41\n"])
 def test_what_is_no_hash_is_not_taken_for_one(office, line):
     refused(office, "user", "add", SITI, "--hash-stdin", stdin=line)
     assert office.command("user", "show", SITI).returncode == 1
