@@ -65,7 +65,7 @@ static const struct command commands[] = {
 		"brings back what was deleted, as long as it is kept", command_mail_restore},
 	{"mail again", "ADDRESS [ID... | --since DURATION]",
 		"offers messages once more, as if they were new", command_mail_again},
-	{"mail import", "ADDRESS PATH [--folder FOLDER] [--uidl-format FORMAT]",
+	{"mail import", "ADDRESS PATH [--folder FOLDER] [--uidl-format FORMAT] [--reuse-xuidl]",
 		"takes mail from an mbox, a Maildir or .eml files, with its UIDLs",
 		command_mail_import},
 	{"mail export", "ADDRESS PATH [--format FORMAT] [--folder FOLDER] [--crlf]",

@@ -23,6 +23,7 @@ struct import {
 	struct user user;
 	struct folder folder; /* of --folder; id 0: each box its own */
 	const char *format;   /* of --uidl-format */
+	bool reuse_xuidl;     /* --reuse-xuidl */
 	struct import_known *known;
 	struct port_plan plan;
 	struct port_batch batch;
@@ -86,7 +87,7 @@ static void print_summary(const struct import *import)
 		printf("%llu had no UIDL of an old server: clients will fetch them once more\n",
 			(unsigned long long)batch->without_uidl);
 	if (import->plan.others)
-		printf("%llu file%s of %s left alone: no mbox, no .eml\n",
+		printf("%llu file%s of %s left alone: no mbox, no .eml, or a symbolic link\n",
 			(unsigned long long)import->plan.others,
 			import->plan.others == 1 ? "" : "s", import->plan.path);
 }
@@ -154,6 +155,12 @@ static const struct uidl_row *find_in_sidecar(
 
 /* ---- one message ---- */
 
+static const char *base_name(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	return slash ? slash + 1 : name;
+}
+
 /* What the old server, or we ourselves, knew it by. */
 static void find_uidl(struct import *import, const struct port_box *box, const char *name,
 	uint64_t place, struct import_message *to)
@@ -169,13 +176,14 @@ static void find_uidl(struct import *import, const struct port_box *box, const c
 	if (row)
 		tell(import, buf_text(&import->place),
 			"it has changed since uidl.json was written, and gets a new UIDL");
-	const char *slash = strrchr(name, '/');
-	row = uidls_find(&import->old, slice_of(slash ? slash + 1 : name), 0);
-	if (row)
-		to->uidl = uidls_uidl(&import->old, row);
-	else if (!import->listed && import->sidecar.count == 0 &&
-		 header_find(buf_slice(&import->message.octets), "X-UIDL", &field))
+	/* A Dovecot that is told to looks at the field first, others do not know it. */
+	bool has_field = header_find(buf_slice(&import->message.octets), "X-UIDL", &field) &&
+			 slice_trim(field.body).len > 0;
+	row = uidls_find(&import->old, slice_of(base_name(name)), 0);
+	if (has_field && (import->reuse_xuidl || (!import->listed && import->sidecar.count == 0)))
 		to->uidl = slice_trim(field.body);
+	else if (row)
+		to->uidl = uidls_uidl(&import->old, row);
 }
 
 /* Takes what is a message; 0 also where it is none. */
@@ -234,8 +242,7 @@ static void show(struct import *import, uint64_t within)
 static int64_t arrival(const struct port_box *box, const struct port_file *file)
 {
 	uint64_t named;
-	const char *slash = strrchr(port_plan_name(box, file), '/');
-	struct slice name = slice_of(slash ? slash + 1 : port_plan_name(box, file));
+	struct slice name = slice_of(base_name(port_plan_name(box, file)));
 	if (box->kind == PORT_MAILDIR && text_to_number(slice_cut(&name, '.'), 10, &named) &&
 		named > 0 && (int64_t)named < file->time)
 		return (int64_t)named;
@@ -247,17 +254,19 @@ static int take_file(struct import *import, const struct port_box *box,
 {
 	const char *name = port_plan_name(box, file);
 	struct err why;
-	struct port_range range = {.to = file->size};
+	struct stat was;
+	struct port_range range = {.was = &was};
 	buf_clear(&import->place);
 	struct buf below = {0};
 	buf_printf(&below, "%s%s%s", box->path, *box->path && *name ? "/" : "", name);
 	port_plan_place(&import->place, &import->plan, buf_text(&below));
 	buf_free(&below);
-	range.fd = port_plan_open(&import->plan, box, name, &why);
+	range.fd = port_plan_open(&import->plan, box, name, &was, &why);
 	int result = 0;
 	if (range.fd < 0) {
 		tell_bad(import, &why);
 	} else {
+		range.to = (uint64_t)was.st_size;
 		result = take(import, box, name, 0, &range, arrival(box, file), e);
 		close(range.fd);
 	}
@@ -273,8 +282,7 @@ static int compare_files(const void *a, const void *b)
 		return one->order < other->order ? -1 : 1;
 	const char *name = port_plan_name(sorted_box, one);
 	const char *other_name = port_plan_name(sorted_box, other);
-	return sorted_box->kind == PORT_MAILDIR ? strcmp(name + 4, other_name + 4)
-						: strcmp(name, other_name);
+	return strcmp(base_name(name), base_name(other_name));
 }
 
 /* In the order in which the old server listed them; others by name, which in a Maildir
@@ -283,9 +291,7 @@ static void sort_files(struct import *import, struct port_box *box)
 {
 	for (size_t i = 0; i < box->count; i++) {
 		const char *name = port_plan_name(box, &box->files[i]);
-		const char *slash = strrchr(name, '/');
-		const struct uidl_row *row =
-			uidls_find(&import->old, slice_of(slash ? slash + 1 : name), 0);
+		const struct uidl_row *row = uidls_find(&import->old, slice_of(base_name(name)), 0);
 		box->files[i].order = row ? row->order : UINT64_MAX;
 	}
 	sorted_box = box;
@@ -338,6 +344,7 @@ struct mbox {
 	struct import *import;
 	const struct port_box *box;
 	int fd;
+	struct stat was;
 	uint64_t count, begin; /* messages so far; where the one under way begins */
 	int64_t received;      /* of that one */
 };
@@ -347,8 +354,14 @@ static int end_message(struct mbox *mbox, uint64_t end, struct err *e)
 {
 	struct import *import = mbox->import;
 	const struct port_range range = {
-		.fd = mbox->fd, .from = mbox->begin, .to = end, .quoted = true};
+		.fd = mbox->fd, .from = mbox->begin, .to = end, .quoted = true, .was = &mbox->was};
 	set_mbox_place(import, mbox->box, mbox->count, mbox->begin);
+	/* Where messages begin is not known any more, and the last one may be half there. */
+	if (port_range_has_changed(&range))
+		return err_set(e, ERR_INPUT,
+			"%s: the mbox has changed meanwhile: stop the server that writes it, then "
+			"import again, and it goes on from there",
+			buf_text(&import->place));
 	if (mbox->count == 0) {
 		const struct err why = {
 			.text = "what stands in front of the first message is none"};
@@ -394,7 +407,7 @@ static int take_mbox(struct import *import, const struct port_box *box, struct e
 	struct buf chunk = {0};
 	struct err why;
 	set_mbox_place(import, box, 0, 0);
-	mbox.fd = port_plan_open(&import->plan, box, "", &why);
+	mbox.fd = port_plan_open(&import->plan, box, "", &mbox.was, &why);
 	if (mbox.fd < 0) {
 		tell_bad(import, &why);
 		return 0;
@@ -565,6 +578,7 @@ int command_mail_import(struct command_line *line, struct err *e)
 {
 	const char *format = command_option(line, "--uidl-format");
 	struct import import = {.format = format ? format : UIDLS_DOVECOT_FORMAT,
+		.reuse_xuidl = command_option(line, "--reuse-xuidl") != NULL,
 		.plan = {.root = -1},
 		.progress = {.what = "importing"}};
 	if (people_open(&import.office, &import.user, line, STORE_TOOL, e) < 0)

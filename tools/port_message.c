@@ -9,6 +9,15 @@
 
 #define CHUNK (64u * 1024)
 
+bool port_range_has_changed(const struct port_range *range)
+{
+	const struct stat *was = range->was;
+	struct stat is;
+	return was && (fstat(range->fd, &is) != 0 || is.st_size != was->st_size ||
+			      is.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+			      is.st_mtim.tv_nsec != was->st_mtim.tv_nsec);
+}
+
 void port_reader_start(struct port_reader *reader, const struct port_range *range)
 {
 	reader->range = *range;
@@ -36,15 +45,17 @@ static int read_chunk(struct port_reader *reader, struct buf *out, struct err *e
 	if (got < 0)
 		return err_set_errno(e, "cannot be read");
 	if (got == 0)
-		return err_set(e, ERR_INPUT, "has become shorter while it was read");
+		return err_set(e, ERR_INPUT, "has changed while it was read");
 	out->len += (size_t)got;
 	range->from += (uint64_t)got;
 	return 0;
 }
 
 /* Behind the last octet. */
-static void finish(struct port_reader *reader)
+static int finish(struct port_reader *reader, struct err *e)
 {
+	if (port_range_has_changed(&reader->range))
+		return err_set(e, ERR_INPUT, "has changed while it was read");
 	if (reader->range.quoted) {
 		mbox_lines_end(&reader->lines, &reader->plain);
 		dot_read(&reader->dot, buf_slice(&reader->plain), &reader->stored);
@@ -54,16 +65,15 @@ static void finish(struct port_reader *reader)
 	if (!reader->scan.header_ended)
 		buf_add_text(&reader->stored, "\r\n");
 	reader->ended = true;
+	return 0;
 }
 
 static int read_more(struct port_reader *reader, struct err *e)
 {
 	struct buf *stored = &reader->stored;
 	buf_clear(&reader->plain);
-	if (reader->range.from == reader->range.to) {
-		finish(reader);
-		return 0;
-	}
+	if (reader->range.from == reader->range.to)
+		return finish(reader, e);
 	if (read_chunk(reader, &reader->plain, e) < 0)
 		return -1;
 	if (reader->range.quoted) {

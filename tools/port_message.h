@@ -8,12 +8,17 @@
 #include "base/err.h"
 #include "smtpd/trace.h"
 #include "tools/port_mbox.h"
+#include <sys/stat.h>
 
 struct port_range {
 	int fd;
 	uint64_t from, to; /* octets of the file */
 	bool quoted;       /* they stand in an mbox */
+	/* The file when it was opened, by which a change of it is seen; NULL: nobody looks. */
+	const struct stat *was;
 };
+/* Has somebody written to the file since? */
+bool port_range_has_changed(const struct port_range *range);
 
 /* Octet by octet, however long: nothing is kept but what is given out. */
 struct port_reader { /* private */
@@ -26,7 +31,7 @@ struct port_reader { /* private */
 };
 void port_reader_start(struct port_reader *reader, const struct port_range *range);
 /* The next octets of the stored form, valid until the next call; empty at the end.
- * ERR_INPUT: a NUL, or the file has become shorter. */
+ * ERR_INPUT: a NUL, or the file has changed meanwhile. */
 int port_reader_next(struct port_reader *reader, struct slice *octets, struct err *e);
 void port_reader_free(struct port_reader *reader);
 

@@ -145,8 +145,9 @@ bool names_to_folder(char folder[FOLDER_NAME_MAX], struct slice name)
 
 void names_to_file(struct buf *out, struct slice folder)
 {
-	if (slice_has_prefix(folder, SLICE("."))) {
-		buf_add_text(out, "%2E");
+	bool dot = slice_has_prefix(folder, SLICE("."));
+	if (dot || slice_has_prefix(folder, SLICE("%2"))) {
+		buf_add_text(out, dot ? "%2E" : "%25");
 		folder = slice_from(folder, 1);
 	}
 	buf_add_slice(out, folder);
@@ -154,8 +155,9 @@ void names_to_file(struct buf *out, struct slice folder)
 
 void names_from_file(struct buf *out, struct slice file)
 {
-	if (slice_has_prefix(file, SLICE("%2E"))) {
-		buf_add_char(out, '.');
+	bool dot = slice_has_prefix(file, SLICE("%2E"));
+	if (dot || slice_has_prefix(file, SLICE("%252"))) {
+		buf_add_char(out, dot ? '.' : '%');
 		file = slice_from(file, 3);
 	}
 	buf_add_slice(out, file);

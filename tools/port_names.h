@@ -15,8 +15,8 @@ void names_to_utf7(struct buf *out, struct slice name);
  * changed. */
 bool names_to_folder(char folder[FOLDER_NAME_MAX], struct slice name);
 
-/* A folder's name as that of a file: one that begins with a dot begins with "%2E". The way
- * back is names_from_file(). */
+/* A folder's name as that of a file: one that begins with a dot begins with "%2E" there,
+ * and "%2" with "%252". The way back is names_from_file(). */
 void names_to_file(struct buf *out, struct slice folder);
 void names_from_file(struct buf *out, struct slice file);
 

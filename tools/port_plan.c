@@ -217,6 +217,13 @@ static int look_at_maildir(const struct look *look, struct err *e)
 	struct port_box *box = add_box(look->plan, PORT_MAILDIR, look->path, look->folder);
 	if (add_messages(look, box, "cur", e) < 0 || add_messages(look, box, "new", e) < 0)
 		return -1;
+	/* Behind a link may be a folder: it is told as a message is that cannot be opened. */
+	for (size_t i = 0; i < look->listing.count; i++) {
+		struct stat what;
+		const char *name = look->listing.names[i];
+		if (account_look_at(look->fd, name, &what) == 0 && S_ISLNK(what.st_mode))
+			add_file(look->plan, box, "", name, &what);
+	}
 	return 0;
 }
 
@@ -377,10 +384,9 @@ int port_plan_make(struct port_plan *plan, const char *path, struct err *e)
 	return 0;
 }
 
-int port_plan_open(
-	const struct port_plan *plan, const struct port_box *box, const char *name, struct err *e)
+int port_plan_open(const struct port_plan *plan, const struct port_box *box, const char *name,
+	struct stat *what, struct err *e)
 {
-	struct stat what;
 	struct buf below = {0};
 	buf_printf(&below, "%s%s%s", box->path, *box->path && *name ? "/" : "", name);
 	int fd = plan->is_file ? dup(plan->root)
@@ -390,7 +396,7 @@ int port_plan_open(
 	if (fd < 0)
 		return errno == ELOOP ? err_set(e, ERR_INPUT, "is a symbolic link")
 				      : err_set_errno(e, "cannot be opened");
-	if (fstat(fd, &what) == 0 && S_ISREG(what.st_mode))
+	if (fstat(fd, what) == 0 && S_ISREG(what->st_mode))
 		return fd;
 	close(fd);
 	return err_set(e, ERR_INPUT, "is no plain file");

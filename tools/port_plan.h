@@ -4,12 +4,13 @@
  * Maildir++, directories in directories as Dovecot's layout `fs` has them) are folders. In
  * any other directory messages are *.eml, each other file that begins as an mbox is a
  * folder of its own, and so is a directory. Symbolic links are not followed below the path
- * itself. */
+ * itself; those of a Maildir are among its files, and cannot be opened. */
 #ifndef TOOLS_PORT_PLAN_H
 #define TOOLS_PORT_PLAN_H
 
 #include "base/err.h"
 #include "store/folders.h"
+#include <sys/stat.h>
 
 enum port_kind { PORT_MAILDIR, PORT_EML, PORT_MBOX };
 
@@ -48,9 +49,9 @@ void port_plan_free(struct port_plan *plan);
 const char *port_plan_name(const struct port_box *box, const struct port_file *file);
 /* Adds the path of a file as people are told it, and from the root on. */
 void port_plan_place(struct buf *out, const struct port_plan *plan, const char *below);
-/* Opens a plain file of the box to read: -1. */
-int port_plan_open(
-	const struct port_plan *plan, const struct port_box *box, const char *name, struct err *e);
+/* Opens a plain file of the box to read, *what it is now: -1. */
+int port_plan_open(const struct port_plan *plan, const struct port_box *box, const char *name,
+	struct stat *what, struct err *e);
 /* All of a list that lies beside the messages: 1; 0 there is none. */
 int port_plan_read(
 	const struct port_plan *plan, const char *below, struct buf *content, struct err *e);

@@ -117,6 +117,14 @@ def test_a_dovecot_with_another_format_of_uidls(office, shelf, format, wanted):
     assert listed(office) == [("Inbox", wanted or names[0])]
 
 
+def test_a_dovecot_that_reuses_x_uidl(office, shelf):
+    maildir(shelf / "M", [b"X-UIDL: 4dbf\r\n" + LETTERS[0], LETTERS[1]], dovecot)
+    office.run("mail", "import", ANI, shelf / "M", "--reuse-xuidl")
+    assert [uidl for _, uidl in listed(office)] == ["4dbf", "0000000b6553f100"]
+    office.run("mail", "import", BUDI, shelf / "M")
+    assert [uidl for _, uidl in listed(office, BUDI)] == ["0000000a6553f100", "0000000b6553f100"]
+
+
 def test_a_format_that_is_not_known_imports_nothing(office, shelf):
     maildir(shelf / "Maildir", LETTERS[:1], dovecot)
     refused(office, "mail", "import", ANI, shelf / "Maildir", "--uidl-format", "%m")
@@ -260,11 +268,34 @@ def test_a_directory_in_the_place_of_a_link_leads_nowhere(office, shelf):
     (shelf / "M/.Stolen").symlink_to(shelf / "other")
     shutil.rmtree(shelf / "M/new")
     (shelf / "M/new").symlink_to(shelf / "other/cur")
-    office.run("mail", "import", ANI, shelf / "M")
+    result = office.command("mail", "import", ANI, shelf / "M")
+    assert result.returncode == 1  # nobody shall believe that all of it is here
+    assert result.stderr.count(b"is a symbolic link; not imported") == 2 and b"M/.Stolen: is" in result.stderr
     assert len(listed(office)) == 1
 
 
 # ---- mbox and eml
+
+def test_an_mbox_that_is_written_meanwhile_comes_in_up_to_there(served, shelf):
+    """Never half a message: who has written may not be done."""
+    line = b"From pak@luar.example Mon Nov 23 07:00:00 2026\n"
+    spool = shelf / "spool"
+    spool.write_bytes(b"".join(line + lf(letter(n, "z" * 4000)) + b"\n" for n in range(3000)))
+    asked = begun(served, "mail", "import", ANI, spool)
+    wait_until(lambda: int(served.json("user", "show", ANI)["messages"]) > 100, "some messages")
+    asked.send_signal(signal.SIGSTOP)
+    assert len(served.mails()) < 2900
+    with spool.open("ab") as more:
+        more.write(line + b"Subject: half of")
+    asked.send_signal(signal.SIGCONT)
+    _, err = asked.communicate(timeout=60)
+    assert asked.returncode == 1 and b"the mbox has changed meanwhile: stop the server that writes it" in err
+    done = len(served.mails())
+    with spool.open("ab") as more:
+        more.write(b" it\n\nand the other half\n")
+    assert f"{done} there already" in served.run("mail", "import", ANI, spool)
+    assert served.fetch() == [letter(n, "z" * 4000) for n in range(3000)] + [b"Subject: half of it\r\n\r\nand the other half\r\n"]
+
 
 def test_an_mbox_of_other_people_s_making(office, shelf):
     box = mailbox.mbox(shelf / "old.mbox")

@@ -15,7 +15,8 @@ from unpacked import IS_ROOT
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="Dovecot starts for root alone")
 
 LETTERS = [letter(n, f"isi {n}\r\n.\r\n..\r\nFrom sini\r\n\r\n") for n in range(20)] + [
-    letter(20, ("x" * 900 + "\r\n") * 3000), letter(21, "y\r\n" * 100_000), b"Subject: no body\r\n\r\n"]
+    letter(20, ("x" * 900 + "\r\n") * 3000), letter(21, "y\r\n" * 100_000),
+    b"X-UIDL: of!another~server\r\nSubject: moved before\r\n\r\n", b"Subject: no body\r\n\r\n"]
 NEW = letter(99, "yang baru")
 
 
@@ -69,7 +70,23 @@ class Getmail:
         return len(self.kept) - before
 
 
-@pytest.fixture(params=[Mpop, Getmail])
+class Fetchmail:
+    def __init__(self, office):
+        self.office = office
+        self.rc = private_file(office, "fetchmailrc", (
+            f"poll {office.address} protocol POP3 port {PORTS['pop3']} uidl\n"
+            f'  user "{ANI}" password "{PASSWORD}" sslproto \'\' mda "echo >> {home_of(office)}/count && cat > /dev/null"\n'))
+
+    def fetch(self):
+        count = home_of(self.office) / "count"
+        before = count.stat().st_size if count.exists() else 0
+        # 1: there was nothing new.
+        fetchmail = 'fetchmail -f "$0" --nosyslog -i fetchids --keep || [ $? = 1 ]'
+        run(self.office, "sh", "-c", fetchmail, self.rc)
+        return (count.stat().st_size if count.exists() else 0) - before
+
+
+@pytest.fixture(params=[Mpop, Getmail, Fetchmail])
 def client(office, request):
     return request.param(office)
 
@@ -85,6 +102,7 @@ WAYS = {
     "file": ("pop3_uidl_format = %f\n", ("--uidl-format", "%f")),
     "guid": ("pop3_uidl_format = %g\n", ("--uidl-format", "%g")),
     "upper": ("pop3_uidl_format = %08XUu-%08XUv\n", ("--uidl-format", "%08XUu-%08XUv")),
+    "reused": ("pop3_reuse_xuidl = yes\n", ("--reuse-xuidl",)),
     "decimal": ("pop3_uidl_format = UID%u-%v\n", ("--uidl-format", "UID%u-%v")),
 }
 

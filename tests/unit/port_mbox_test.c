@@ -265,7 +265,27 @@ static void what_can_be_no_message_is_refused(void **state)
 	range.from = 2;
 	range.to = 4;
 	assert_int_equal(port_message_read(&message, &range, &e), -1);
-	assert_string_equal(e.text, "has become shorter while it was read");
+	assert_string_equal(e.text, "has changed while it was read");
+	port_message_free(&message);
+	close(range.fd);
+}
+
+static void one_that_is_written_meanwhile_is_refused(void **state)
+{
+	(void)state;
+	struct port_message message = {0};
+	struct err e = {0};
+	struct stat was;
+	const struct port_range range = {
+		.fd = make_file(SLICE("A: b\n\nhalf")), .to = 10, .was = &was};
+	assert_int_equal(fstat(range.fd, &was), 0);
+	assert_false(port_range_has_changed(&range));
+	assert_int_equal(port_message_read(&message, &range, &e), 0);
+	assert_int_equal(lseek(range.fd, 0, SEEK_END), 10);
+	assert_int_equal(write(range.fd, " more", 5), 5);
+	assert_true(port_range_has_changed(&range));
+	assert_int_equal(port_message_read(&message, &range, &e), -1);
+	assert_string_equal(e.text, "has changed while it was read");
 	port_message_free(&message);
 	close(range.fd);
 }
@@ -281,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_takes_no_memory_and_is_none_between),
 		cmocka_unit_test(a_message_gets_its_stored_form),
 		cmocka_unit_test(what_can_be_no_message_is_refused),
+		cmocka_unit_test(one_that_is_written_meanwhile_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

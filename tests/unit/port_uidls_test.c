@@ -286,8 +286,9 @@ static void a_name_of_elsewhere_becomes_one_of_ours(void **state)
 static void a_folder_s_name_can_be_that_of_a_file(void **state)
 {
 	(void)state;
-	static const char *const pairs[][2] = {{"Sent", "Sent"}, {"..", "%2E."}, {"%2x", "%2x"}};
-	for (size_t i = 0; i < 3; i++) {
+	static const char *const pairs[][2] = {{"Sent", "Sent"}, {"..", "%2E."}, {"%x", "%x"},
+		{"%2E", "%252E"}, {"%2", "%252"}, {"%252E", "%25252E"}};
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		struct buf there = {0}, back = {0};
 		names_to_file(&there, slice_of(pairs[i][0]));
 		assert_string_equal(buf_text(&there), pairs[i][1]);
