@@ -142,10 +142,11 @@ void deeds_tell(struct session *session)
 		values[count++] = log_text("quit", "no");
 	if (cut)
 		values[count++] = log_number("cut", cut->id);
-	log_values(LOG_INFO, "session", values, count);
-	/* A poll that found nothing new leaves nothing to be written. */
+	/* A poll that found nothing new leaves nothing to be written. First the store: the
+	 * server may end as soon as the line is seen, and the session with it. */
 	if (session->deeds.retrieved > 0 || session->deeds.removed > 0 || cut)
 		tell_store(session, cut);
+	log_values(LOG_INFO, "session", values, count);
 }
 
 void deeds_free(struct session *session)
