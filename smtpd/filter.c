@@ -23,7 +23,7 @@ static void log_verdict(const struct session *session, const struct filter_membe
 	struct slice line = buf_slice(words);
 	const struct log_value values[] = {log_text("id", session->queue_id),
 		log_slice("milter", member->name), log_text("verdict", verdict),
-		log_text("from", session->sender), log_text("peer", session->visitor->peer),
+		log_text("sender", session->sender), log_text("from", session->visitor->peer),
 		log_slice("reply", slice_cut(&line, '\r'))};
 	log_values(LOG_INFO, "filtered", values, words->len > 0 ? 6 : 5);
 }
@@ -484,8 +484,8 @@ enum reply filter_message(struct session *session)
 	/* What the office's own filter takes for junk does not leave in the office's name. */
 	if (filter->junk && session_is_submission(session) && leaves(session)) {
 		log_event(LOG_NOTICE, "junk-not-sent", log_text("id", session->queue_id),
-			log_text("from", session->sender),
-			log_text("peer", session->visitor->peer));
+			log_text("sender", session->sender),
+			log_text("from", session->visitor->peer));
 		return REPLY_OUR_JUNK;
 	}
 	return REPLY_NONE;

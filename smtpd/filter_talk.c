@@ -62,8 +62,10 @@ void filter_put_connection(const struct session *session, struct buf *macros, st
 
 void filter_put_hello(const struct session *session, struct buf *macros, struct buf *body)
 {
-	if (session->visitor->conn.tls)
-		add_text(macros, "{tls_version}", "TLSv1.2"); /* BearSSL has no other here */
+	if (session->visitor->conn.tls) {
+		add_text(macros, "{tls_version}", "TLSv1.2"); /* no other is taken here */
+		add_text(macros, "{cipher}", tls_suite(session->visitor->conn.tls));
+	}
 	text_add_escaped(body, buf_slice(&session->client));
 	buf_add_char(body, '\0');
 }

@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
 from enter import go_inside_for  # noqa: E402
+from milters import FILTERS  # noqa: E402
 from unpacked import PACKAGES, unpack  # noqa: E402
 from world import outside  # noqa: E402, F401
 
@@ -18,6 +19,6 @@ from world import outside  # noqa: E402, F401
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     if "OUTSIDE" not in os.environ:
-        for package in PACKAGES:
+        for package in PACKAGES + FILTERS:
             unpack(package)
     go_inside_for(config, HERE)
