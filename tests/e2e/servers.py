@@ -9,15 +9,18 @@ PORT = 25
 def letters_of(wire, answers):
     """Holds a conversation over `wire`, with an answer for each verb where there is one in `answers`
     ("CONNECT", "EHLO", ..., and "." for the end of a message): octets, None to hang up, or a function
-    of the wire that returns what is still to be said. Yields each message that was answered with a yes."""
+    of the wire that returns what is still to be said. Yields each message that is answered with a yes,
+    before it is: who has heard that may look for it."""
     usual = {"CONNECT": b"220 mx ESMTP\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
 
-    def answer(verb):
+    def choose(verb):
         what = answers.get(verb, usual.get(verb, b"250 2.0.0 ok\r\n"))
         if what is None:
             raise ConnectionError("hung up")
-        if callable(what):
-            what = what(wire) or b""
+        return what(wire) or b"" if callable(what) else what
+
+    def answer(verb):
+        what = choose(verb)
         wire.write(what)
         return what
 
@@ -27,8 +30,10 @@ def letters_of(wire, answers):
         said = answer({"STAR": "STARTTLS"}.get(verb, verb))
         if verb == "DATA" and said[:1] not in (b"4", b"5"):
             message = read_message(wire)
-            if answer(".")[:1] not in (b"4", b"5"):
+            said = choose(".")
+            if said[:1] not in (b"4", b"5"):
                 yield message
+            wire.write(said)
         if verb == "QUIT":
             return
 
