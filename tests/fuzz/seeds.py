@@ -3,6 +3,7 @@ dialogues, office.ini, the certificates of the units."""
 
 import base64
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/outside")]
 
+import milter as said  # noqa: E402
 from resolver import ANSWER, TRUNCATED, message, question, record  # noqa: E402
 
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[rnt0\\])")
@@ -222,6 +224,8 @@ def seeds(target):
         yield from uidlists()
     elif target == "client":
         yield from servers()
+    elif target == "milter":
+        yield from milters()
     elif target == "credentials":
         yield from credentials()
     elif target == "header":
@@ -238,6 +242,22 @@ def seeds(target):
         yield from enumerate(text.encode() for text in HASHES)
     else:
         yield from frames(target)
+
+
+def milters():
+    """What the stand-in of the tests can say: each answer to each question, and all changes at once."""
+    terms = [said.packet(b"O", struct.pack("!III", 6, 0x1FF, steps)) for steps in (0, said.SILENT_HEADERS | 0x7F000, 0x3FF)]
+    verdicts = [said.CONTINUE, said.ACCEPT, said.REJECT, said.TEMPFAIL, said.DISCARD, said.SKIPS, said.PROGRESS * 9,
+                said.says("550 5.7.1 no 100%%"), said.says("451-4.7.1 a\r\n451 4.7.1 b"), said.says("421 bye")]
+    changes = [said.adds("X-A", "b\nc: d\r\n\r\n e"), said.inserts(0, "X-B", ""), said.inserts(9, "X-C", " x\n\ty"),
+               said.changes(1, "subject", "new"), said.changes(2, "X-Spam", ""), said.replaces(b"a\0\n.\r"),
+               said.quarantines("why"), said.packet(b"+", b"a@b\0")]
+    for n, verdict in enumerate(verdicts):
+        yield f"verdict-{n}", b"\0" + terms[n % 2] + verdict * 12
+    for n, change in enumerate(changes):
+        yield f"change-{n}", b"\3" + terms[n % 3] + change + said.CONTINUE * 4 + change + said.CONTINUE
+    yield "all", b"\2" + terms[0] + b"".join(changes[:-1]) + said.PROGRESS + said.CONTINUE * 9
+    yield "words", b"\x005.7.1 a\r\n"
 
 
 def write(target, folder):
