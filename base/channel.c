@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define READ_AT_ONCE (64 * 1024)
+#define BEHIND       512 /* octets of the next frame that are read with the rest of one */
 
 struct frame_head {
 	uint32_t len;
@@ -221,7 +222,7 @@ static void drop_last_frame(struct channel *channel)
 }
 
 /* Who waits in recvmsg(2) is woken when the other side takes what he sent, too: here
- * by an answer alone. */
+ * by an answer alone. Where one has begun to come, his has been taken. */
 static void await(int fd)
 {
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -249,9 +250,10 @@ static int receive(struct channel *channel, struct frame *frame, char *small, si
 		/* Into memory that is wiped, and is not moved while a frame grows. */
 		bool direct = channel->in.len > 0 || channel->wipes;
 		if (direct)
-			to = (struct iovec){buf_reserve(&channel->in, missing + 1), missing + 1};
+			to = (struct iovec){
+				buf_reserve(&channel->in, missing + BEHIND), missing + BEHIND};
 		size_t room = to.iov_len;
-		if (wait)
+		if (wait && channel->in.len == 0)
 			await(channel->fd);
 		ssize_t len = recvmsg(
 			channel->fd, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
