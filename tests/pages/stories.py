@@ -255,6 +255,64 @@ def people(box):
     arrives("again", BUDI)
 
 
+# ---- from other servers
+
+OLD_HASHES = {"ani": "$6$", "budi": "$2b$", "citra": "$5$"}
+
+
+def maildir(place, subjects, uidlist=True):
+    """As Dovecot leaves one: its UIDs, and the UIDLs that follow from them by %08Xu%08Xv."""
+    (place / "cur").mkdir(parents=True)
+    (place / "new").mkdir()
+    (place / "tmp").mkdir()
+    names = [f"17900000{n:02}.M1P1.old" for n in range(len(subjects))]
+    for name, subject in zip(names, subjects):
+        (place / "cur" / f"{name}:2,S").write_text(f"From: pak@luar.example\nSubject: {subject}\n\nx\n")
+    if uidlist:
+        (place / "dovecot-uidlist").write_text("3 V1700000000 N99 G00\n" + "".join(
+            f"{n + 7} :{name}\n" for n, name in enumerate(names)))
+
+
+def before_dovecot(box):
+    box.installed()
+    lines = []
+    for name, kind in OLD_HASHES.items():
+        hashed = box.sh(f"""python3 -W ignore -c 'import crypt; print(crypt.crypt("lama-{name}", crypt.mksalt(crypt.METHOD_{
+            dict(zip(OLD_HASHES.values(), ("SHA512", "BLOWFISH", "SHA256")))[kind]})))'""").strip()
+        assert hashed.startswith(kind)
+        scheme = {"$6$": "SHA512-CRYPT", "$2b$": "BLF-CRYPT", "$5$": "CRYPT"}[kind]
+        lines.append(f"{name}@kantor.example:{{{scheme}}}{hashed}:5000:5000::/var/vmail/kantor.example/{name}::\n")
+        maildir(Path(f"/root/vmail/kantor.example/{name}/Maildir"), [f"{name} one", f"{name} two"])
+    maildir(Path("/root/vmail/kantor.example/ani/Maildir/.Proyek"), ["in a folder"])
+    Path("/root/users").write_text("# by hand\n" + "".join(lines))
+
+
+def all_came_along(box):
+    for name in OLD_HASHES:
+        found = mailbox(f"{name}@kantor.example", f"lama-{name}", unverified())
+        assert found == {"000000076553f100": f"{name} one", "000000086553f100": f"{name} two"}, found
+    assert list(mailbox("ani+Proyek@kantor.example", "lama-ani", unverified()).values()) == ["in a folder"]
+    arrives("from the branch", "budi@cabang.example")
+    assert "from the branch" in mailbox(BUDI, "lama-budi", unverified()).values()
+
+
+def before_hmailserver(box):
+    box.installed()
+    maildir(Path("/root/hmail/budi"), ["budi one"], uidlist=False)
+    maildir(Path("/root/hmail/budi/.Proyek"), ["in a folder"], uidlist=False)
+    for n in range(3):
+        place = Path(f"/root/Data/kantor.example/citra/{n}A")
+        place.mkdir(parents=True)
+        (place / f"{{{n}AB0-17}}.eml").write_bytes(f"From: pak@luar.example\r\nSubject: citra {n}\r\n\r\nx\r\n".encode())
+
+
+def they_read_on(box):
+    passwords = dict(line.split() for line in Path("/root/passwords").read_text().splitlines())
+    assert list(mailbox(BUDI, passwords[BUDI], unverified()).values()) == ["budi one"]
+    assert sorted(mailbox("citra@kantor.example", passwords["citra@kantor.example"], unverified()).values()) == [
+        "citra 0", "citra 1", "citra 2"]
+
+
 STORIES = {
     "raspberry-pi.md": Story(
         a_bare_box, a_mail_program_sends_and_fetches,
@@ -272,4 +330,6 @@ STORIES = {
                                 then={"cat >/etc/fetchmailrc": passwords_are_put_in, "restart fetchmail": fetchmail_has_been_there}),
     "mail-programs.md": Story(people, lambda box: send(BUDI, "rahasia-budi", ANI)),
     "questions.md": Story(people, lambda box: None),
+    "from-dovecot.md": Story(before_dovecot, all_came_along),
+    "from-hmailserver.md": Story(before_hmailserver, they_read_on),
 }
