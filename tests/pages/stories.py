@@ -6,14 +6,17 @@ import poplib
 import re
 import shutil
 import smtplib
+import socket
 import sqlite3
 import ssl
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from box import ADDRESS, PATIENCE, PROVIDER, Box
+from milter import CONTINUE, REJECT, Milter, adds, says
 from remote import Remote
 from world import Certificate
 
@@ -313,6 +316,66 @@ def they_read_on(box):
         "citra 0", "citra 1", "citra 2"]
 
 
+# ---- filters
+
+class FilterOfDebian(Milter):
+    """Where the package listens, and what it says to the words that all such programs know. Started by its unit."""
+
+    def __init__(self, name, place, judge):
+        self.where = place
+        super().__init__(path=place if isinstance(place, Path) else None, E=judge)
+        hook = Path(f"/run/stand-ins/units/{name}")
+        hook.write_text("#!/bin/sh\n")
+        hook.chmod(0o755)
+
+    def start(self):
+        if not self.path:
+            self.claim.release()
+            self.listener = socket.create_server(self.where, backlog=128)
+            threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        else:
+            super().start()
+
+
+def rspamd(talk):
+    message = talk.messages[-1]
+    if b"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL" in message.body:
+        return says("554 5.7.1 Gtube pattern")
+    junk = ("Subject", "gratis") in message.headers
+    return (adds("X-Spam", "Yes") if junk else b"") + CONTINUE
+
+
+def clamav(talk):
+    return REJECT if b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE" in talk.messages[-1].body else CONTINUE
+
+
+def before_filters(box):
+    box.installed()
+    Path("/run/stand-ins/units").mkdir()
+    Path("/etc/rspamd/local.d").mkdir(parents=True)
+    Path("/etc/clamav").mkdir(exist_ok=True)
+    Path("/run/clamav").mkdir()
+    Path("/etc/clamav/clamav-milter.conf").write_text("MilterSocket /var/run/clamav/clamav-milter.ctl\nOnInfected Quarantine\n")
+    for name in ("redis-server", "clamav-daemon", "clamav-freshclam"):
+        hook = Path(f"/run/stand-ins/units/{name}")
+        hook.write_text("#!/bin/sh\n")
+        hook.chmod(0o755)
+    box.filters = [FilterOfDebian("rspamd", ("127.0.0.1", 11332), rspamd),
+                   FilterOfDebian("clamav-milter", Path("/run/clamav/clamav-milter.ctl"), clamav)]
+
+
+def something_doubtful_comes(box):
+    arrives("gratis")
+
+
+def junk_was_brought_back(box):
+    assert "OnInfected Reject" in Path("/etc/clamav/clamav-milter.conf").read_text()
+    assert "gratis" in mailbox(ANI, box.password, unverified()).values()
+    box.filters[0].stop()
+    arrives("unfiltered")
+    assert "unfiltered" in mailbox(ANI, box.password, unverified()).values()
+
+
 STORIES = {
     "raspberry-pi.md": Story(
         a_bare_box, a_mail_program_sends_and_fetches,
@@ -332,4 +395,5 @@ STORIES = {
     "questions.md": Story(people, lambda box: None),
     "from-dovecot.md": Story(before_dovecot, all_came_along),
     "from-hmailserver.md": Story(before_hmailserver, they_read_on),
+    "filters.md": Story(before_filters, junk_was_brought_back, then={"EICAR": something_doubtful_comes}),
 }
