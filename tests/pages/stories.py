@@ -2,9 +2,11 @@
 blocks, and what must be so at the end."""
 
 import contextlib
+import os
 import poplib
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import sqlite3
@@ -35,10 +37,13 @@ def keep_password(box):
     box.password = re.search(r"password:\s*(\S+)", box.said)[1]
 
 
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE
+def until(condition, what, wake=None):
+    deadline, nudge = time.monotonic() + PATIENCE, time.monotonic() + 20
     while not (found := condition()):
         assert time.monotonic() < deadline, f"in vain: {what}"
+        if wake and time.monotonic() > nudge:
+            nudge += 20
+            wake()
         time.sleep(0.1)
     return found
 
@@ -206,7 +211,7 @@ def before_the_provider(box):
     pair = certificate(box, "pop.provider.example")
     Path("/run/stand-ins/units").mkdir()
     hook = Path("/run/stand-ins/units/fetchmail")
-    hook.write_text("#!/bin/sh\n[ $1 = disable ] && set -- stop\nexec /etc/init.d/fetchmail $1 </dev/null >/dev/null 2>&1\n")
+    hook.write_text("#!/bin/sh\n[ $1 = disable ] && set -- stop\nexec /etc/init.d/fetchmail $1 </dev/null >>/var/log/stand-ins.log 2>&1\n")
     hook.chmod(0o755)
     place = Path("/var/tmp/provider")
     box.sh(f"officemail init --dir {place} --domain provider.example --user ani@provider.example")
@@ -232,10 +237,14 @@ def passwords_are_put_in(box):
 
 
 def fetchmail_has_been_there(box):
+    """A look that fails (it does not wait for long) is followed by another in 300 seconds, or when it is woken."""
+    def wake():
+        os.kill(int(Path("/run/fetchmail/fetchmail.pid").read_text().split()[0]), signal.SIGUSR1)
+
     for name in ("ani", "budi"):
-        until(lambda: "pak@luar.example" in box.sh(f"officemail mail list {name}@kantor.example"), f"what fetchmail brings for {name}")
+        until(lambda: "pak@luar.example" in box.sh(f"officemail mail list {name}@kantor.example"), f"what fetchmail brings for {name}", wake)
     if " no keep" in Path("/etc/fetchmailrc").read_text():
-        until(lambda: "pak@luar.example" not in box.sh(f"{box.provider} mail list ani@provider.example"), "the provider's mailbox empty")
+        until(lambda: "pak@luar.example" not in box.sh(f"{box.provider} mail list ani@provider.example"), "the provider's mailbox empty", wake)
     else:
         assert "pak@luar.example" in box.sh(f"{box.provider} mail list ani@provider.example")
 
