@@ -385,6 +385,20 @@ def junk_was_brought_back(box):
     assert "unfiltered" in mailbox(ANI, box.password, unverified()).values()
 
 
+# ---- the README
+
+def a_clone(box):
+    a_bare_box(box)
+    box.sh("cd /root && git clone ./officemail")
+    box.cwd = "/root/officemail"
+    Path("/usr/sbin/sendmail").unlink(missing_ok=True)
+
+
+def nobody_has_it_twice(box):
+    box.sh("systemctl reload officemail && officemail check")
+    assert box.sh("officemail mail list ani@kantor.example").count("\n") == 2
+
+
 STORIES = {
     "raspberry-pi.md": Story(
         a_bare_box, a_mail_program_sends_and_fetches,
@@ -405,4 +419,5 @@ STORIES = {
     "from-dovecot.md": Story(before_dovecot, all_came_along),
     "from-hmailserver.md": Story(before_hmailserver, they_read_on),
     "filters.md": Story(before_filters, junk_was_brought_back, then={"EICAR": something_doubtful_comes}),
+    "README.md": Story(a_clone, nobody_has_it_twice),
 }

@@ -16,7 +16,7 @@ ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root 
 
 
 @ONLY_ROOT
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", [TREE / "README.md", *PAGES], ids=lambda path: path.stem)
 def test_a_page_can_be_followed_to_its_end(workshop, page):
     done = subprocess.run(
         [HERE.parent / "outside/enter.py", sys.executable, "-B", HERE / "box.py", page.name], text=True, timeout=600,
@@ -58,13 +58,29 @@ def test_every_page_stands_in_the_index():
 def test_no_block_is_left_out_in_silence(request):
     """What nobody can run here is marked in its page, and named in the index beside what is played by a stand-in."""
     index = (DOCS / "README.md").read_text()
-    for page in PAGES:
+    for page in [TREE / "README.md", *PAGES]:
         assert all(block.kind in ("sh", "ini", "text") for block in blocks(page)), page.name
         assert any(block.kind == "sh" for block in blocks(page)), page.name
         marks = [line for line in page.read_text().splitlines() if NOT_RUN.match(line)]
         left = [block for block in blocks(page) if block.not_run]
         assert len(marks) == len(left), f"{page.name}: a mark above no block"
         for block in left:
-            assert f"- [{page.name}]({page.name}): {block.not_run}" in index, f"{page.name}:{block.line} is not in the index"
+            place = os.path.relpath(page, DOCS)
+            assert f"- [{page.name}]({place}): {block.not_run}" in index, f"{page.name}:{block.line} is not in the index"
     for stand_in in (HERE / "stand-ins").iterdir():
         assert f"`{stand_in.name}`" in index, f"{stand_in.name} is not in the index"
+
+
+@pytest.mark.parametrize("paper", TRANSLATED, ids=lambda path: path.stem)
+def test_both_languages_keep_in_step(paper):
+    """The same headings, blocks and links; what a block says behind # may be in either."""
+    original = TREE / "README.md" if paper.name == "README.md" else DOCS / paper.name
+    assert headings(paper) == headings(original)
+    told = [[(block.kind, re.sub(r" *#.*", "", block.text), bool(block.not_run)) for block in blocks(path)] for path in (paper, original)]
+    assert told[0] == told[1]
+    led = [[(os.path.relpath(path.parent / link.split("#")[0], TREE), "#" in link) for link in links(path)
+            if not link.startswith("#")] for path in (paper, original)]
+    theirs = {os.path.relpath(DOCS / "id" / path.name, TREE): os.path.relpath(path, TREE) for path in PAGES}
+    assert [(theirs.get(place, place), part) for place, part in led[0] if place != "README.md"] == [
+        pair for pair in led[1] if pair[0] != os.path.relpath(paper, TREE)]
+    assert {path.name for path in TRANSLATED} == {"README.md", "mail-programs.md"}
