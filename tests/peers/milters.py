@@ -107,7 +107,6 @@ class Rspamd(Filter):
         (local / "options.inc").write_text(
             'dns {\n  nameserver = ["127.0.0.1:1"];\n  timeout = 0.1s;\n  retransmits = 1;\n}\n'
             f'enable_test_patterns = true;\nurl_tld = "{self.home / "tlds"}";\n')
-        (local / "hfilter.conf").write_text("hostname_enabled = false;\n")  # nobody tells it the client's name
         (local / "logging.inc").write_text('type = "console";\n')
         for module in self.asks:
             (local / f"{module}.conf").write_text("enabled = false;\n")

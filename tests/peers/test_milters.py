@@ -64,7 +64,6 @@ def test_rspamd_refuses_marks_and_changes(office):
         for body, code in ((REFUSED, "554 5.7.1"), (JUNK, "250"), (SUBJECT, "250"), ("isi", "250")):
             answered(send(office, letter(1, body)), code)
         assert folders(office) == ["Junk", "Inbox", "Inbox"]
-        assert "HFILTER_HOSTNAME_UNKNOWN" not in filter.said() and "F (no action)" in filter.said()
         changed, plain = (without_trace(message) for message in office.fetch("ani"))
         assert b"\r\nSubject: *** SPAM *** surat 1\r\n" in changed and plain == letter(1)
         answered(send(office, b"X-Spam: Yes\r\n" + letter(2)), "250")  # a stranger's word
