@@ -24,7 +24,8 @@ struct bell {
 int bell_hang(struct bell *bell, int dir_fd, const char *name, uid_t uid, gid_t gid, struct err *e);
 /* rope: 0: nothing to do. */
 void bell_ring(int rope);
-/* In the role, when it can be read: silent until it is rung again. */
+/* In the role, when it can be read. It can be read on where it was rung very often: who
+ * does not stop ringing keeps nobody from his work. */
 void bell_hear(const struct bell *bell);
 
 #endif

@@ -477,7 +477,11 @@ static void tidy(struct role *role)
 
 int role_run(const struct role_program *program, struct role_birth *birth, struct err *e)
 {
-	struct role role = {.program = program, .birth = birth, .untidy = BEGUN_MS};
+	/* The bell may have been heard by a role that has ended since. */
+	struct role role = {.program = program,
+		.birth = birth,
+		.untidy = BEGUN_MS,
+		.rung = birth->bell.heard > 0};
 	role.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (role.epoll < 0)
 		return err_set_errno(e, "epoll");

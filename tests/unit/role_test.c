@@ -620,6 +620,37 @@ static void a_bell_that_was_rung_before_is_heard_at_the_start(void **state)
 	hear_text(cage, 0, "and a word");
 }
 
+/* The role before has heard the bell, and has ended before it took anybody. */
+static void a_bell_that_was_heard_by_a_role_that_has_ended_calls_the_next_one(void **state)
+{
+	struct cage *cage = *state;
+	hang(cage);
+	join_waiting(cage, 1);
+	ask(cage, 0, SAY, "and a word");
+	bell_hear(&cage->bell);
+	start(cage);
+	hear_text(cage, 0, "hello");
+	hear_text(cage, 0, "and a word");
+}
+
+/* However fast it is rung, it is not listened to for longer. */
+static void a_bell_that_does_not_stop_is_heard_a_piece_at_a_time(void **state)
+{
+	struct cage *cage = *state;
+	hang(cage);
+	for (int i = 0; i < 100000; i++)
+		bell_ring(cage->bell.rope);
+	struct pollfd heard = {.fd = cage->bell.heard, .events = POLLIN};
+	bell_hear(&cage->bell);
+	assert_int_equal(poll(&heard, 1, 0), 1);
+	start(cage);
+	hear_master(cage, ROLE_READY, "");
+	join_waiting(cage, 1);
+	ask(cage, 0, SAY, "and a word");
+	hear_text(cage, 0, "hello");
+	hear_text(cage, 0, "and a word");
+}
+
 static void who_waits_where_there_is_no_descriptor_is_taken_later(void **state)
 {
 	struct cage *cage = *state;
@@ -662,6 +693,8 @@ int main(void)
 		PARROT_TEST(who_waits_is_taken_with_a_first_question),
 		PARROT_TEST(who_waits_may_begin_with_more_than_a_socket_holds),
 		PARROT_TEST(a_bell_that_was_rung_before_is_heard_at_the_start),
+		PARROT_TEST(a_bell_that_was_heard_by_a_role_that_has_ended_calls_the_next_one),
+		PARROT_TEST(a_bell_that_does_not_stop_is_heard_a_piece_at_a_time),
 		PARROT_TEST(who_waits_where_there_is_no_descriptor_is_taken_later),
 	};
 	return cmocka_run_group_tests_name("role", tests, NULL, NULL);
