@@ -79,6 +79,7 @@ static int change(void *arg, const struct milter_says *says, struct err *e)
 	struct change_to *to = arg;
 	struct filter *filter = &to->session->filter;
 	bool blanks = milter_wants_blanks(&to->member->milter), done = true;
+	bool first = !filter->replaced;
 	switch (says->change) {
 	case MILTER_ADD_HEADER:
 		done = fields_insert(&to->fields, INT32_MAX, says->name, says->value, blanks);
@@ -93,9 +94,9 @@ static int change(void *arg, const struct milter_says *says, struct err *e)
 		to->junk = true;
 		break;
 	case MILTER_REPLACE_BODY:
-		if (data_replace_body(to->session, says->value, !filter->replaced) < 0)
+		filter->replaced = true; /* whatever comes of it: the old one is gone */
+		if (data_replace_body(to->session, says->value, first) < 0)
 			return err_set(e, ERR_GONE, "its new body cannot be kept");
-		filter->replaced = true;
 		break;
 	}
 	if (!done)
@@ -287,6 +288,7 @@ static enum reply ask_all(struct session *session, enum milter_command command,
 static enum reply begin_message(struct session *session, struct filter_member *member,
 	const struct buf *macros, struct slice body)
 {
+	session->filter.discarded |= member->standing == REPLY_FILED;
 	if (member->standing != REPLY_NONE)
 		return member->standing;
 	enum reply reply = member->down ? REPLY_NONE : greet(session, member);

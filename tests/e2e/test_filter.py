@@ -192,6 +192,17 @@ def test_what_is_discarded_is_answered_as_taken_and_is_nowhere(office, step):
         office.wait_log("filtered .* verdict=discarded")
 
 
+@pytest.mark.parametrize("step", "CH")
+def test_a_client_whose_mail_is_discarded_stays_one(office, step):
+    with filtered(office, Milter(**{step: [said.DISCARD]})):
+        session = Smtp(office)
+        for n in range(2):
+            session.begin(ANI.encode())
+            answered(session.data(letter(n) + b".\r\n"), "250")
+        session.leave()
+        assert office.mails() == []
+
+
 @pytest.mark.parametrize("step", "CHMRTLNBE")
 def test_what_is_accepted_is_asked_about_no_more(office, step):
     with filtered(office, Milter(**{step: said.ACCEPT})) as milter:

@@ -96,6 +96,14 @@ def test_a_body_that_is_half_replaced_is_put_off_in_any_case(office):
         wait_until(lambda: bodies(office) == (1, 3), "what was for nothing is freed")
 
 
+def test_so_is_one_whose_new_body_cannot_be_kept_from_its_first_octets_on(office):
+    office.allow("filter-failed")
+    with filtered(office, Milter(E=[said.replaces(b"a NUL: \0.\r\n") + said.CONTINUE]), on_failure="accept"):
+        answered(send(office, letter(1)), "451 4.3.0")
+        answered(send(office, letter(1)), "250")
+        assert got(office) == letter(1) and len(office.mails()) == 1
+
+
 @pytest.mark.parametrize("on_failure", POLICIES)
 def test_one_killed_amid_a_big_message_loses_nothing_and_files_nothing_twice(office, on_failure):
     big = letter(1, ("x" * 70 + "\r\n") * 20000)
