@@ -92,7 +92,8 @@ static void add_marked(struct telling *telling, const char *key, const unsigned 
 		if (!messages_are_marked(marks, i))
 			continue;
 		int64_t id = maildrop->items[i].id;
-		if (ranges_add(&numbers, id, DETAIL_MOST - word - telling->detail.len))
+		size_t taken = word + telling->detail.len;
+		if (ranges_add(&numbers, id, taken < DETAIL_MOST ? DETAIL_MOST - taken : 0))
 			continue;
 		if (numbers.text.len > 0)
 			add_word(telling, key, &numbers);

@@ -255,6 +255,29 @@ def test_lists_that_are_too_long_stand_in_several_events(served):
     assert len(lives) == 1000 and all(kinds(life) == ["arrived", "filed", "fetched", "deleted"] for life in lives)
 
 
+def test_what_was_removed_begins_a_new_event_where_one_is_full(served):
+    for number in range(900):
+        served.deliver(letter(number), [ANI, BUDI])
+    wire = served.login()
+    wire.send("\r\n".join(f"RETR {n}" for n in range(1, 901)).encode() + b"\r\n")
+    for _ in range(900):
+        wire.block()
+    wire.command("QUIT")
+    told(served)
+    most = details(served)[0].split(" fetched=")[1].count(",") + 1  # so many have room
+    for count in range(most - 3, most + 2):
+        served.start()
+        wire = served.login()
+        wire.send("\r\n".join(f"RETR {n}" for n in range(1, count + 1)).encode() + b"\r\n")
+        for _ in range(count):
+            wire.block()
+        for number in (890, 880, 870):
+            wire.command(f"DELE {number}")
+        wire.command("QUIT")
+        told(served)
+    assert [len(detail) for detail in details(served) if len(detail) > 3500] == []
+
+
 def test_the_same_fetch_again_and_again_is_one_event_that_counts(served):
     served.deliver(letter(1))
     for _ in range(4):
