@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "tools/port_mbox.h"
 #include "tools/port_names.h"
+#include "tools/rows.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,14 +64,16 @@ const char *port_plan_name(const struct port_box *box, const struct port_file *f
 	return box->names.at + file->name;
 }
 
+/* Names below are whoever's who wrote the files: a terminal is to take them as text. */
 void port_plan_place(struct buf *out, const struct port_plan *plan, const char *below)
 {
 	struct slice path = slice_of(plan->path);
 	while (path.len > 1 && path.at[path.len - 1] == '/')
 		path.len--;
 	buf_add_slice(out, path);
-	if (*below)
-		buf_printf(out, "%s%s", slice_equal(path, SLICE("/")) ? "" : "/", below);
+	if (*below && !slice_equal(path, SLICE("/")))
+		buf_add_char(out, '/');
+	rows_add_plain(out, slice_of(below));
 }
 
 /* ---- directories ---- */
@@ -334,8 +337,13 @@ static int look_at(struct port_plan *plan, const char *path, struct slice folder
 {
 	struct look look = {.plan = plan, .path = path, .folder = folder, .depth = depth, .fd = -1};
 	int result = 0;
-	if (depth > DEPTH_MOST)
-		return err_set(e, ERR_INPUT, "%s/%s lies too deep", plan->path, path);
+	if (depth > DEPTH_MOST) {
+		struct buf place = {0};
+		port_plan_place(&place, plan, path);
+		err_set(e, ERR_INPUT, "%s lies too deep", buf_text(&place));
+		buf_free(&place);
+		return -1;
+	}
 	if (look_open(&look, e) < 0)
 		result = -1;
 	else if (is_maildir(&look))

@@ -254,6 +254,16 @@ def test_a_bad_message_is_told_with_its_place_and_the_rest_comes_in(served, shel
     assert served.fetch() == [stored_form(octets) for octets in LETTERS]
 
 
+def test_names_of_files_say_nothing_to_a_terminal(office, shelf):
+    maildir(shelf / "M", LETTERS[:1])
+    (shelf / "M/cur" / "1.\x1b]0;root\x07").write_bytes(b"")
+    deep = os.path.join(shelf, "N/cur", *["\x1b[2J"] * 34)
+    os.makedirs(deep)
+    for source, said in [("M", b"/cur/1.\\x1b]0;root\\x07: is empty; not imported"), ("N/cur", b"\\x1b[2J lies too deep")]:
+        result = office.command("mail", "import", ANI, shelf / source)
+        assert said in result.stderr and b"\x1b" not in result.stderr
+
+
 @pytest.mark.parametrize("octets", [
     b"Subject: bare\nlf\n", b"Subject: x\r\n\r\ntwo\rone\r\r\nend", b"\nno header\n", b"Subject: cut", b"\r", b"\xff\xfe\n\n"])
 def test_octets_are_stored_as_the_server_would_have(office, shelf, octets):
