@@ -226,7 +226,7 @@ static int kept_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 		mine->base.pMethods = &kept_methods;
 	if (mine->is_log && newest_log)
 		(void)let_go(&newest_log->base);
-	if (mine->is_log)
+	if (mine->is_log && mine->base.pMethods) /* else nobody closes it */
 		newest_log = mine;
 	return code;
 }

@@ -9,6 +9,7 @@
 #include "tests/unit/letters.h"
 #include "tests/unit/office.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -24,6 +25,17 @@ static ssize_t count_write(int fd, const void *octets, size_t len, off_t from)
 	writes++;
 	errno = ENOSPC;
 	return writes > writes_most ? -1 : pwrite(fd, octets, len, from);
+}
+
+static bool logs_open = true;
+
+static int open_or_not(const char *path, int flags, int mode)
+{
+	size_t len = strlen(path);
+	errno = EMFILE;
+	return logs_open || strcmp(path + (len > 4 ? len - 4 : 0), "-wal") != 0
+		       ? open(path, flags, mode)
+		       : -1;
 }
 
 static struct store *open_writer(struct test_office *office, enum config_sync sync)
@@ -151,6 +163,25 @@ static void a_connection_that_is_opened_anew_goes_on(void **state)
 	assert_sound(office);
 }
 
+static void a_log_that_could_not_be_opened_is_none(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+	vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_or_not);
+	logs_open = false;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(db_reopen(store, &office->e), -1);
+	logs_open = true;
+	assert_int_equal(db_reopen(store, &office->e), 0);
+	assert_int_equal(store_begin(store, &office->e), 0);
+	add_events(store, 1, 1, 10000);
+	assert_int_equal(store_commit(store, &office->e), 0);
+	vfs->xSetSystemCall(vfs, "open", NULL);
+	store_close(store);
+	assert_sound(office);
+}
+
 /* ---- checkpoints ---- */
 
 static void commit_events(
@@ -258,6 +289,7 @@ int main(void)
 		OFFICE_TEST(a_rollback_leaves_nothing_to_later_commits),
 		OFFICE_TEST(where_commits_are_not_synced_readers_see_them_nevertheless),
 		OFFICE_TEST(a_connection_that_is_opened_anew_goes_on),
+		OFFICE_TEST(a_log_that_could_not_be_opened_is_none),
 		OFFICE_TEST(a_checkpoint_writes_many_pages_at_once),
 		OFFICE_TEST(what_somebody_reads_is_moved_later),
 		OFFICE_TEST(what_the_full_disk_did_not_take_stays_in_the_log),
