@@ -66,8 +66,7 @@ struct config {
 	char dkim_selector[CONFIG_NAME_MAX];
 
 	char milter[CONFIG_LIST_MAX]; /* CONFIG_FILTERS_MOST at most */
-	int on_failure; /* #define CONFIG_FILTERS_MOST 4
-enum config_on_failure */
+	int on_failure;               /* enum config_on_failure */
 	char junk_header[CONFIG_NAME_MAX];
 
 	uint64_t connections; /* 0: no limit */
