@@ -545,10 +545,8 @@ static void drain(void)
 static void raise_file_limit(void)
 {
 	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return;
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
 }
 
 static int begin(struct procs *procs, struct err *e)
@@ -570,14 +568,14 @@ static int begin(struct procs *procs, struct err *e)
 			(sandbox_is_sealed_build() || errno != EINVAL)))
 		return err_set_errno(e, "cannot begin");
 	for (size_t i = 0; i < procs->role_count; i++) {
-		master.roles[i].channel.fd = -1;
-		master.roles[i].listener = listen_unix(procs->run_dir, procs->roles[i].name, 0600,
-			procs->account.uid, procs->account.gid, e);
-		if (master.roles[i].listener < 0 ||
-			(procs->roles[i].has_bell &&
-				bell_hang(&master.roles[i].bell, procs->run_dir,
-					procs->roles[i].name, procs->account.uid,
-					procs->account.gid, e) < 0))
+		const struct procs_role *kind = &procs->roles[i];
+		struct role_state *role = &master.roles[i];
+		uid_t uid = procs->account.uid;
+		gid_t gid = procs->account.gid;
+		role->channel.fd = -1;
+		role->listener = listen_unix(procs->run_dir, kind->name, 0600, uid, gid, e);
+		if (role->listener < 0 || (kind->has_bell && bell_hang(&role->bell, procs->run_dir,
+								     kind->name, uid, gid, e) < 0))
 			return -1;
 	}
 	master.next_minute_ms = text_monotonic_ms() + MINUTE_MS;

@@ -530,7 +530,8 @@ def test_a_writer_that_dies_leaves_all_of_a_quit_or_nothing(served):
     for device in ("pc", "hp"):
         view(served, device)
     letters(served, 20)
-    served.allow("no-writer|has gone|not there|session-not-begun|delete-failed|role-died|role-not-told|login-failed")
+    served.allow("no-writer|has gone|not there|session-not-begun|delete-failed|role-died|role-not-told|login-failed|"
+                 "channel-refused")
     for n in range(10):
         wire = log_in(served, "pc")
         there = uidls(wire)

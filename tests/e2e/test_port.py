@@ -528,8 +528,10 @@ def many(shelf, count=3000, size=4000):
 
 
 def begun(office, *arguments):
+    """As at a terminal: Ctrl-C is heeded, also where the tests themselves run in the background of a script."""
     words = [office.binary, "-c", office.ini, *arguments]
-    return subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_an_interrupted_import_says_so_and_goes_on(served, shelf):

@@ -118,7 +118,8 @@ static void what_is_said_is_kept(void **state)
 		"[pop3d]\nidle_timeout = 1h\nexclusive = yes\n"
 		"[store]\nsync = normal\nkeep_deleted = 0\nquota = 2G\n"
 		"[relay]\nsmarthost = smtp.provider.example:465\ntls = implicit\n"
-		"[filter]\nmilter = inet:127.0.0.1:11332 unix:/run/clamav/milter.sock inet6:[::1]:1 "
+		"[filter]\nmilter = inet:127.0.0.1:11332 unix:/run/clamav/milter.sock "
+		"inet6:[::1]:1 "
 		"inet:localhost:2\n"
 		"on_failure = accept\njunk_header =\n"
 		"[limits]\nconnections = 0\n",
