@@ -19,6 +19,7 @@
 #define INDEX_REGION 32768
 #define INDEX_LAST   16
 #define INDEX_AIM    128
+#define INDEX_WRITES 0 /* the lock of who adds to the log */
 
 struct kept_file {
 	sqlite3_file base;
@@ -26,6 +27,8 @@ struct kept_file {
 	int len;
 	bool is_log;
 	bool moving; /* of the file: it is kept back for a checkpoint */
+	bool writes; /* it holds the lock of who adds to the log */
+	bool stops;  /* it took that lock so that nobody adds before SQLite is told of `failed` */
 	int failed;  /* what SQLite has not been told yet */
 		     /* the unix VFS's own file lies behind */
 };
@@ -85,6 +88,15 @@ static int kept_write(sqlite3_file *file, const void *octets, int len, sqlite3_i
 	return SQLITE_OK;
 }
 
+static int kept_index_lock(sqlite3_file *file, int from, int count, int flags)
+{
+	struct kept_file *mine = (void *)file;
+	int code = real(file)->pMethods->xShmLock(real(file), from, count, flags);
+	if (from == INDEX_WRITES && code == SQLITE_OK)
+		mine->writes = flags & SQLITE_SHM_LOCK;
+	return code;
+}
+
 static int kept_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	struct kept_file *mine = (void *)file;
@@ -92,6 +104,10 @@ static int kept_truncate(sqlite3_file *file, sqlite3_int64 size)
 	if (!code)
 		code = mine->failed;
 	mine->failed = SQLITE_OK;
+	if (mine->stops)
+		(void)kept_index_lock(
+			file, INDEX_WRITES, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+	mine->stops = false;
 	return code ? code : real(file)->pMethods->xTruncate(real(file), size);
 }
 
@@ -137,11 +153,6 @@ static int kept_index_map(sqlite3_file *file, int region, int size, int extends,
 	return real(file)->pMethods->xShmMap(real(file), region, size, extends, at);
 }
 
-static int kept_index_lock(sqlite3_file *file, int from, int count, int flags)
-{
-	return real(file)->pMethods->xShmLock(real(file), from, count, flags);
-}
-
 static void kept_index_barrier(sqlite3_file *file)
 {
 	real(file)->pMethods->xShmBarrier(real(file));
@@ -174,14 +185,24 @@ static void begin_moving(sqlite3_file *file)
 	mine->moving = !(newest_log && newest_log->len) && moves_all(file);
 }
 
+/* Until SQLite has asked: what it is not told of it would call moved. */
+static bool keep_others_from_adding(sqlite3_file *file)
+{
+	struct kept_file *mine = (void *)file;
+	int flags = SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE;
+	if (!mine->writes)
+		mine->stops = kept_index_lock(file, INDEX_WRITES, 1, flags) == SQLITE_OK;
+	return mine->writes && moves_all(file);
+}
+
 static void end_moving(sqlite3_file *file)
 {
 	struct kept_file *mine = (void *)file;
 	mine->failed = let_go(file);
 	mine->moving = false;
-	if (mine->failed == SQLITE_OK || moves_all(file))
+	if (mine->failed == SQLITE_OK || keep_others_from_adding(file))
 		return;
-	/* A command has just added to the log, and SQLite would now call moved what is not. */
+	/* A command is adding to the log, and it would be so. */
 	log_event(LOG_ERROR, "checkpoint-failed", log_reason(sqlite3_errstr(mine->failed)));
 	exit(1);
 }

@@ -19,12 +19,36 @@
 
 static unsigned writes;
 static unsigned writes_most = UINT_MAX; /* then the disk is full */
+static bool watches_lock;               /* from the write that failed on */
 
 static ssize_t count_write(int fd, const void *octets, size_t len, off_t from)
 {
 	writes++;
+	watches_lock = writes > writes_most;
 	errno = ENOSPC;
 	return writes > writes_most ? -1 : pwrite(fd, octets, len, from);
+}
+
+/* Of the log's index, whoever adds to the log: sqlite.org/walformat.html. */
+#define WRITE_LOCK 120
+static bool adds; /* another process does so all the time */
+static unsigned locked, unlocked;
+
+static int watch_lock(int fd, int command, ...)
+{
+	va_list arguments;
+	va_start(arguments, command);
+	void *argument = va_arg(arguments, void *);
+	va_end(arguments);
+	const struct flock *lock = argument;
+	if (watches_lock && command == F_SETLK && lock->l_start == WRITE_LOCK) {
+		locked += lock->l_type == F_WRLCK;
+		unlocked += lock->l_type == F_UNLCK;
+		errno = EAGAIN;
+		if (adds)
+			return -1;
+	}
+	return fcntl(fd, command, argument);
 }
 
 static bool logs_open = true;
@@ -281,6 +305,53 @@ static void so_does_what_lies_before_what_somebody_reads(void **state)
 	assert_sound(office);
 }
 
+static int move_pages(struct store *store)
+{
+	writes = locked = unlocked = 0;
+	watches_lock = false;
+	return sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* How a process ends that does so while another one adds to the log. */
+static int end_beside_another(struct store *store)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		adds = true;
+		_exit(move_pages(store) == SQLITE_OK ? 2 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Else SQLite would not ask behind the last page, and call it moved. */
+static void nobody_adds_to_the_log_until_it_is_known_that_a_page_was_not_moved(void **state)
+{
+	struct test_office *office = *state;
+	struct store *store = open_writer(office, SYNC_FULL);
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+	unsigned ended = 0;
+	vfs->xSetSystemCall(vfs, "fcntl", (sqlite3_syscall_ptr)watch_lock);
+	commit_events(office, store, 1, 3, 10000);
+	int code = SQLITE_FULL;
+	for (writes_most = 0; code == SQLITE_FULL; writes_most++) {
+		bool ends = end_beside_another(store) == 1;
+		ended += ends;
+		code = move_pages(store);
+		assert_int_equal(locked, ends);
+		assert_int_equal(unlocked, ends);
+	}
+	assert_int_equal(code, SQLITE_OK);
+	assert_int_equal(ended, 1); /* behind the last page */
+	writes_most = UINT_MAX;
+	vfs->xSetSystemCall(vfs, "fcntl", NULL);
+	assert_int_equal(count_events(office->store), 3);
+	store_close(store);
+	assert_sound(office);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +365,7 @@ int main(void)
 		OFFICE_TEST(what_somebody_reads_is_moved_later),
 		OFFICE_TEST(what_the_full_disk_did_not_take_stays_in_the_log),
 		OFFICE_TEST(so_does_what_lies_before_what_somebody_reads),
+		OFFICE_TEST(nobody_adds_to_the_log_until_it_is_known_that_a_page_was_not_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
