@@ -23,7 +23,8 @@ CONTENTS = """
     usr/share/doc/officemail/README.md.gz usr/share/doc/officemail/SECURITY.md.gz
     usr/share/doc/officemail/changelog.gz usr/share/doc/officemail/copyright
     usr/share/doc/officemail/examples/certbot-hook usr/share/doc/officemail/examples/office.ini
-""".split()
+""".split() + [f"usr/share/doc/officemail/docs/{page.relative_to(TREE / 'tools/docs')}"
+             for page in (TREE / "tools/docs").rglob("*.md")]
 LIBRARIES = ["libbearssl0", "libc6", "libcrypt1", "libinih1", "libseccomp2", "libsqlite3-0", "libxxhash0"]
 MACHINES = {"amd64": "Advanced Micro Devices X86-64", "arm64": "AArch64", "armhf": "ARM"}
 
@@ -75,6 +76,21 @@ def assert_filters_can_be_built(arch, root):
         run(*program, "init", "--domain", "kantor.example", "--dir", place)
         refused = subprocess.run([*program, "-c", place + "/office.ini", "serve"], capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1 and "this kernel has no system call filters" in refused.stderr, refused.stderr
+
+
+def test_setup_brings_all_that_the_package_is_built_with(tmp_path):
+    """On a box that has nothing: what dpkg-buildpackage asks for beside the compiler, too."""
+    for name, does in {"dpkg-query": "exit 1", "id": "echo 1000", "sudo": "exit 1"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    asked = subprocess.run([TREE / "tools/setup", "build", "deb"], text=True, capture_output=True,
+                           env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, stdin=subprocess.DEVNULL)
+    assert asked.returncode == 1
+    brought = asked.stdout.partition("missing packages:")[2].split()
+    control = (TREE / "tools/deb/control").read_text()
+    wanted = re.search(r"Build-Depends: (.*?)\nStandards", control, re.S)[1]
+    wanted = {re.split(r"[ (]", name.strip().replace("debhelper-compat", "debhelper"))[0] for name in wanted.split(",")}
+    assert {"build-essential"} | wanted <= set(brought)
 
 
 def test_make_install_brings_the_same_set_below_its_prefix(tmp_path):
