@@ -200,12 +200,28 @@ static int change_some(struct office *office, void *arg, struct err *e)
 	return task->at < id_count(&task->ids);
 }
 
+/* Nobody would see it in the other folder. */
+static int check_not_deleted(const struct user *user, const struct mail *mail, struct err *e)
+{
+	if (mail->became)
+		return err_set(e, ERR_MISSING,
+			"message %lld of %s was filed again as %lld: give that number",
+			(long long)mail->id, user->address, (long long)mail->became);
+	if (mail->deleted)
+		return err_set(e, ERR_MISSING,
+			"message %lld of %s is deleted: `officemail mail restore %s %lld` brings "
+			"it back",
+			(long long)mail->id, user->address, user->address, (long long)mail->id);
+	return 0;
+}
+
 /* One wrong id, and nothing is changed. */
-static int find_all(struct office *office, const struct task *task, struct err *e)
+static int find_all(struct office *office, const struct task *task, bool move, struct err *e)
 {
 	struct mail mail;
 	for (size_t i = 0; i < id_count(&task->ids); i++)
-		if (find_mail(office, &task->user, id_at(&task->ids, i), &mail, e) < 0)
+		if (find_mail(office, &task->user, id_at(&task->ids, i), &mail, e) < 0 ||
+			(move && check_not_deleted(&task->user, &mail, e) < 0))
 			return -1;
 	return 0;
 }
@@ -219,7 +235,7 @@ static int change_all(struct command_line *line, size_t count, const char *folde
 	if (read_ids(line, count, &task.ids, e) < 0 ||
 		people_open(&office, &task.user, line, STORE_TOOL, e) < 0)
 		goto out;
-	result = find_all(&office, &task, e);
+	result = find_all(&office, &task, folder != NULL, e);
 	if (result == 0 && folder)
 		result = people_find_folder(&office, &task.user, folder, &task.folder, e);
 	if (result == 0)

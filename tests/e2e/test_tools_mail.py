@@ -83,6 +83,20 @@ def test_an_id_that_is_none_is_a_wrong_command_line(office):
     refused(office, "mail", "move", ANI, "1", status=2)
 
 
+def test_what_is_deleted_is_moved_nowhere_and_it_is_said_what_to_do(served):
+    for number in range(2):
+        served.deliver(letter(number))
+    gone, here = (str(mail["id"]) for mail in served.mails())
+    served.run("mail", "remove", ANI, gone)
+    said = refused(served, "mail", "move", ANI, here, gone, "Proyek")
+    assert f"message {gone} of {ANI} is deleted: `officemail mail restore {ANI} {gone}` brings it back" in said
+    served.run("mail", "restore", ANI, gone)
+    [back] = [mail["id"] for mail in served.mails() if str(mail["id"]) != here]
+    said = refused(served, "mail", "move", ANI, gone, "Proyek")
+    assert f"message {gone} of {ANI} was filed again as {back}: give that number" in said
+    assert [mail["folder"] for mail in served.mails()] == ["Inbox", "Inbox"]
+
+
 def test_many_messages_are_removed_in_one_go(served):
     wire = served.connect("lmtp")
     wire.line()
