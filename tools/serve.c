@@ -16,6 +16,7 @@
 #include "tools/secrets.h"
 #include "tools/signing.h"
 #include "tools/submit.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -220,6 +221,14 @@ static int prepare_data(struct procs *procs, struct err *e)
 		store_lock(&procs->lock, config->data, getpid(), e) < 0 ||
 		certificate_make(config, e) < 0 || signing_make(config, e) < 0)
 		return -1;
+	snprintf(path, sizeof(path), "%s/store.db", config->data);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return err_set(e, ERR_MISSING,
+			"%s does not exist, and a server without it would refuse all mail for "
+			"good: "
+			"`officemail restore FILE` brings a backup back, `officemail init` makes a "
+			"new store",
+			path);
 	snprintf(path, sizeof(path), "%s/run", config->data);
 	if (mkdir(path, 0700) < 0 && access(path, F_OK) < 0)
 		return err_set_errno(e, "%s", path);

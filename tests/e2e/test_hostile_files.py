@@ -58,6 +58,8 @@ TOOLS_TOO = [
           "store.db", "backup"),
 ]
 SERVE_ALONE = [
+    fault("the store is not there", lambda office: (office.data / "store.db").unlink(), "store.db does not exist",
+          "restore FILE"),
     fault("the data directory can be written by others", lambda office: office.data.chmod(0o707), "data", "chmod 0700"),
     fault("the data directory is a file", lambda office: (shutil.rmtree(office.data), office.data.write_text("x")),
           "data", "a plain directory"),
