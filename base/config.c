@@ -427,7 +427,9 @@ int config_read(struct config *config, const char *path, struct buf *faults)
 	reading.in = fopen(path, "re");
 	if (!reading.in) {
 		fault(&reading, 0, "%s%s", strerror(errno),
-			errno == ENOENT ? "; `officemail init` writes one" : "");
+			errno == ENOENT   ? "; `officemail init` writes one"
+			: errno == EACCES ? "; run this as root, or as the office's account"
+					  : "");
 		return -1;
 	}
 	if (&ini_allow_multiline)

@@ -242,6 +242,51 @@ bool text_is_control(uint32_t code)
 	       (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
+int text_width(uint32_t code)
+{
+	/* wcwidth(3) knows these, but only of a locale, and there is none. After Unicode's
+	 * EastAsianWidth.txt (W and F) and the category Mn, as whole blocks. */
+	static const struct {
+		uint32_t first, last;
+		int width;
+	} ranges[] = {
+		{0x0300, 0x036F, 0},
+		{0x0483, 0x0489, 0},
+		{0x0591, 0x05BD, 0},
+		{0x064B, 0x065F, 0},
+		{0x0E34, 0x0E3A, 0},
+		{0x0E47, 0x0E4E, 0},
+		{0x1100, 0x115F, 2},
+		{0x1AB0, 0x1AFF, 0},
+		{0x1DC0, 0x1DFF, 0},
+		{0x200B, 0x200D, 0},
+		{0x20D0, 0x20FF, 0},
+		{0x2E80, 0x303E, 2},
+		{0x3041, 0x3098, 2},
+		{0x3099, 0x309A, 0},
+		{0x309B, 0x4DBF, 2},
+		{0x4E00, 0xA4CF, 2},
+		{0xA960, 0xA97F, 2},
+		{0xAC00, 0xD7A3, 2},
+		{0xF900, 0xFAFF, 2},
+		{0xFE00, 0xFE0F, 0},
+		{0xFE20, 0xFE2F, 0},
+		{0xFE30, 0xFE6F, 2},
+		{0xFEFF, 0xFEFF, 0},
+		{0xFF01, 0xFF60, 2},
+		{0xFFE0, 0xFFE6, 2},
+		{0x1F300, 0x1F64F, 2},
+		{0x1F680, 0x1F6FF, 2},
+		{0x1F900, 0x1F9FF, 2},
+		{0x20000, 0x3FFFD, 2},
+		{0xE0100, 0xE01EF, 0},
+	};
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return ranges[i].width;
+	return 1;
+}
+
 void text_fold(char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

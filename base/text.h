@@ -45,6 +45,9 @@ void text_add_utf8(struct buf *out, uint32_t code);
 /* One that drives a terminal and is no letter: C0, DEL, C1; line separators and
  * the marks that turn the direction of what follows. */
 bool text_is_control(uint32_t code);
+/* How many places of a terminal's line it takes: 0 what stands on the letter before
+ * it, 2 the wide ones of East Asia and pictures, else 1. */
+int text_width(uint32_t code);
 /* ASCII letters to lower case, in place. */
 void text_fold(char *text, size_t len);
 /* True if every octet is printable ASCII or a blank (0x20 to 0x7E). */

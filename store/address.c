@@ -53,6 +53,12 @@ static size_t read_quoted(struct slice text, char plain[ADDRESS_MAX], size_t *pl
 	return 0;
 }
 
+/* As much of it as a sentence has room for. */
+static int shown(struct slice text)
+{
+	return text.len < 100 ? (int)text.len : 100;
+}
+
 int address_read(struct address *address, struct slice text, struct err *e)
 {
 	char plain[ADDRESS_MAX];
@@ -80,21 +86,25 @@ int address_read(struct address *address, struct slice text, struct err *e)
 	} else {
 		size_t at = slice_find(text, '@');
 		if (at == text.len)
-			return err_set(
-				e, ERR_INPUT, "this is no whole address: write it as name@domain");
+			return err_set(e, ERR_INPUT,
+				"%.*s is no whole address: write it as name@domain", shown(text),
+				text.at);
 		local = (struct slice){text.at, at};
 		domain = slice_from(text, at + 1);
 		if (!address_is_plain(local))
 			return err_set(e, ERR_INPUT,
-				"the part of an address before \"@\" is letters, digits and signs "
-				"like . - _ +");
+				"%.*s is no address: what stands before \"@\" is letters, digits "
+				"and signs like . - _ +",
+				shown(text), text.at);
 	}
 	if (local.len > LOCAL_MAX)
 		return err_set(e, ERR_INPUT,
-			"the part of an address before \"@\" is over %d octets", LOCAL_MAX);
+			"%.*s is no address: before \"@\" stand %d octets at most", shown(text),
+			text.at, LOCAL_MAX);
 	if (!address_is_domain(domain))
-		return err_set(
-			e, ERR_INPUT, "behind the \"@\" of an address stands one domain name");
+		return err_set(e, ERR_INPUT,
+			"%.*s is no address: behind the \"@\" stands one domain name", shown(text),
+			text.at);
 	address_join(address, local, domain);
 	address->quoted = quoted;
 	return 0;

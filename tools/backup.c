@@ -38,7 +38,7 @@ static int show_progress(uint64_t done, uint64_t all, void *arg, struct err *e)
 static void tell_finding(const char *sentence, void *arg)
 {
 	progress_end(arg);
-	fprintf(stderr, "%s\n", sentence);
+	terminal_tell("%s", sentence);
 }
 
 static bool same_file(const struct stat *one, const struct stat *other)
@@ -263,9 +263,8 @@ static void note_time(struct command_line *line)
 		result = office_end(&office, result, &e);
 	}
 	if (result < 0)
-		fprintf(stderr,
-			"officemail: the backup is made, but `status` will not know of it: "
-			"%s\n",
+		terminal_tell(
+			"officemail: the backup is made, but `status` will not know of it: %s",
 			e.text);
 }
 
@@ -292,9 +291,8 @@ int command_backup(struct command_line *line, struct err *e)
 		return -1;
 	note_time(line);
 	if (isatty(STDERR_FILENO)) /* cron has no use for good news */
-		fprintf(stderr,
-			"%s is whole and verified. It holds all mail and the hashes of all "
-			"passwords: keep it as safe as the store.\n",
+		terminal_tell("%s is whole and verified, and holds all mail and the hashes of all "
+			      "passwords: keep it as safe as the store",
 			file);
 	return 0;
 }

@@ -71,6 +71,9 @@ static int take_option(
 	const char *value = "";
 	if (item.has_value)
 		value = attached ? text + name.len + 1 : *(*next)++;
+	if (item.has_value && !*value)
+		return command_misuse(
+			line, e, "the value of %.*s is empty", (int)name.len, name.at);
 	if (line->option_count == COMMAND_OPTIONS_MAX)
 		return command_misuse(line, e, "too many options");
 	line->options[line->option_count].name = item.name;
@@ -99,6 +102,9 @@ static int check_counts(struct command_line *line, struct err *e)
 		if (item.required && least > line->count)
 			return command_misuse(
 				line, e, "%.*s is missing", (int)item.name.len, item.name.at);
+		if (item.required && !*line->arguments[least - 1])
+			return command_misuse(
+				line, e, "%.*s is empty", (int)item.name.len, item.name.at);
 	}
 	if (!unlimited && line->count > most)
 		return command_misuse(

@@ -96,7 +96,8 @@ static int read_id(struct command_line *line, const char *text, int64_t *id, str
 {
 	uint64_t number;
 	if (!text_to_number(slice_of(text), 18, &number))
-		return command_misuse(line, e, "%s is no id of a message", text);
+		return command_misuse(line, e,
+			"%s is no id of a message: `officemail mail list` shows them", text);
 	*id = (int64_t)number;
 	return 0;
 }

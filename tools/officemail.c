@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/sandbox.h"
 #include "tools/command.h"
+#include "tools/terminal.h"
 #include <fcntl.h>
 #include <nss.h>
 #include <stdio.h>
@@ -170,7 +171,7 @@ static void print_nearest(const char *const *words)
 {
 	const char *const first[] = {words[0], NULL};
 	if (words[0])
-		fprintf(stderr, "officemail: there is no command %s%s%s\n", words[0],
+		terminal_tell("officemail: there is no command %s%s%s", words[0],
 			words[1] ? " " : "", words[1] ? words[1] : "");
 	if (!words[0] || print_matching(stderr, first, false) == 0)
 		print_commands(stderr);
@@ -212,7 +213,7 @@ static int run(struct command_line *line, const char *const *words, const char *
 		return 0;
 	fflush(stdout); /* what was found comes before what it comes to */
 	if (*e.text)
-		fprintf(stderr, "officemail: %s\n", e.text);
+		terminal_tell("officemail: %s", e.text);
 	if (line->misused)
 		print_usage(stderr, line->command);
 	return line->status ? line->status : line->misused ? 2 : 1;

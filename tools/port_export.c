@@ -161,7 +161,7 @@ static int tell_bad(struct export *export, int64_t id, struct err *e)
 		return -1;
 	export->bad++;
 	progress_hide(&export->progress);
-	fprintf(stderr, "%s; message %lld is not exported\n", e->text, (long long)id);
+	terminal_tell("%s; message %lld is not exported", e->text, (long long)id);
 	return 0;
 }
 
@@ -269,7 +269,7 @@ static int export_message(struct export *export, const struct item *item, struct
 		return 0;
 	export->bad++;
 	progress_hide(&export->progress);
-	fprintf(stderr, "%s is there and is another message; message %lld is not exported\n",
+	terminal_tell("%s is there and is another message; message %lld is not exported",
 		port_target_place(&export->target, export->name.at), (long long)item->id);
 	return 0;
 }
@@ -418,9 +418,9 @@ static void judge_mbox(struct export *export, const char *name)
 	}
 	export->bad += count ? count : 1;
 	progress_hide(&export->progress);
-	fprintf(stderr,
+	terminal_tell(
 		"%s is there already, and not what the folder %s holds today: take it away, or "
-		"name another directory\n",
+		"name another directory",
 		port_target_place(&export->target, name), export->folder.name);
 }
 

@@ -46,14 +46,14 @@ struct import {
 static void tell(struct import *import, const char *place, const char *what)
 {
 	progress_hide(&import->progress);
-	fprintf(stderr, "%s: %s\n", place, what);
+	terminal_tell("%s: %s", place, what);
 }
 
 static void tell_bad(struct import *import, const struct err *why)
 {
 	import->bad++;
 	progress_hide(&import->progress);
-	fprintf(stderr, "%s: %s; not imported\n", buf_text(&import->place), why->text);
+	terminal_tell("%s: %s; not imported", buf_text(&import->place), why->text);
 }
 
 static void tell_renamed(const char *place, struct slice uidl, enum import_uidl why, void *arg)
@@ -62,7 +62,7 @@ static void tell_renamed(const char *place, struct slice uidl, enum import_uidl 
 	struct buf shown = {0};
 	text_add_escaped(&shown, uidl);
 	progress_hide(&import->progress);
-	fprintf(stderr, "%s: %s %s; it has a new one, and clients will fetch it once more\n", place,
+	terminal_tell("%s: %s %s; it has a new one, and clients will fetch it once more", place,
 		buf_text(&shown),
 		why == IMPORT_TAKEN ? "is the UIDL of another message already" : "can be no UIDL");
 	buf_free(&shown);
@@ -468,8 +468,7 @@ static int find_folder(struct import *import, const struct port_box *box, struct
 		buf_clear(&import->place);
 		port_plan_place(&import->place, &import->plan, box->path);
 		progress_hide(&import->progress);
-		fprintf(stderr, "%s: is the folder %s here\n", buf_text(&import->place),
-			box->folder);
+		terminal_tell("%s: is the folder %s here", buf_text(&import->place), box->folder);
 	}
 	int found = folders_find(store, import->user.id, name, &folder, e);
 	if (found == 0 && store_begin(store, e) == 0) {

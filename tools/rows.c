@@ -168,17 +168,24 @@ void rows_numbers(struct rows *rows, const int64_t *numbers, size_t count)
 
 /* ---- printing ---- */
 
+/* A cell that is wider pushes its own line to the right, and no other. */
+#define WIDEST 72
+
 static void put(FILE *out, struct slice text)
 {
 	fwrite(text.at, 1, text.len, out);
 }
 
-/* Places on the screen: characters, not octets. */
+/* Places on the screen. A cell is well-formed UTF-8. */
 static int width_of(struct slice text)
 {
 	int width = 0;
-	for (size_t i = 0; i < text.len; i++)
-		width += ((unsigned char)text.at[i] & 0xC0) != 0x80;
+	while (text.len > 0) {
+		uint32_t code = 0;
+		size_t len = text_utf8(text, &code);
+		width += text_width(code);
+		text = slice_from(text, len > 0 ? len : 1);
+	}
 	return width;
 }
 
@@ -205,7 +212,7 @@ static void put_object(const struct rows *rows, size_t row, FILE *out)
 static void put_cell(
 	const struct rows *rows, size_t column, struct slice cell, int width, FILE *out)
 {
-	int blanks = width - width_of(cell);
+	int own = width_of(cell), blanks = own < width ? width - own : 0;
 	bool right = rows->right & 1u << column, last = column + 1 == rows->column_count;
 	if (right)
 		fprintf(out, "%*s", blanks, "");
@@ -224,7 +231,7 @@ static void put_table(const struct rows *rows, FILE *out)
 		widths[i] = (int)strlen(rows->columns[i]);
 	for (size_t i = 0; i < cells; i++) {
 		int width = width_of(cell_at(rows, i));
-		if (width > widths[i % columns])
+		if (width > widths[i % columns] && width <= WIDEST)
 			widths[i % columns] = width;
 	}
 	for (size_t i = 0; i < columns; i++)

@@ -23,7 +23,9 @@ int command_rule_remove(struct command_line *line, struct err *e)
 	struct user user;
 	uint64_t n;
 	if (!text_to_number(slice_of(line->arguments[1]), 10, &n))
-		return command_misuse(line, e, "%s is no number of a rule", line->arguments[1]);
+		return command_misuse(line, e,
+			"%s is no number of a rule: `officemail rule list` shows them",
+			line->arguments[1]);
 	if (people_begin(&office, &user, line, e) < 0)
 		return -1;
 	return office_end(&office, rules_remove(office.store, user.id, (int64_t)n, e), e);

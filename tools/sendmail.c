@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/spool.h"
 #include "tools/submit.h"
+#include "tools/terminal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -385,8 +386,7 @@ static int sum_up(struct command_line *line, const struct sending *sending, stru
 		int one = status_of(result);
 		if (one == EX_OK)
 			continue;
-		fprintf(stderr, "officemail: %.*s: %s\n", (int)address.len, address.at,
-			result->reply);
+		terminal_tell("officemail: %.*s: %s", (int)address.len, address.at, result->reply);
 		if (status == EX_OK || one == EX_TEMPFAIL)
 			status = one;
 	}

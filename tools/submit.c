@@ -87,6 +87,7 @@ int submit_connect(const char *office_ini, struct err *e)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return err_set(
-		e, ERR_GONE, "no server listens at %s/" SUBMIT_SOCKET " (%s)", path, strerror(why));
+	return err_set(e, ERR_GONE,
+		"no server listens at %s/" SUBMIT_SOCKET " (%s): start it, and try again", path,
+		strerror(why));
 }

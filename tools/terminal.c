@@ -1,8 +1,10 @@
 /* Asking a person. Whatever ends a question, the terminal echoes again. */
 #include "tools/terminal.h"
+#include "tools/rows.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -130,6 +132,19 @@ int terminal_confirm(const char *question, struct err *e)
 		result = answer.len > 0 && (answer.at[0] == 'y' || answer.at[0] == 'Y');
 	buf_free(&answer);
 	return result;
+}
+
+void terminal_tell(const char *format, ...)
+{
+	char line[8192];
+	struct buf plain = {0};
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	rows_add_plain(&plain, slice_of(line));
+	fprintf(stderr, "%s\n", buf_text(&plain));
+	buf_free(&plain);
 }
 
 /* ---- long commands ---- */

@@ -18,6 +18,10 @@ int terminal_read_secret(struct buf *line, struct err *e);
  * sentence says to give --yes. */
 int terminal_confirm(const char *question, struct err *e);
 
+/* A line on stderr, to which "\n" is added; what would drive the terminal (a file's
+ * name, a word of the command line) comes as \xNN. */
+void terminal_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* From now on the first SIGINT, SIGTERM or SIGHUP is noted, and the command asks for
  * it where it can stop and tidy up; the second ends it as ever. */
 void terminal_note_signals(void);

@@ -6,6 +6,7 @@
 #include "store/import.h"
 #include "tools/command.h"
 #include "tools/rows.h"
+#include "tools/terminal.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -567,7 +568,7 @@ int command_trace(struct command_line *line, struct err *e)
 			" messages: --last N shows more of them\n",
 			most);
 	if (result == 0 && found.len > 0 && prospect.len > 0)
-		fprintf(stderr, "officemail: %.*s\n", (int)prospect.len, prospect.at);
+		terminal_tell("officemail: %.*s", (int)prospect.len, prospect.at);
 	buf_free(&prospect);
 	buf_free(&found);
 	office_close(&office);

@@ -88,7 +88,7 @@ def test_the_mail_of_a_removed_folder_is_in_inbox(served):
     assert [mail["folder"] for mail in served.mails()] == ["Inbox", "Inbox"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../x", "a+b", "a@b", "x" * 65, "a\nb", "proyek", "inbox"])
+@pytest.mark.parametrize("name", ["a/b", "../x", "a+b", "a@b", "x" * 65, "a\nb", "proyek", "inbox"])
 def test_a_folder_that_cannot_be_is_refused(office, name):
     refused(office, "folder", "add", ANI, name)
 
@@ -117,7 +117,7 @@ def test_rules_file_mail_and_the_first_that_matches_wins(served):
 
 def test_a_rule_that_cannot_be_is_refused(office):
     refused(office, "rule", "add", ANI, "Sub ject", "x", "Proyek")
-    refused(office, "rule", "add", ANI, "Subject", "", "Proyek")
+    refused(office, "rule", "add", ANI, "Subject", "", "Proyek", status=2)
     refused(office, "rule", "add", ANI, "Subject", "x", "Nonsense")
     refused(office, "rule", "remove", ANI, "1")
     refused(office, "rule", "remove", ANI, "one", status=2)

@@ -157,10 +157,19 @@ def test_a_removed_user_is_gone_until_added_again_with_the_mail_deleted(served):
 
 
 @pytest.mark.parametrize("address", [
-    "siti", "siti@luar.example", "siti@xkantor.example", "siti@kantor.example.", "@kantor.example", "",
+    "siti", "siti@luar.example", "siti@xkantor.example", "siti@kantor.example.", "@kantor.example",
     "a b@kantor.example", '"a b"@kantor.example', "sití@kantor.example", "a@b@kantor.example", "x\ny@kantor.example"])
 def test_an_address_no_user_can_have_is_refused(office, address):
     refused(office, "user", "add", address, "--generate")
+
+
+def test_what_a_word_of_the_command_line_holds_does_not_drive_the_terminal(office):
+    assert "\\x1b[31m" in refused(office, "user", "show", "\x1b[31mani@kantor.example")
+    assert "NAME is empty" in refused(office, "folder", "add", ANI, "", status=2)
+
+
+def test_an_address_that_is_none_is_named(office):
+    assert "siti is no whole address" in refused(office, "alias", "add", "alle@kantor.example", ANI, "siti")
 
 
 def test_an_address_that_is_taken_is_refused_with_the_mend(office):

@@ -431,7 +431,6 @@ def test_nothing_is_said_to_be_nothing(served):
     assert trace(served, "siapa@luar.example") == []
     said = refused(served, "trace", "siapa@luar.example")
     assert "nothing is known of siapa@luar.example" in said and "`journalctl -u officemail -g refused`" in said
-    assert trace(served, "") == []
 
 
 def test_a_message_is_found_by_its_number(served):

@@ -37,6 +37,10 @@ static void arguments_are_counted_by_the_usage(void **state)
 	assert_int_equal(PARSE("ADDRESS", "a", "b"), -1);
 	assert_string_equal(e.text, "\"b\" is one argument too many");
 	assert_int_equal(PARSE("", "x"), -1);
+	assert_int_equal(PARSE("ADDRESS NAME", "a", ""), -1);
+	assert_string_equal(e.text, "NAME is empty");
+	assert_true(line.misused);
+	assert_int_equal(PARSE("[WORD...]", "a", ""), 0);
 }
 
 static void options_have_a_value_where_the_usage_names_one(void **state)
@@ -47,9 +51,11 @@ static void options_have_a_value_where_the_usage_names_one(void **state)
 	assert_string_equal(command_option(&line, "--quota"), "5M");
 	assert_string_equal(command_option(&line, "--json"), "");
 	assert_string_equal(line.arguments[0], "a");
-	assert_int_equal(PARSE(usage, "a", "--quota="), 0);
-	assert_string_equal(command_option(&line, "--quota"), "");
+	assert_int_equal(PARSE(usage, "a"), 0);
 	assert_null(command_option(&line, "--json"));
+	assert_int_equal(PARSE(usage, "a", "--quota="), -1);
+	assert_string_equal(e.text, "the value of --quota is empty");
+	assert_int_equal(PARSE(usage, "a", "--quota", ""), -1);
 	assert_int_equal(PARSE(usage, "a", "--quota"), -1);
 	assert_string_equal(e.text, "--quota lacks its value");
 	assert_int_equal(PARSE(usage, "a", "--json=x"), -1);

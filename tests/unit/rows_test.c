@@ -47,6 +47,45 @@ static void people_get_a_table_with_aligned_columns(void **state)
 	rows_free(&rows);
 }
 
+/* On a terminal a sign of East Asia takes two places, and an accent of its own none. */
+static void wide_signs_take_two_places_and_accents_none(void **state)
+{
+	(void)state;
+	struct rows rows;
+	static const char *const two[] = {"name", "is", NULL};
+	rows_begin(&rows, two, false);
+	rows_text(&rows, "\u7530\u4E2D\u3055\u3093");
+	rows_text(&rows, "x");
+	rows_text(&rows, "e\u0301");
+	rows_text(&rows, "x");
+	rows_text(&rows, "\u202Ea");
+	rows_text(&rows, "x");
+	assert_printed(&rows, rows_print,
+		"NAME           IS\n"
+		"\u7530\u4E2D\u3055\u3093       x\n"
+		"e\u0301              x\n"
+		"\\xe2\\x80\\xaea  x\n");
+	rows_free(&rows);
+}
+
+static void a_cell_that_is_too_wide_moves_its_own_line_alone(void **state)
+{
+	(void)state;
+	struct rows rows;
+	static const char *const two[] = {"name", "is", NULL};
+	char wide[100], wanted[200];
+	memset(wide, 'a', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = '\0';
+	rows_begin(&rows, two, false);
+	rows_text(&rows, wide);
+	rows_text(&rows, "x");
+	rows_text(&rows, "ani");
+	rows_text(&rows, "x");
+	snprintf(wanted, sizeof(wanted), "NAME  IS\n%s  x\nani   x\n", wide);
+	assert_printed(&rows, rows_print, wanted);
+	rows_free(&rows);
+}
+
 static void programs_get_an_array_of_objects(void **state)
 {
 	(void)state;
@@ -131,6 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(people_get_a_table_with_aligned_columns),
+		cmocka_unit_test(wide_signs_take_two_places_and_accents_none),
+		cmocka_unit_test(a_cell_that_is_too_wide_moves_its_own_line_alone),
 		cmocka_unit_test(programs_get_an_array_of_objects),
 		cmocka_unit_test(an_empty_list_is_an_empty_array_or_headings_alone),
 		cmocka_unit_test(one_thing_is_a_line_a_column_or_an_object),
