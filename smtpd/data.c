@@ -198,14 +198,16 @@ static void hear_milters(struct session *session)
 	struct err e;
 	if (message->verdict == REPLY_NONE && message->parted)
 		let_hear(session, true);
+	int64_t asked = text_monotonic_ms();
 	if (message->verdict == REPLY_NONE)
-		heed(session, filter_message(session), text_monotonic_ms());
+		heed(session, filter_message(session), asked);
 	if (message->verdict != REPLY_NONE || !message->parted)
 		return;
 	fields_add_text(&session->filter.fields, &head);
 	buf_add_slice(&head, buf_slice(&session->filter.rest));
+	asked = text_monotonic_ms();
 	if (session->filter.fields.changed && session_is_submission(session))
-		heed(session, judge_authors(session, buf_slice(&head)), text_monotonic_ms());
+		heed(session, judge_authors(session, buf_slice(&head)), asked);
 	if (message->verdict == REPLY_NONE && message->sent == 0 &&
 		head.len + message->octets.len <= BODY_PIECE) {
 		buf_add_slice(&head, buf_slice(&message->octets));
@@ -524,10 +526,11 @@ int data_run_chunk(void *arg, struct slice argument)
 	bool first = !message->started;
 	if (first)
 		begin(session, false);
+	int64_t asked = text_monotonic_ms();
 	if (chunk.fault != REPLY_NONE)
 		refuse(session, chunk.fault);
 	else if (first)
-		heed(session, filter_data(session), text_monotonic_ms());
+		heed(session, filter_data(session), asked);
 	for (uint64_t left = chunk.len; left > 0;) {
 		struct slice octets = next_octets(session);
 		if (octets.len == 0)
