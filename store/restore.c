@@ -236,19 +236,33 @@ static int close_store(const char *file, sqlite3 **held, bool *whole, struct err
 	}
 }
 
+static const char *const beside[] = {"-wal", "-journal", "-shm"};
+#define BESIDE_COUNT (sizeof(beside) / sizeof(beside[0]))
+
 /* What lies beside a store that could not be brought into one file goes with it:
  * a name more, then the name less. */
 static int take_along(const char *file, const char *aside, bool under_new_name, struct err *e)
 {
-	static const char *const ends[] = {"-wal", "-journal", "-shm"};
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < BESIDE_COUNT; i++) {
 		char from[STORE_PATH_MAX + 16], to[RESTORE_ASIDE_MAX + 16];
-		snprintf(from, sizeof(from), "%s%s", file, ends[i]);
-		snprintf(to, sizeof(to), "%s%s", aside, ends[i]);
+		snprintf(from, sizeof(from), "%s%s", file, beside[i]);
+		snprintf(to, sizeof(to), "%s%s", aside, beside[i]);
 		if ((under_new_name ? link(from, to) : unlink(from)) && errno != ENOENT)
 			return err_set_errno(e, "%s", to);
 	}
 	return 0;
+}
+
+/* A power cut may have left one of these, and not the store's own name. */
+static bool has_something_beside(const char *aside)
+{
+	char path[RESTORE_ASIDE_MAX + 16];
+	bool has = false;
+	for (size_t i = 0; i < BESIDE_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s%s", aside, beside[i]);
+		has = has || access(path, F_OK) == 0;
+	}
+	return has;
 }
 
 static void name_aside(char aside[RESTORE_ASIDE_MAX], const char *file, int n)
@@ -269,9 +283,10 @@ static int keep_old(const char *data, const char *file, char aside[RESTORE_ASIDE
 	int n = 0, failed;
 	do {
 		name_aside(aside, file, ++n);
-		failed = link(file, aside);
-	} while (failed && errno == EEXIST && n < SAME_SECOND);
-	if (failed && errno != ENOENT)
+		failed = has_something_beside(aside) ? EEXIST : link(file, aside) ? errno : 0;
+	} while (failed == EEXIST && n < SAME_SECOND);
+	errno = failed;
+	if (failed && failed != ENOENT)
 		return err_set_errno(e, "%s", aside);
 	if (!whole && take_along(file, aside, true, e) < 0)
 		return -1;
