@@ -23,12 +23,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NAMESERVER = "127.0.0.53"
-HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+HOSTS = f"127.0.0.1 localhost {socket.gethostname()}\n::1 localhost\n"
 # No longer than a test likes to wait for a resolver that is silent.
 RESOLV_CONF = f"nameserver {NAMESERVER}\noptions timeout:1 attempts:1\nsearch cari.example\n"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 ADDRESSES_6 = [f"fd00::{n:x}" for n in range(1, 65)]  # beside ::1
 PUBLIC_6 = [f"2001:db8:1::{n:x}" for n in range(1, 65)]  # what the world can know this box by
+# Beside IPv6's, 127.0.0.1 alone would count as no IPv4 for getaddrinfo's AI_ADDRCONFIG, which fetchmail asks for.
+ADDRESS_4 = "127.0.0.2"
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 1
 
 
@@ -44,6 +46,8 @@ def raise_loopback():
 
 
 def add_addresses():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFADDR, struct.pack("16sHxx4s8x", b"lo:1", socket.AF_INET, socket.inet_aton(ADDRESS_4)))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         for address in ADDRESSES_6 + PUBLIC_6:
             fcntl.ioctl(sock, SIOCSIFADDR,

@@ -73,7 +73,8 @@ def test_a_handshake_that_breaks_is_done_without_and_logged(office, outside, mx)
     office.start()
     submit(office, f"pak@{domain}")
     [arrived] = server.wait()
-    assert b"with ESMTP " in arrived and b"TLS" not in arrived
+    on_the_way = arrived[:arrived.index(b"DKIM-Signature:")]  # not how Ani handed it in
+    assert b"with ESMTP " in on_the_way and b"TLS" not in on_the_way
     office.wait_log(f"tls-given-up to={domain} .*TLS")
     wait_empty(office)
 
