@@ -8,6 +8,7 @@ without in silence. A setting of the unit that nobody here knows is an error."""
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # What needs no deed here: it says when to start, restart or stop, or there are no such things here.
 OF_THE_MANAGER = """Type ExecStart ExecReload Restart RestartSec KillMode OOMPolicy LimitNOFILE
@@ -130,11 +131,12 @@ def main(unit, command):
     if os.environ.pop("CONFINED", None) is None:
         rights = " ".join(settings["CapabilityBoundingSet"]).split()
         assert settings["NoNewPrivileges"] == ["yes"]
+        myself = Path(__file__).read_text()  # it may lie where there is nothing to be seen afterwards
         make_room(settings)
         bounding = ",".join(["-all", *("+" + right.removeprefix("CAP_").lower() for right in rights)])
         os.environ["CONFINED"] = "yes"
         os.execvp("setpriv", ["setpriv", f"--bounding-set={bounding}", "--inh-caps=-all", "--no-new-privs",
-                              sys.executable, "-B", __file__, unit, *command])
+                              sys.executable, "-B", "-c", myself, unit, *command])
     for key in ("CapabilityBoundingSet", "NoNewPrivileges", "RuntimeDirectory", "ReadWritePaths", "ProtectSystem",
                 "PrivateTmp", "ProtectHome", "PrivateDevices", "ProtectProc", "ProcSubset", "ProtectKernelTunables"):
         settings.pop(key)
