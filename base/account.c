@@ -137,12 +137,18 @@ static void lower_rights(uid_t uid)
 	errno = code;
 }
 
+/* What the call returns, made with those rights. */
+#define RAISED(call)                                                                               \
+	({                                                                                         \
+		uid_t uid_ = raise_rights();                                                       \
+		int result_ = (call);                                                              \
+		lower_rights(uid_);                                                                \
+		result_;                                                                           \
+	})
+
 int account_open(const char *path, int flags, mode_t mode)
 {
-	uid_t uid = raise_rights();
-	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
-	lower_rights(uid);
-	return fd;
+	return RAISED(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));
 }
 
 /* Descends part by part; the last one is opened as the caller wants it. */
@@ -175,26 +181,17 @@ static int open_below(int directory, const char *path, int flags, mode_t mode)
 
 int account_open_below(int directory, const char *path, int flags, mode_t mode)
 {
-	uid_t uid = raise_rights();
-	int fd = open_below(directory, path, flags, mode);
-	lower_rights(uid);
-	return fd;
+	return RAISED(open_below(directory, path, flags, mode));
 }
 
 int account_look_at(int directory, const char *name, struct stat *what)
 {
-	uid_t uid = raise_rights();
-	int result = fstatat(directory, name, what, AT_SYMLINK_NOFOLLOW);
-	lower_rights(uid);
-	return result;
+	return RAISED(fstatat(directory, name, what, AT_SYMLINK_NOFOLLOW));
 }
 
 int account_make_directory(int directory, const char *name, mode_t mode)
 {
-	uid_t uid = raise_rights();
-	int result = mkdirat(directory, name, mode);
-	lower_rights(uid);
-	return result;
+	return RAISED(mkdirat(directory, name, mode));
 }
 
 /* File systems of others may not know how to replace nothing. */
@@ -213,49 +210,31 @@ static int rename_new(int from_directory, const char *from, int to_directory, co
 
 int account_rename_new(int from_directory, const char *from, int to_directory, const char *to)
 {
-	uid_t uid = raise_rights();
-	int result = rename_new(from_directory, from, to_directory, to);
-	lower_rights(uid);
-	return result;
+	return RAISED(rename_new(from_directory, from, to_directory, to));
 }
 
 int account_unlink_at(int directory, const char *name)
 {
-	uid_t uid = raise_rights();
-	int result = unlinkat(directory, name, 0);
-	lower_rights(uid);
-	return result;
+	return RAISED(unlinkat(directory, name, 0));
 }
 
 int account_replace_at(int directory, const char *from, const char *to)
 {
-	uid_t uid = raise_rights();
-	int result = renameat(directory, from, directory, to);
-	lower_rights(uid);
-	return result;
+	return RAISED(renameat(directory, from, directory, to));
 }
 
 int account_set_time(int fd, int64_t when)
 {
 	const struct timespec times[2] = {{.tv_sec = (time_t)when}, {.tv_sec = (time_t)when}};
-	uid_t uid = raise_rights();
-	int result = futimens(fd, times);
-	lower_rights(uid);
-	return result;
+	return RAISED(futimens(fd, times));
 }
 
 int account_rename(const char *from, const char *to)
 {
-	uid_t uid = raise_rights();
-	int result = rename(from, to);
-	lower_rights(uid);
-	return result;
+	return RAISED(rename(from, to));
 }
 
 int account_unlink(const char *path)
 {
-	uid_t uid = raise_rights();
-	int result = unlink(path);
-	lower_rights(uid);
-	return result;
+	return RAISED(unlink(path));
 }
