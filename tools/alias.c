@@ -40,7 +40,10 @@ int command_alias_remove(struct command_line *line, struct err *e)
 static int add_row(const struct alias *alias, void *rows)
 {
 	rows_text(rows, alias->alias);
-	rows_texts(rows, alias->targets, alias->count);
+	rows_begin_array(rows);
+	for (size_t i = 0; i < alias->count; i++)
+		rows_add_element(rows, slice_of(alias->targets[i]));
+	rows_end_array(rows);
 	return 0;
 }
 

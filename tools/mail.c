@@ -20,24 +20,18 @@ struct listing {
 	int result;
 };
 
-static void add_name(struct slice name, void *texts)
+static void add_name(struct slice name, void *rows)
 {
-	buf_add_slice(texts, name.len > 0 ? name : SLICE("own password"));
-	buf_add_char(texts, '\0');
+	rows_add_element(rows, name.len > 0 ? name : SLICE("own password"));
 }
 
 static void add_hiding(struct listing *listing, int64_t id)
 {
-	struct buf texts = {0};
-	const char *names[1 + DEVICES_MAX];
-	size_t count = 0;
+	struct rows *rows = &listing->rows;
+	rows_begin_array(rows);
 	listing->result =
-		devices_each_hiding(listing->office.store, id, add_name, &texts, listing->e);
-	for (size_t at = 0; at < texts.len && count < 1 + DEVICES_MAX;
-		at += strlen(texts.at + at) + 1)
-		names[count++] = texts.at + at;
-	rows_texts(&listing->rows, names, count);
-	buf_free(&texts);
+		devices_each_hiding(listing->office.store, id, add_name, rows, listing->e);
+	rows_end_array(rows);
 }
 
 static int add_row(const struct mail *mail, void *arg)

@@ -3,8 +3,6 @@
 #include "store/outbox.h"
 #include "tools/command.h"
 #include "tools/rows.h"
-#include <stdlib.h>
-#include <string.h>
 
 static void add_next_try(struct rows *rows, const struct outbox_item *item)
 {
@@ -110,12 +108,11 @@ static int add_recipient(const struct outbox_item *item, void *arg)
 
 static void add_array(struct rows *rows, const struct buf *texts, size_t count)
 {
-	const char **array = must_alloc((count + 1) * sizeof(*array));
-	const char *at = texts->at;
-	for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
-		array[i] = at;
-	rows_texts(rows, array, count);
-	free(array);
+	struct slice rest = buf_slice(texts);
+	rows_begin_array(rows);
+	for (size_t i = 0; i < count; i++)
+		rows_add_element(rows, slice_cut(&rest, '\0'));
+	rows_end_array(rows);
 }
 
 static void add_arrays(struct shown *shown)

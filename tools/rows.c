@@ -85,12 +85,17 @@ void rows_add_json(struct buf *out, struct slice text)
 	buf_add_char(out, '"');
 }
 
-void rows_slice(struct rows *rows, struct slice text)
+static void add_text(struct rows *rows, struct slice text)
 {
 	if (rows->json)
 		rows_add_json(&rows->text, text);
 	else
 		rows_add_plain(&rows->text, text);
+}
+
+void rows_slice(struct rows *rows, struct slice text)
+{
+	add_text(rows, text);
 	end_cell(rows);
 }
 
@@ -138,20 +143,22 @@ void rows_null(struct rows *rows, const char *for_people)
 	end_cell(rows);
 }
 
-void rows_texts(struct rows *rows, const char *const *texts, size_t count)
+void rows_begin_array(struct rows *rows)
 {
-	if (rows->json)
-		buf_add_char(&rows->text, '[');
-	for (size_t i = 0; i < count; i++) {
-		if (i > 0)
-			buf_add_text(&rows->text, ", ");
-		if (rows->json)
-			rows_add_json(&rows->text, slice_of(texts[i]));
-		else
-			rows_add_plain(&rows->text, slice_of(texts[i]));
-	}
-	if (rows->json)
-		buf_add_char(&rows->text, ']');
+	rows->in_array = false;
+	buf_add_text(&rows->text, rows->json ? "[" : "");
+}
+
+void rows_add_element(struct rows *rows, struct slice text)
+{
+	buf_add_text(&rows->text, rows->in_array ? ", " : "");
+	rows->in_array = true;
+	add_text(rows, text);
+}
+
+void rows_end_array(struct rows *rows)
+{
+	buf_add_text(&rows->text, rows->json ? "]" : "");
 	end_cell(rows);
 }
 

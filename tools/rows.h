@@ -18,6 +18,7 @@ struct rows { /* private */
 	struct buf text; /* of all cells, each as it will stand */
 	struct buf ends; /* size_t a cell: where it ends in `text` */
 	unsigned right;  /* a bit for each column of numbers */
+	bool in_array;   /* behind an element of it */
 };
 
 #define ROWS_COLUMNS_MAX 32
@@ -34,8 +35,10 @@ void rows_size(struct rows *rows, uint64_t octets);        /* JSON: octets; peop
 void rows_time(struct rows *rows, int64_t unix_seconds);   /* RFC 3339, UTC */
 void rows_bool(struct rows *rows, bool value);             /* true, false; "yes", "no" */
 void rows_null(struct rows *rows, const char *for_people); /* null; "never", "-" */
-/* An array; for people, with ", " between. */
-void rows_texts(struct rows *rows, const char *const *texts, size_t count);
+/* An array, text by text; for people, with ", " between. */
+void rows_begin_array(struct rows *rows);
+void rows_add_element(struct rows *rows, struct slice text);
+void rows_end_array(struct rows *rows);
 void rows_numbers(struct rows *rows, const int64_t *numbers, size_t count);
 
 /* Adds text as a terminal can take it: controls and broken octets as \xNN. */

@@ -13,7 +13,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,19 +199,17 @@ static int find_warnings(
 static void add_warnings(struct rows *rows, const struct findings *findings)
 {
 	size_t count = findings->wrong + findings->warned;
-	const char **sentences = must_alloc((count + 1) * sizeof(*sentences));
-	const char *at = findings->sentences.at;
-	for (size_t i = 0; i < count; i++) {
-		sentences[i] = at;
-		at += strlen(at) + 1;
-	}
-	if (rows->json)
-		rows_texts(rows, sentences, count);
-	else if (count == 0)
+	struct slice rest = buf_slice(&findings->sentences);
+	if (rows->json) {
+		rows_begin_array(rows);
+		while (rest.len > 0)
+			rows_add_element(rows, slice_cut(&rest, '\0'));
+		rows_end_array(rows);
+	} else if (count == 0) {
 		rows_text(rows, "none");
-	else
+	} else {
 		rows_number(rows, (int64_t)count);
-	free(sentences);
+	}
 }
 
 static void print_warnings(const struct findings *findings)

@@ -146,25 +146,16 @@ int command_user_list(struct command_line *line, struct err *e)
 	return result;
 }
 
-static void add_text(struct slice text, void *texts)
+static void add_grant(struct slice address, void *rows)
 {
-	buf_add_slice(texts, text);
-	buf_add_char(texts, '\0');
+	rows_add_element(rows, address);
 }
 
 static int add_grants(struct rows *rows, struct store *store, int64_t user_id, struct err *e)
 {
-	struct buf texts = {0};
-	const char **grants = NULL;
-	size_t count = 0;
-	int result = senders_each_grant(store, user_id, add_text, &texts, e);
-	for (size_t at = 0; at < texts.len; at += strlen(texts.at + at) + 1) {
-		grants = must_realloc(grants, (count + 1) * sizeof(*grants));
-		grants[count++] = texts.at + at;
-	}
-	rows_texts(rows, grants, count);
-	free(grants);
-	buf_free(&texts);
+	rows_begin_array(rows);
+	int result = senders_each_grant(store, user_id, add_grant, rows, e);
+	rows_end_array(rows);
 	return result;
 }
 
@@ -174,11 +165,10 @@ static int add_devices(struct rows *rows, struct store *store, int64_t user_id, 
 	size_t count;
 	if (devices_load(store, user_id, &devices, &count, e) < 0)
 		return -1;
-	const char **names = must_alloc((count + 1) * sizeof(*names));
+	rows_begin_array(rows);
 	for (size_t i = 0; i < count; i++)
-		names[i] = devices[i].name;
-	rows_texts(rows, names, count);
-	free(names);
+		rows_add_element(rows, slice_of(devices[i].name));
+	rows_end_array(rows);
 	devices_free(devices, count);
 	return 0;
 }

@@ -124,7 +124,10 @@ static void one_thing_is_a_line_a_column_or_an_object(void **state)
 	rows_free(&rows);
 	rows_begin(&rows, columns, true);
 	rows_bool(&rows, true);
-	rows_texts(&rows, (const char *const[]){"a", "b\"c"}, 2);
+	rows_begin_array(&rows);
+	rows_add_element(&rows, SLICE("a"));
+	rows_add_element(&rows, SLICE("b\"c"));
+	rows_end_array(&rows);
 	rows_numbers(&rows, (const int64_t[]){1, 2}, 2);
 	assert_printed(&rows, rows_print_one,
 		"{\"name\": true, \"last_login\": [\"a\", \"b\\\"c\"], \"size\": [1, 2]}\n");
