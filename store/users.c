@@ -125,9 +125,14 @@ int users_each(struct store *store, int (*each)(const struct user *user, void *a
 	return found < 0 ? -1 : 0;
 }
 
+uint64_t users_quota(const struct user *user, const struct config *config)
+{
+	return user->quota == QUOTA_DEFAULT ? config->quota : (uint64_t)user->quota;
+}
+
 uint64_t users_room(const struct user *user, const struct config *config)
 {
-	uint64_t quota = user->quota == QUOTA_DEFAULT ? config->quota : (uint64_t)user->quota;
+	uint64_t quota = users_quota(user, config);
 	uint64_t used = (uint64_t)user->used;
 	if (quota == 0)
 		return UINT64_MAX;
@@ -208,21 +213,34 @@ static int insert(struct store *store, const struct address *address, const char
 	return folders_add(store, id, SLICE(FOLDER_JUNK), false, e);
 }
 
+/* One that is no alias either. */
+static int read_new(struct address *address, struct store *store, const struct config *config,
+	struct slice text, struct err *e)
+{
+	if (read_free(address, store, config, text, e) < 0)
+		return -1;
+	int found = aliases_exist(store, address, e);
+	if (found == 1)
+		return err_set(e, ERR_EXISTS, "%s is an alias: `officemail alias remove %s` first",
+			address->text, address->text);
+	return found;
+}
+
+int users_check_new(
+	struct store *store, const struct config *config, struct slice text, struct err *e)
+{
+	struct address address;
+	return read_new(&address, store, config, text, e);
+}
+
 int users_add(struct store *store, const struct config *config, struct slice text, const char *hash,
 	int64_t quota, struct err *e)
 {
 	struct address address;
 	int64_t id;
-	int found;
-	if (read_free(&address, store, config, text, e) < 0)
+	if (read_new(&address, store, config, text, e) < 0)
 		return -1;
-	found = aliases_exist(store, &address, e);
-	if (found == 1)
-		return err_set(e, ERR_EXISTS, "%s is an alias: `officemail alias remove %s` first",
-			address.text, address.text);
-	if (found < 0)
-		return -1;
-	found = find_removed(store, config, &address, &id, e);
+	int found = find_removed(store, config, &address, &id, e);
 	if (found < 0)
 		return -1;
 	if (found == 1)

@@ -28,6 +28,9 @@ struct user {
  * with the mail that is still restorable. ERR_EXISTS: user or alias there. */
 int users_add(struct store *store, const struct config *config, struct slice address,
 	const char *hash, int64_t quota, struct err *e);
+/* Would users_add() take the address? */
+int users_check_new(
+	struct store *store, const struct config *config, struct slice address, struct err *e);
 int users_set_hash(struct store *store, int64_t user_id, const char *hash, struct err *e);
 int users_set_enabled(struct store *store, int64_t user_id, bool enabled, struct err *e);
 int users_set_quota(struct store *store, int64_t user_id, int64_t quota, struct err *e);
@@ -53,6 +56,8 @@ int users_find_login(struct store *store, struct slice login, struct user *user,
 /* Calls `each` in order of address until it returns non-zero. */
 int users_each(struct store *store, int (*each)(const struct user *user, void *arg), void *arg,
 	struct err *e);
+/* In octets, the user's own or that of [store]; 0: no limit. */
+uint64_t users_quota(const struct user *user, const struct config *config);
 /* Octets still free under the user's quota; UINT64_MAX without one. */
 uint64_t users_room(const struct user *user, const struct config *config);
 

@@ -1,12 +1,10 @@
 /* `officemail user`: who has a mailbox here. */
 #include "base/text.h"
-#include "store/addresses.h"
 #include "store/devices.h"
 #include "store/senders.h"
 #include "tools/new_password.h"
 #include "tools/people.h"
 #include "tools/terminal.h"
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,21 +25,6 @@ static int read_quota(struct command_line *line, const char *text, int64_t *quot
 	return 0;
 }
 
-/* Before anybody is asked for a password. */
-static int check_new(struct office *office, const char *text, struct err *e)
-{
-	struct address address;
-	struct user user;
-	if (addresses_read_ours(&address, &office->config, slice_of(text), e) < 0)
-		return -1;
-	int found = users_find(office->store, slice_of(text), &user, e);
-	if (found == 1)
-		return err_set(e, ERR_EXISTS,
-			"there is a user %s already: `officemail user list` shows who there is",
-			user.address);
-	return found;
-}
-
 int command_user_add(struct command_line *line, struct err *e)
 {
 	struct office office;
@@ -51,7 +34,8 @@ int command_user_add(struct command_line *line, struct err *e)
 	if (read_quota(line, command_option(line, "--quota"), &quota, e) < 0 ||
 		office_open(&office, line, STORE_TOOL, e) < 0)
 		return -1;
-	int result = check_new(&office, address, e);
+	/* Before anybody is asked for a password. */
+	int result = users_check_new(office.store, &office.config, slice_of(address), e);
 	if (result == 0)
 		result = new_password_take(line, "", NULL, &password, e);
 	if (result == 0)
@@ -115,8 +99,7 @@ static int add_row(const struct user *user, void *arg)
 {
 	struct listing *listing = arg;
 	struct rows *rows = &listing->rows;
-	uint64_t quota =
-		user->quota == QUOTA_DEFAULT ? listing->office.config.quota : (uint64_t)user->quota;
+	uint64_t quota = users_quota(user, &listing->office.config);
 	rows_text(rows, user->address);
 	rows_bool(rows, user->enabled);
 	if (quota == 0 && !rows->json)

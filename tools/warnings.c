@@ -155,8 +155,7 @@ struct quotas {
 static int look_at_user(const struct user *user, void *arg)
 {
 	const struct quotas *quotas = arg;
-	uint64_t quota =
-		user->quota == QUOTA_DEFAULT ? quotas->config->quota : (uint64_t)user->quota;
+	uint64_t quota = users_quota(user, quotas->config);
 	uint64_t used = (uint64_t)user->used;
 	char text[2][TEXT_SIZE_MAX];
 	text_of_size(text[0], used);

@@ -8,6 +8,11 @@
 
 #include "tests/unit/office.h"
 
+static int check_new(struct test_office *office, const char *address)
+{
+	return users_check_new(office->store, &office->config, slice_of(address), &office->e);
+}
+
 static int add(struct test_office *office, const char *address)
 {
 	return users_add(office->store, &office->config, slice_of(address), "$y$x", QUOTA_DEFAULT,
@@ -88,6 +93,12 @@ static void an_address_taken_by_a_user_or_alias_is_refused(void **state)
 	REFUSED(office, ERR_EXISTS, add(office, "ANI@kantor.example"));
 	REFUSED(office, ERR_EXISTS, add(office, "\"ani\"@kantor.example"));
 	REFUSED(office, ERR_EXISTS, add(office, "info@kantor.example"));
+	/* As it is said before anything is done. */
+	REFUSED(office, ERR_EXISTS, check_new(office, "ani@kantor.example"));
+	REFUSED(office, ERR_EXISTS, check_new(office, "info@kantor.example"));
+	REFUSED(office, ERR_INPUT, check_new(office, "ani@luar.example"));
+	assert_int_equal(check_new(office, "budi@kantor.example"), 0);
+	assert_false(is_user(office, "budi@kantor.example"));
 }
 
 static void look_ups_are_never_patterns(void **state)
