@@ -41,6 +41,11 @@ int addresses_read_ours(
 	return 0;
 }
 
+bool addresses_is_refusal(enum err_kind kind)
+{
+	return kind == ERR_INPUT || kind == ERR_DENIED || kind == ERR_MISSING || kind == ERR_LOOP;
+}
+
 void destinations_free(struct destinations *destinations)
 {
 	free(destinations->at);

@@ -42,6 +42,8 @@ int addresses_read_ours(
  * an error *out is as it was. */
 int addresses_resolve(struct store *store, const struct config *config, struct slice address,
 	struct destinations *out, struct err *e);
+/* Is an error of this kind one of those: the address's, and not the store's failure? */
+bool addresses_is_refusal(enum err_kind kind);
 void destinations_free(struct destinations *destinations);
 /* For one that it has refused as not ours: can mail leave for it? Its domain has two
  * labels at least; *address is what it is. ERR_DENIED. */

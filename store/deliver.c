@@ -151,12 +151,6 @@ static int file_copy(struct filing *filing, const struct destination *to, struct
 	return 0;
 }
 
-/* Is this what one recipient's refusal is, and not the store's failure? */
-static bool concerns_recipient(enum err_kind kind)
-{
-	return kind == ERR_INPUT || kind == ERR_DENIED || kind == ERR_MISSING || kind == ERR_LOOP;
-}
-
 /* Local parts outside may differ by case alone. */
 static bool is_same_outside(struct slice a, struct slice b)
 {
@@ -284,7 +278,7 @@ static int file_for(struct filing *filing, const struct envelope_recipient *reci
 	if (find_destinations(filing, recipient->address, &to, e) < 0) {
 		destinations_free(&to);
 		*result = e->kind == ERR_DENIED ? take_outside(filing, recipient, e) : e->kind;
-		return *result == ERR_NONE || concerns_recipient(e->kind) ? 0 : -1;
+		return *result == ERR_NONE || addresses_is_refusal(e->kind) ? 0 : -1;
 	}
 	bool room = to.count == 0;
 	for (size_t i = 0; i < to.count && !room; i++)

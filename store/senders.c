@@ -4,13 +4,7 @@
 #include "base/header.h"
 #include "store/db.h"
 
-/* A refusal of the address is one of the right to it. */
-static bool leads_nowhere(enum err_kind kind)
-{
-	return kind == ERR_INPUT || kind == ERR_DENIED || kind == ERR_MISSING || kind == ERR_LOOP;
-}
-
-/* 1: its mail comes to the user. */
+/* 1: its mail comes to the user. A refusal of the address is one of the right to it. */
 static int belongs(struct store *store, const struct config *config, int64_t user_id,
 	struct slice address, struct err *e)
 {
@@ -19,7 +13,7 @@ static int belongs(struct store *store, const struct config *config, int64_t use
 	for (size_t i = 0; done == 0 && i < to.count; i++)
 		found |= to.at[i].user.id == user_id && to.at[i].user.enabled;
 	destinations_free(&to);
-	return done < 0 && !leads_nowhere(e->kind) ? -1 : found;
+	return done < 0 && !addresses_is_refusal(e->kind) ? -1 : found;
 }
 
 /* 1: he has been granted it. */
