@@ -59,16 +59,21 @@ static bool is_short(struct store *store, const struct config *config)
 
 /* ---- making room ---- */
 
+/* Ends the transaction of a step that returned `more`. */
+static int end_step(struct store *store, int more, struct err *e)
+{
+	if (more >= 0 && store_commit(store, e) == 0)
+		return more;
+	store_rollback(store);
+	return -1;
+}
+
 static int purge(struct store *store, const struct config *config, bool disk_full, struct err *e)
 {
 	if (store_begin(store, e) < 0)
 		return -1;
-	int more = mail_purge_step(store, config->keep_deleted, disk_full, PURGE_OCTETS, e);
-	if (more < 0 || store_commit(store, e) < 0) {
-		store_rollback(store);
-		return -1;
-	}
-	return more;
+	return end_step(
+		store, mail_purge_step(store, config->keep_deleted, disk_full, PURGE_OCTETS, e), e);
 }
 
 /* A step: free pages go back first, and then kept deletions become such. The
@@ -116,11 +121,9 @@ static int settle_some(struct store *store, struct err *e)
 	int64_t at = views.at, left = views.left;
 	if (store_begin(store, e) < 0)
 		return -1;
-	int more = devices_settle_step(store, &at, &left, e);
-	if (more < 0 || store_commit(store, e) < 0) {
-		store_rollback(store);
+	int more = end_step(store, devices_settle_step(store, &at, &left, e), e);
+	if (more < 0)
 		return -1;
-	}
 	views.at = at;
 	views.left = left;
 	return more;
@@ -164,8 +167,9 @@ int housekeeping_step(struct store *store, const struct config *config)
 		housekeeping_note_failure("housekeeping-failed", &e);
 		if (e.kind == ERR_SPACE)
 			store_ballast_drop(store); /* for the next attempt */
-	} else if (told.err.kind != ERR_SPACE)
+	} else if (told.err.kind != ERR_SPACE) {
 		told.err.kind = ERR_NONE;
+	}
 	if (more > 0)
 		return NEXT_STEP_MS;
 	if (stuck_look(store, &e) < 0)
