@@ -244,8 +244,7 @@ static int secure(struct client *client)
 		if (must)
 			client_break_off(client, "4.7.4",
 				"the server offers no STARTTLS, without which nothing is sent: "
-				"mend "
-				"tls in [relay] of office.ini");
+				"mend tls in [relay] of office.ini");
 		return must ? -1 : 0;
 	}
 	client_say(client, SLICE("STARTTLS"));

@@ -291,6 +291,8 @@ static int sweep(struct store *store, struct slice ids, struct err *e)
 	return db_run(&q, e);
 }
 
+#define DELETED_NOW DELETION_TIME("?1")
+
 /* How many leave: *left. */
 static int settle(struct store *store, struct slice ids, int64_t *left, struct err *e)
 {
@@ -298,21 +300,18 @@ static int settle(struct store *store, struct slice ids, int64_t *left, struct e
 	if (find_now(store, &now, e) < 0)
 		return -1;
 	struct query q = db_query(store,
-		SQL("UPDATE entries SET deleted = " DELETION_TIME(
-			"?1") " WHERE id IN (SELECT value FROM json_each(?2)) AND deleted IS NULL"
-			      " AND EXISTS (SELECT 1 FROM hidden WHERE entry_id = entries.id)"
-			      " AND NOT EXISTS (SELECT 1 FROM folders f JOIN users u ON u.id = "
-			      "f.user_id"
-			      " WHERE f.id = entries.folder_id AND u.viewed > ?3 AND NOT EXISTS"
-			      " (SELECT 1 FROM hidden WHERE entry_id = entries.id AND device_id = "
-			      "0))"
-			      " AND NOT EXISTS (SELECT 1 FROM folders f JOIN devices d ON "
-			      "d.user_id = f.user_id"
-			      " WHERE f.id = entries.folder_id AND d.viewed > ?3 AND d.hash <> '' "
-			      "AND NOT EXISTS"
-			      " (SELECT 1 FROM hidden WHERE entry_id = entries.id AND device_id = "
-			      "d.id))"
-			      " /* scans json_each: all the ids asked for */"));
+		SQL("UPDATE entries SET deleted = " DELETED_NOW
+		    " WHERE id IN (SELECT value FROM json_each(?2)) AND deleted IS NULL"
+		    " AND EXISTS (SELECT 1 FROM hidden WHERE entry_id = entries.id)"
+		    " AND NOT EXISTS (SELECT 1 FROM folders f JOIN users u ON u.id = f.user_id"
+		    " WHERE f.id = entries.folder_id AND u.viewed > ?3 AND NOT EXISTS"
+		    " (SELECT 1 FROM hidden WHERE entry_id = entries.id AND device_id = 0))"
+		    " AND NOT EXISTS (SELECT 1 FROM folders f"
+		    " JOIN devices d ON d.user_id = f.user_id"
+		    " WHERE f.id = entries.folder_id AND d.viewed > ?3 AND d.hash <> ''"
+		    " AND NOT EXISTS"
+		    " (SELECT 1 FROM hidden WHERE entry_id = entries.id AND device_id = d.id))"
+		    " /* scans json_each: all the ids asked for */"));
 	db_bind_int(&q, store_now(store));
 	db_bind_text(&q, ids);
 	db_bind_int(&q, begin_of_counting(now));

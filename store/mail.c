@@ -85,10 +85,10 @@ int mail_each(struct store *store, int64_t user_id, int64_t folder_id, bool dele
 static int note_move(
 	struct store *store, int64_t user_id, int64_t id, int64_t folder_id, struct err *e)
 {
-	struct query q = db_query(
-		store, SQL("SELECT old.name, new.name FROM entries e JOIN folders old ON old.id = "
-			   "e.folder_id"
-			   " JOIN folders new ON new.id = ? WHERE e.id = ? AND old.id <> new.id"));
+	struct query q = db_query(store,
+		SQL("SELECT old.name, new.name FROM entries e"
+		    " JOIN folders old ON old.id = e.folder_id JOIN folders new ON new.id = ?"
+		    " WHERE e.id = ? AND old.id <> new.id"));
 	struct buf detail = {0};
 	db_bind_int(&q, folder_id);
 	db_bind_int(&q, id);

@@ -110,8 +110,7 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 		return -1;
 	if (version > count)
 		return err_set(e, ERR_NEWER,
-			"%s was written by a newer officemail (version %d, this one knows "
-			"%d): "
+			"%s was written by a newer officemail (version %d, this one knows %d): "
 			"install that one",
 			store->file, (int)version, count);
 	if (version == count)

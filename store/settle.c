@@ -52,12 +52,9 @@ static int read_message(struct leaving *leaving, struct err *e)
 {
 	struct query q = db_query(leaving->store,
 		SQL("SELECT user_id, queued, o.size, kind = 'forwarded', delay_told,"
-		    " CASE kind WHEN 'forwarded' THEN b.sender ELSE o.sender END, o.queue_id, "
-		    "envid,"
-		    " ret, b.message_id, b.peer, b.size FROM outgoing o LEFT JOIN bodies b ON b.id "
-		    "= "
-		    "o.body_id"
-		    " WHERE o.id = ?"));
+		    " CASE kind WHEN 'forwarded' THEN b.sender ELSE o.sender END,"
+		    " o.queue_id, envid, ret, b.message_id, b.peer, b.size"
+		    " FROM outgoing o LEFT JOIN bodies b ON b.id = o.body_id WHERE o.id = ?"));
 	db_bind_int(&q, leaving->id);
 	int found = db_next(&q, e);
 	if (found != 1)

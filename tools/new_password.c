@@ -24,8 +24,7 @@ static int read_hash(char hash[HASH_MAX], struct err *e)
 		result = err_set(e, ERR_INPUT,
 			"this is no crypt(3) string that can be checked here, within 3 s and 256 "
 			"MB: it looks like $y$..., $6$... or $2b$..., perhaps behind {CRYPT} or "
-			"the like, "
-			"alone on its line");
+			"the like, alone on its line");
 	if (result == 0)
 		memcpy(hash, given, strlen(given) + 1);
 	buf_wipe(&line);

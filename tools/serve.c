@@ -227,7 +227,8 @@ static int prepare_data(struct procs *procs, struct err *e)
 			"%s does not exist, and a server without it would refuse all mail for "
 			"good: "
 			"`officemail restore FILE` brings a backup back, `officemail init` makes a "
-			"new store",
+			"new "
+			"store",
 			path);
 	snprintf(path, sizeof(path), "%s/run", config->data);
 	if (mkdir(path, 0700) < 0 && access(path, F_OK) < 0)
