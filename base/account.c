@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -237,4 +238,39 @@ int account_rename(const char *from, const char *to)
 int account_unlink(const char *path)
 {
 	return RAISED(unlink(path));
+}
+
+static const struct {
+	int code;
+	const char *mend;
+} mends[] = {
+	{ENOENT, "mend the path"},
+	{ENOTDIR, "a directory is wanted where a file or a link is: mend the path"},
+	{EISDIR, "name a file in it"},
+	{ELOOP, "a symbolic link is not followed there: name what it leads to"},
+	{ENAMETOOLONG, "name a shorter one"},
+};
+
+int account_err(struct err *e, const char *format, ...)
+{
+	char what[sizeof(e->text)];
+	int code = errno;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	errno = code;
+	err_set_errno(e, "%s", what);
+
+	/* Root itself is refused by other boxes' disks (root_squash of NFS). */
+	const char *mend = code != EACCES  ? NULL
+			   : getuid() == 0 ? "not even root may: name another place"
+					   : "run this as root, or name another place";
+	for (size_t i = 0; i < sizeof(mends) / sizeof(mends[0]); i++)
+		if (mends[i].code == code)
+			mend = mends[i].mend;
+	size_t len = strlen(e->text);
+	if (mend)
+		snprintf(e->text + len, sizeof(e->text) - len, ": %s", mend);
+	return -1;
 }

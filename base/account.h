@@ -42,4 +42,8 @@ int account_set_time(int fd, int64_t when);
 int account_rename(const char *from, const char *to);
 int account_unlink(const char *path);
 
+/* As err_set_errno() behind one of these that has failed on a path that somebody named:
+ * with the mend, where the path or the rights are at fault. */
+int account_err(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -45,18 +45,6 @@ struct export
 
 /* ---- a message's octets ---- */
 
-static int write_all(struct export *export, int fd, struct slice octets, struct err *e)
-{
-	while (octets.len > 0) {
-		ssize_t put = write(fd, octets.at, octets.len);
-		if (put < 0 && errno != EINTR)
-			return err_set_errno(e, "%s cannot be written",
-				port_target_place(&export->target, export->name.at));
-		octets = slice_from(octets, put > 0 ? (size_t)put : 0);
-	}
-	return 0;
-}
-
 /* Is this what the file goes on with? */
 static int compare(int fd, struct slice octets)
 {
@@ -76,10 +64,23 @@ static int compare(int fd, struct slice octets)
 struct writing {
 	struct export *export;
 	const struct item *item;
-	int fd;
+	int fd;     /* -1: it is read through, and no more */
 	bool check; /* compares with what is there, and writes nothing */
 	uint64_t sum, size;
 };
+
+/* 1 written, or as it is there; 0 it is another. */
+static int put(const struct writing *writing, struct slice octets, struct err *e)
+{
+	struct export *export = writing->export;
+	const char *name = export->name.at;
+	if (writing->check)
+		return compare(writing->fd, octets);
+	if (writing->fd >= 0 &&
+		port_target_write(&export->target, name, writing->fd, octets, e) < 0)
+		return -1;
+	return 1;
+}
 
 static int add_from_line(const struct writing *writing, struct slice first, struct err *e)
 {
@@ -95,17 +96,9 @@ static int add_from_line(const struct writing *writing, struct slice first, stru
 		line.len--;
 		buf_add_text(&line, "\r\n");
 	}
-	int result = write_all(writing->export, writing->fd, buf_slice(&line), e);
+	int result = put(writing, buf_slice(&line), e);
 	buf_free(&line);
 	return result;
-}
-
-/* 1 written, or as it is there; 0 it is another. */
-static int put(const struct writing *writing, struct slice octets, struct err *e)
-{
-	if (writing->check)
-		return compare(writing->fd, octets);
-	return write_all(writing->export, writing->fd, octets, e) < 0 ? -1 : 1;
 }
 
 static int put_all(struct writing *writing, struct body_reader *reader, struct port_render *render,
@@ -219,10 +212,9 @@ static int check_there(struct export *export, const struct item *item, struct er
 	if (row && row->has_sum && row->size == item->size &&
 		slice_equal(uidls_uidl(&export->target.old, row), slice_of(item->uidl)))
 		return add_row(export, item, name, 0, row->sum, e) < 0 ? -1 : 1;
-	writing.fd = account_open_below(export->target.directory, name, O_RDONLY, 0);
+	writing.fd = port_target_read(&export->target, name, e);
 	if (writing.fd < 0)
-		return err_set_errno(
-			e, "%s cannot be read", port_target_place(&export->target, name));
+		return -1;
 	int same = pass(&writing, e);
 	char more;
 	if (same == 1 && read(writing.fd, &more, 1) != 0)
@@ -253,9 +245,8 @@ static int write_message(struct export *export, const struct item *item, struct 
 
 static int export_message(struct export *export, const struct item *item, struct err *e)
 {
-	uint64_t size;
 	name_message(export, item);
-	int there = port_target_has(&export->target, export->name.at, &size, e);
+	int there = port_target_has(&export->target, export->name.at, e);
 	if (there == 0) {
 		int result = write_message(export, item, e);
 		return result == 0 ? tell_bad(export, item->id, e) : result < 0 ? -1 : 0;
@@ -342,25 +333,19 @@ static bool is_inbox(const struct export *export)
 	return slice_equal_nocase(slice_of(export->folder.name), SLICE(FOLDER_INBOX));
 }
 
-static int enter_maildir(struct export *export, const char *below, struct err *e)
-{
-	if (port_target_enter(&export->target, below, "tmp", e) < 0 ||
-		port_target_make(&export->target, "cur", e) < 0)
-		return -1;
-	return port_target_make(&export->target, "new", e);
-}
-
 /* Maildir++: Inbox is the directory itself, which is a Maildir in any case. */
 static int export_maildir(struct export *export, struct err *e)
 {
 	struct buf below = {0};
-	if (enter_maildir(export, "", e) < 0)
+	if (port_target_enter(&export->target, "", true, e) < 0)
 		return -1;
 	if (!is_inbox(export)) {
 		buf_add_char(&below, '.');
 		names_to_utf7(&below, slice_of(export->folder.name));
 	}
-	int result = is_inbox(export) ? 0 : enter_maildir(export, buf_text(&below), e);
+	int result = is_inbox(export)
+			     ? 0
+			     : port_target_enter(&export->target, buf_text(&below), true, e);
 	buf_free(&below);
 	if (result < 0 ||
 		(!is_inbox(export) &&
@@ -371,19 +356,6 @@ static int export_maildir(struct export *export, struct err *e)
 }
 
 /* ---- mbox, eml ---- */
-
-/* Is the mbox there what it would be today? */
-static bool is_complete(struct export *export, const char *name)
-{
-	size_t count = item_count(export);
-	for (size_t i = 0; i < count; i++) {
-		const struct uidl_row *row = port_target_row(&export->target, name, i + 1);
-		if (!row || !slice_equal(uidls_uidl(&export->target.old, row),
-				    slice_of(item_at(export, i)->uidl)))
-			return false;
-	}
-	return !port_target_row(&export->target, name, count + 1);
-}
 
 /* Messages into the mbox, one behind the other; a bad one leaves nothing of it. */
 static int write_mbox(struct export *export, const char *name, int fd, struct err *e)
@@ -408,39 +380,56 @@ static int write_mbox(struct export *export, const char *name, int fd, struct er
 	return 0;
 }
 
-/* One that is there is complete, or in the way. */
-static void judge_mbox(struct export *export, const char *name)
+/* Is the mbox there what it would be today? That is without what the store cannot give,
+ * which is told. 1, 0. */
+static int check_mbox(struct export *export, const char *name, uint64_t *place, struct err *e)
 {
-	uint64_t count = item_count(export);
-	if (is_complete(export, name)) {
-		export->there += count;
-		return;
+	for (size_t i = 0; i < item_count(export); i++) {
+		struct writing writing = {.export = export, .item = item_at(export, i), .fd = -1};
+		const struct uidl_row *row = port_target_row(&export->target, name, *place + 1);
+		if (row && slice_equal(uidls_uidl(&export->target.old, row),
+				   slice_of(writing.item->uidl)))
+			++*place;
+		else if (pass(&writing, e) == 1)
+			return 0;
+		else if (tell_bad(export, writing.item->id, e) < 0)
+			return -1;
 	}
-	export->bad += count ? count : 1;
+	return !port_target_row(&export->target, name, *place + 1);
+}
+
+/* One that is there is complete, or in the way. */
+static int judge_mbox(struct export *export, const char *name, struct err *e)
+{
+	uint64_t place = 0, count = item_count(export), bad = export->bad;
+	int same = check_mbox(export, name, &place, e);
+	if (same == 1)
+		export->there += place;
+	if (same != 0)
+		return same < 0 ? -1 : 0;
+	export->bad = bad + (count ? count : 1);
 	progress_hide(&export->progress);
 	terminal_tell(
 		"%s is there already, and not what the folder %s holds today: take it away, or "
 		"name another directory",
 		port_target_place(&export->target, name), export->folder.name);
+	return 0;
 }
 
 static int export_mbox(struct export *export, struct err *e)
 {
 	struct buf *name = &export->name;
-	uint64_t size, written = export->written, octets = export->size;
+	uint64_t written = export->written, octets = export->size;
 	buf_clear(name);
 	names_to_file(name, slice_of(export->folder.name));
 	buf_add_text(name, ".mbox");
 	buf_text(name);
-	if (port_target_enter(&export->target, "", NULL, e) < 0)
+	if (port_target_enter(&export->target, "", false, e) < 0)
 		return -1;
-	int there = port_target_has(&export->target, name->at, &size, e);
-	if (there < 0)
-		return -1;
-	if (there) {
-		judge_mbox(export, name->at);
+	int there = port_target_has(&export->target, name->at, e);
+	if (there != 0) {
 		export->done += (uint64_t) export->folder.size;
-		return 0;
+		return there < 0 ? -1 : judge_mbox(export, name->at, e);
 	}
 	int fd = port_target_begin(&export->target, name->at, e);
 	if (fd < 0)
@@ -464,7 +453,7 @@ static int export_eml(struct export *export, struct err *e)
 {
 	struct buf below = {0};
 	names_to_file(&below, slice_of(export->folder.name));
-	int result = port_target_enter(&export->target, buf_text(&below), NULL, e);
+	int result = port_target_enter(&export->target, buf_text(&below), false, e);
 	buf_free(&below);
 	return result < 0 ? -1 : export_messages(export, e);
 }
@@ -574,7 +563,7 @@ int command_mail_export(struct command_line *line, struct err *e)
 {
 	static const char *const formats[] = {"mbox", "maildir", "eml"};
 	struct export export = {.progress = {.what = "exporting"},
-		.target = {.root = -1, .directory = -1, .parts = -1},
+		.target = {.root = -1, .directory = -1, .parts = -1, .cur = -1},
 		.crlf = command_option(line, "--crlf") != NULL};
 	const char *format = command_option(line, "--format");
 	size_t n = 0;

@@ -580,6 +580,9 @@ int command_mail_import(struct command_line *line, struct err *e)
 		.reuse_xuidl = command_option(line, "--reuse-xuidl") != NULL,
 		.plan = {.root = -1},
 		.progress = {.what = "importing"}};
+	struct err why;
+	if (uidls_check_format(import.format, &why) < 0)
+		return command_misuse(line, e, "--uidl-format: %s", why.text);
 	if (people_open(&import.office, &import.user, line, STORE_TOOL, e) < 0)
 		return -1;
 	import.batch = (struct port_batch){.office = &import.office,

@@ -147,7 +147,7 @@ static int look_open(struct look *look, struct err *e)
 	const int flags = O_RDONLY | O_DIRECTORY;
 	look->fd = account_open_below(look->plan->root, look->path, flags, 0);
 	int again = look->fd >= 0 ? account_open_below(look->fd, "", flags, 0) : -1;
-	int failed = again < 0 ? err_set_errno(e, "%s cannot be opened", buf_text(&place))
+	int failed = again < 0 ? account_err(e, "%s cannot be opened", buf_text(&place))
 			       : list(&look->listing, again, buf_text(&place), e);
 	buf_free(&place);
 	return failed;
@@ -296,6 +296,9 @@ static void look_at_file(
 	bool mbox = fd >= 0 && is_mbox(fd);
 	if (fd >= 0)
 		close(fd);
+	/* An mbox without a message is empty, and is told from other such files by its name. */
+	bool empty = S_ISREG(what->st_mode) && what->st_size == 0;
+	mbox |= empty && ends_with(slice_of(name), ".mbox");
 	if (mbox && !ends_with(slice_of(name), ".eml")) {
 		add_mbox(look, name, what);
 	} else if (ends_with(slice_of(name), ".eml")) {
@@ -304,7 +307,7 @@ static void look_at_file(
 			add_box(look->plan, PORT_EML, look->path, look->folder);
 		}
 		add_file(look->plan, &look->plan->boxes[*eml], "", name, what);
-	} else {
+	} else if (!empty) {
 		look->plan->others++;
 	}
 }
@@ -340,7 +343,7 @@ static int look_at(struct port_plan *plan, const char *path, struct slice folder
 	if (depth > DEPTH_MOST) {
 		struct buf place = {0};
 		port_plan_place(&place, plan, path);
-		err_set(e, ERR_INPUT, "%s lies too deep", buf_text(&place));
+		err_set(e, ERR_INPUT, "%s lies too deep: import it by itself", buf_text(&place));
 		buf_free(&place);
 		return -1;
 	}
@@ -360,9 +363,10 @@ static int look_at(struct port_plan *plan, const char *path, struct slice folder
 
 static int plan_file(struct port_plan *plan, const struct stat *what, struct err *e)
 {
-	bool mbox = is_mbox(plan->root);
+	bool eml = ends_with(slice_of(plan->path), ".eml");
+	bool mbox = is_mbox(plan->root) || (what->st_size == 0 && !eml); /* an empty mailbox */
 	plan->is_file = true;
-	if (!mbox && !ends_with(slice_of(plan->path), ".eml"))
+	if (!mbox && !eml)
 		return err_set(e, ERR_INPUT,
 			"%s is no mbox (which begins with \"From \") and no .eml: give one of "
 			"these, or a directory",
@@ -376,12 +380,19 @@ int port_plan_make(struct port_plan *plan, const char *path, struct err *e)
 	struct stat what;
 	*plan = (struct port_plan){.path = path};
 	plan->root = account_open(path, O_RDONLY | O_NONBLOCK, 0);
+	if (plan->root < 0 && errno == ENOENT)
+		return err_set(e, ERR_MISSING,
+			"%s is not there: name an mbox, a Maildir or a directory of .eml files",
+			path);
 	if (plan->root < 0 || fstat(plan->root, &what) != 0)
-		return err_set_errno(e, "%s cannot be opened", path);
+		return account_err(e, "%s cannot be opened", path);
 	if (S_ISREG(what.st_mode))
 		return plan_file(plan, &what, e);
 	if (!S_ISDIR(what.st_mode))
-		return err_set(e, ERR_INPUT, "%s is neither a file nor a directory", path);
+		return err_set(e, ERR_INPUT,
+			"%s is neither a file nor a directory: name an mbox, a Maildir or a "
+			"directory of .eml files",
+			path);
 	if (look_at(plan, "", SLICE(""), false, 0, e) < 0)
 		return -1;
 	if (plan->count == 0)

@@ -2,8 +2,8 @@
  *
  * A Maildir (a directory that holds cur or new) is Inbox, its subfolders (".Name" of
  * Maildir++, directories in directories as Dovecot's layout `fs` has them) are folders. In
- * any other directory messages are *.eml, each other file that begins as an mbox is a
- * folder of its own, and so is a directory. Symbolic links are not followed below the path
+ * any other directory messages are *.eml, each other file that begins as an mbox (or is
+ * empty, and called *.mbox) is a folder of its own, and so is a directory. Symbolic links are not followed below the path
  * itself; those of a Maildir are among its files, and cannot be opened. */
 #ifndef TOOLS_PORT_PLAN_H
 #define TOOLS_PORT_PLAN_H
@@ -38,7 +38,7 @@ struct port_plan {
 	struct port_box *boxes;
 	size_t count, cap;
 	uint64_t octets; /* of all files */
-	size_t others;   /* files that are none of these, left alone */
+	size_t others;   /* files that are none of these and not empty, left alone */
 };
 
 /* Looks at the path, which must outlive the plan; port_plan_free() in any case. ERR_INPUT:

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PART     ".part"
+#define CUR      "cur/"
 #define SIDECAR  "uidl.json"
 #define ROWS_DUE 4096 /* rows after which uidl.json is written */
 
@@ -32,7 +33,7 @@ static int fail(struct port_target *target, const char *name, struct err *e)
 	int code = errno;
 	const char *place = port_target_place(target, name);
 	errno = code;
-	return err_set_errno(e, "%s cannot be written", place);
+	return account_err(e, "%s cannot be written", place);
 }
 
 /* Makes a directory where there is none, and opens it. */
@@ -76,8 +77,14 @@ static int read_old(struct port_target *target, struct err *e)
 
 int port_target_open(struct port_target *target, const char *path, struct err *e)
 {
-	*target = (struct port_target){.path = path, .root = -1, .directory = -1, .parts = -1};
+	*target = (struct port_target){
+		.path = path, .root = -1, .directory = -1, .parts = -1, .cur = -1};
 	bool made = account_make_directory(AT_FDCWD, path, 0700) == 0 || errno == EEXIST;
+	if (!made && errno == ENOENT)
+		return err_set(e, ERR_MISSING,
+			"the directory that %s is to be made in is not there: make that, or name "
+			"another",
+			path);
 	if (made)
 		target->root = account_open(path, O_RDONLY | O_DIRECTORY, 0);
 	if (target->root < 0)
@@ -98,11 +105,12 @@ int port_target_open(struct port_target *target, const char *path, struct err *e
 
 static void leave(struct port_target *target)
 {
-	if (target->parts >= 0)
-		close(target->parts);
-	if (target->directory >= 0)
-		close(target->directory);
-	target->parts = target->directory = -1;
+	int *const open[] = {&target->directory, &target->parts, &target->cur};
+	for (size_t i = 0; i < 3; i++) {
+		if (*open[i] >= 0)
+			close(*open[i]);
+		*open[i] = -1;
+	}
 }
 
 void port_target_close(struct port_target *target)
@@ -118,6 +126,11 @@ void port_target_close(struct port_target *target)
 	free(target->replaced);
 }
 
+static int parts_of(const struct port_target *target)
+{
+	return target->parts >= 0 ? target->parts : target->directory;
+}
+
 static void clear_part(int directory, const char *name)
 {
 	size_t len = strlen(name), end = strlen(PART);
@@ -125,8 +138,21 @@ static void clear_part(int directory, const char *name)
 		account_unlink_at(directory, name);
 }
 
-int port_target_enter(
-	struct port_target *target, const char *below, const char *parts, struct err *e)
+/* What a Maildir has in it. */
+static int enter_maildir(struct port_target *target, struct err *e)
+{
+	int delivered = open_directory(target->directory, "new");
+	if (delivered < 0)
+		return fail(target, "new", e);
+	close(delivered);
+	target->parts = open_directory(target->directory, "tmp");
+	if (target->parts < 0)
+		return fail(target, "tmp", e);
+	target->cur = open_directory(target->directory, "cur");
+	return target->cur < 0 ? fail(target, "cur", e) : 0;
+}
+
+int port_target_enter(struct port_target *target, const char *below, bool maildir, struct err *e)
 {
 	if (port_target_flush(target, e) < 0)
 		return -1;
@@ -136,37 +162,47 @@ int port_target_enter(
 	target->directory =
 		*below ? open_directory(target->root, below)
 		       : account_open_below(target->root, "", O_RDONLY | O_DIRECTORY, 0);
-	if (target->directory >= 0 && parts)
-		target->parts = open_directory(target->directory, parts);
-	if (target->directory < 0 || (parts && target->parts < 0))
+	if (target->directory < 0)
 		return fail(target, "", e);
-	each_name(parts ? target->parts : target->directory, clear_part);
-	return 0;
-}
-
-int port_target_make(struct port_target *target, const char *name, struct err *e)
-{
-	int fd = open_directory(target->directory, name);
-	if (fd < 0)
-		return fail(target, name, e);
-	close(fd);
+	if (maildir && enter_maildir(target, e) < 0)
+		return -1;
+	each_name(parts_of(target), clear_part);
 	return 0;
 }
 
 /* ---- files ---- */
 
-int port_target_has(struct port_target *target, const char *name, uint64_t *size, struct err *e)
+/* The directory that the file lies in, *name is made its name there: "cur" of a Maildir
+ * is the one that was opened, whatever its owner puts in its place meanwhile. */
+static int home_of(const struct port_target *target, const char **name)
 {
-	struct stat what;
-	if (account_look_at(target->directory, name, &what) != 0)
-		return errno == ENOENT ? 0 : fail(target, name, e);
-	*size = (uint64_t)what.st_size;
-	return 1;
+	if (target->cur < 0 || strncmp(*name, CUR, strlen(CUR)) != 0)
+		return target->directory;
+	*name += strlen(CUR);
+	return target->cur;
 }
 
-static int parts_of(const struct port_target *target)
+int port_target_has(struct port_target *target, const char *name, struct err *e)
 {
-	return target->parts >= 0 ? target->parts : target->directory;
+	struct stat what;
+	const char *there = name;
+	int home = home_of(target, &there);
+	if (account_look_at(home, there, &what) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fail(target, name, e);
+}
+
+int port_target_read(struct port_target *target, const char *name, struct err *e)
+{
+	const char *there = name;
+	int home = home_of(target, &there);
+	int fd = account_open_below(home, there, O_RDONLY | O_NONBLOCK, 0);
+	if (fd >= 0)
+		return fd;
+	int code = errno;
+	const char *place = port_target_place(target, name);
+	errno = code;
+	return account_err(e, "%s cannot be read", place);
 }
 
 /* In a directory of their own or beside the finished ones, "cur/NAME" as "NAME.part". */
@@ -178,6 +214,17 @@ static const char *part_name(struct buf *part, const char *name)
 	return buf_text(part);
 }
 
+static int write_all(int fd, struct slice octets)
+{
+	while (octets.len > 0) {
+		ssize_t put = write(fd, octets.at, octets.len);
+		if (put < 0 && errno != EINTR)
+			return -1;
+		octets = slice_from(octets, put > 0 ? (size_t)put : 0);
+	}
+	return 0;
+}
+
 int port_target_begin(struct port_target *target, const char *name, struct err *e)
 {
 	struct buf part = {0};
@@ -185,6 +232,12 @@ int port_target_begin(struct port_target *target, const char *name, struct err *
 		parts_of(target), part_name(&part, name), O_RDWR | O_CREAT | O_TRUNC, 0600);
 	buf_free(&part);
 	return fd < 0 ? fail(target, name, e) : fd;
+}
+
+int port_target_write(
+	struct port_target *target, const char *name, int fd, struct slice octets, struct err *e)
+{
+	return write_all(fd, octets) == 0 ? 0 : fail(target, name, e);
 }
 
 void port_target_drop(struct port_target *target, const char *name, int fd)
@@ -211,8 +264,9 @@ int port_target_keep(
 static int name_file(struct port_target *target, const char *name, struct err *e)
 {
 	struct buf part = {0};
-	int result = account_rename_new(
-		parts_of(target), part_name(&part, name), target->directory, name);
+	const char *there = name;
+	int home = home_of(target, &there);
+	int result = account_rename_new(parts_of(target), part_name(&part, name), home, there);
 	if (result != 0) {
 		result = fail(target, name, e);
 		account_unlink_at(parts_of(target), buf_text(&part));
@@ -232,17 +286,6 @@ int port_target_flush(struct port_target *target, struct err *e)
 	target->waiting = 0;
 	buf_clear(&target->names);
 	return result;
-}
-
-static int write_all(int fd, struct slice octets)
-{
-	while (octets.len > 0) {
-		ssize_t put = write(fd, octets.at, octets.len);
-		if (put < 0 && errno != EINTR)
-			return -1;
-		octets = slice_from(octets, put > 0 ? (size_t)put : 0);
-	}
-	return 0;
 }
 
 static int replace(struct port_target *target, int directory, const char *name,

@@ -12,7 +12,7 @@ struct port_target {
 	const char *path;
 	int root, directory; /* open: the whole, and where files are written; -1 */
 	/* From here on private. */
-	int parts;        /* where unfinished ones lie, or -1: beside the others */
+	int parts, cur;   /* of a Maildir, where unfinished files lie and finished ones; or -1 */
 	struct buf below; /* the directory's path below the root */
 	struct buf names; /* of files that wait: C strings, each name and where its row ends */
 	size_t waiting;
@@ -31,17 +31,19 @@ void port_target_close(struct port_target *target);
 /* The path of a file in the directory entered, for people; valid until the next call. */
 const char *port_target_place(struct port_target *target, const char *name);
 
-/* Goes on in a directory below the root ("": the root itself), made where it is missing;
- * `parts`: unfinished files lie in one below it, or NULL. Clears what was left unfinished. */
-int port_target_enter(
-	struct port_target *target, const char *below, const char *parts, struct err *e);
-/* Makes a directory below the one entered. */
-int port_target_make(struct port_target *target, const char *name, struct err *e);
+/* Goes on in a directory below the root ("": the root itself), made where it is missing,
+ * as a Maildir or not: in one, the names of messages begin with "cur/". Clears what was left
+ * unfinished. Its owner may do with it what he likes meanwhile: nothing is written outside. */
+int port_target_enter(struct port_target *target, const char *below, bool maildir, struct err *e);
 
-/* Is there a file of that name, and how long is it? 1, 0. */
-int port_target_has(struct port_target *target, const char *name, uint64_t *size, struct err *e);
-/* A new file to write, under the name until port_target_keep(): a descriptor, -1. */
+/* Is there something of that name? 1, 0. */
+int port_target_has(struct port_target *target, const char *name, struct err *e);
+/* Opens it to be read: a descriptor, -1. */
+int port_target_read(struct port_target *target, const char *name, struct err *e);
+/* A new file to write, without its name until port_target_keep(): a descriptor, -1. */
 int port_target_begin(struct port_target *target, const char *name, struct err *e);
+int port_target_write(
+	struct port_target *target, const char *name, int fd, struct slice octets, struct err *e);
 /* It is whole: closes it, gives it the time, and its name soon. */
 int port_target_keep(
 	struct port_target *target, const char *name, int fd, int64_t time, struct err *e);

@@ -2,6 +2,7 @@
 #include "tools/port_uidls.h"
 #include "base/text.h"
 #include "tools/port_json.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,26 @@ static bool add_formatted(
 	return true;
 }
 
+int uidls_check_format(const char *format, struct err *e)
+{
+	struct buf one = {0}, other = {0};
+	const struct dovecot_message first = {.uid = 1, .guid = SLICE("1"), .file = SLICE("1")};
+	const struct dovecot_message second = {.uid = 2, .guid = SLICE("2"), .file = SLICE("2")};
+	int result = 0;
+	if (!add_formatted(&one, format, &first) || !add_formatted(&other, format, &second))
+		result = err_set(e, ERR_INPUT,
+			"%s is no format of UIDLs that is known here: %%u, %%v, %%f and %%g are",
+			format);
+	else if (slice_equal(buf_slice(&one), buf_slice(&other)))
+		result = err_set(e, ERR_INPUT,
+			"by %s all messages have the same UIDL: a format has %%u, %%f or %%g in "
+			"it, as %s has, which is Dovecot's own",
+			format, UIDLS_DOVECOT_FORMAT);
+	buf_free(&one);
+	buf_free(&other);
+	return result;
+}
+
 static struct slice next_line(struct slice *rest)
 {
 	struct slice line = slice_cut(rest, '\n');
@@ -248,11 +269,10 @@ int uidls_read_dovecot(
 		row->order = message.uid;
 		if (message.uidl.len > 0)
 			buf_add_slice(&table->text, message.uidl);
-		else if (!add_formatted(&table->text, format, &message))
-			return err_set(e, ERR_INPUT,
-				"%s is no format of UIDLs that is known here: %%u, %%v, %%f and "
-				"%%g are",
-				format);
+		else {
+			bool known = add_formatted(&table->text, format, &message);
+			assert(known);
+		}
 		end_uidl(table, row);
 	}
 	return 0;

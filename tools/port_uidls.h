@@ -32,8 +32,10 @@ void uidls_free(struct uidl_table *table);
 
 /* dovecot-uidlist, version 1 or 3: a row's P field, else `format`, which is what
  * pop3_uidl_format says ("%08Xu%08Xv" if dovecot.conf does not), with the variables %u
- * (UID), %v (UIDVALIDITY), %f (file) and %g (GUID). ERR_INPUT: it has another one. */
+ * (UID), %v (UIDVALIDITY), %f (file) and %g (GUID); uidls_check_format() has taken it. */
 #define UIDLS_DOVECOT_FORMAT "%08Xu%08Xv"
+/* ERR_INPUT: it has another variable, or none that tells messages apart. */
+int uidls_check_format(const char *format, struct err *e);
 int uidls_read_dovecot(
 	struct uidl_table *table, struct slice list, const char *format, struct err *e);
 /* courierpop3dsizelist, version 2 or 3. */

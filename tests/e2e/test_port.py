@@ -125,9 +125,12 @@ def test_a_dovecot_that_reuses_x_uidl(office, shelf):
     assert [uidl for _, uidl in listed(office, BUDI)] == ["0000000a6553f100", "0000000b6553f100"]
 
 
-def test_a_format_that_is_not_known_imports_nothing(office, shelf):
-    maildir(shelf / "Maildir", LETTERS[:1], dovecot)
-    refused(office, "mail", "import", ANI, shelf / "Maildir", "--uidl-format", "%m")
+@pytest.mark.parametrize("format, why", [
+    ("%m", "no format of UIDLs that is known here: %u, %v, %f and %g are"), ("x", "by x all messages have the same UIDL"),
+    ("%v", "a format has %u, %f or %g in it, as %08Xu%08Xv has")])
+def test_a_format_by_which_no_message_is_known_imports_nothing(office, shelf, format, why):
+    maildir(shelf / "Maildir", LETTERS[:1])  # also where there is no list to use it on
+    assert why in refused(office, "mail", "import", ANI, shelf / "Maildir", "--uidl-format", format, status=2)
     assert listed(office) == []
 
 
@@ -354,10 +357,22 @@ def test_a_directory_of_eml_and_mbox_files_in_directories(office, shelf):
     (place / "Arsip/c.eml").write_bytes(LETTERS[2])
     (place / "Arsip/Lama/d.eml").write_bytes(LETTERS[5])
     (place / "Terkirim").write_bytes(b"From a Mon Nov 23 07:00:00 2026\nSubject: x\n\ny\n")
+    (place / "Kosong.mbox").touch()
+    (place / "Arsip/empty").touch()
     said = office.run("mail", "import", ANI, place)
     assert "5 messages imported" in said and f"1 file of {place} left alone" in said
     assert "5 had no UIDL of an old server" in said
     assert [folder for folder, _ in listed(office)] == ["Terkirim", "Inbox", "Inbox", "Arsip", "Arsip.Lama"]
+    assert "Kosong" in [folder["name"] for folder in office.json("folder", "list", ANI)]
+
+
+def test_an_empty_mailbox_is_nothing_to_complain_of(office, shelf):
+    (shelf / "out").mkdir()
+    (shelf / "out/Junk.mbox").touch()
+    (shelf / "spool").touch()
+    for place in ("out", "out/Junk.mbox", "spool"):
+        said = office.command("mail", "import", ANI, shelf / place)
+        assert (said.returncode, said.stdout, said.stderr) == (0, b"0 messages imported (0 B)\n", b"")
 
 
 def test_what_holds_no_mail_is_refused(office, shelf):
@@ -510,8 +525,17 @@ def test_a_damaged_message_is_told_and_the_rest_goes_out(office, shelf):
         result = office.command("mail", "export", ANI, shelf / format, "--format", format)
         assert result.returncode == 1 and b"7 messages exported" in result.stdout, result
         assert b"message 1 lacks octets" in result.stderr or b"message 1 is damaged" in result.stderr
+        again = office.command("mail", "export", ANI, shelf / format, "--format", format)
+        assert again.returncode == 1 and b"0 messages exported" in again.stdout and b"7 there already, 1 left out" in again.stdout
+        assert again.stderr == result.stderr
     box = mailbox.mbox(shelf / "mbox/Inbox.mbox")
     assert len(box) == 5 and b"Subject: surat 2" in box.get_bytes(0)
+    office.start()
+    office.deliver(letter(50))
+    office.stop()
+    result = office.command("mail", "export", ANI, shelf / "mbox")
+    assert b"Inbox.mbox is there already, and not what the folder Inbox holds today" in result.stderr
+    assert b"2 there already, 7 left out" in result.stdout
 
 
 def damage(store):

@@ -110,10 +110,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_add_slice(&format, slice_cut(&in, '\0'));
 	char *copy = fuzz_copy(in);
 	struct slice list = {copy, in.len};
-	int result = kind == 0   ? uidls_read_dovecot(&table, list, buf_text(&format), &e)
-		     : kind == 1 ? uidls_read_courier(&table, list, &e)
-		     : kind == 2 ? uidls_read_json(&table, list, &e)
-				 : 0;
+	int result = kind == 0 ? uidls_check_format(buf_text(&format), &e) : 0;
+	if (result == 0)
+		result = kind == 0   ? uidls_read_dovecot(&table, list, buf_text(&format), &e)
+			 : kind == 1 ? uidls_read_courier(&table, list, &e)
+			 : kind == 2 ? uidls_read_json(&table, list, &e)
+				     : 0;
 	if (kind == 3)
 		convert_name(list);
 	assert(result == 0 || *e.text);

@@ -132,6 +132,39 @@ static void root_works_as_the_account_and_opens_what_is_named_as_root(void **sta
 	assert_true(good);
 }
 
+static void a_path_that_cannot_be_used_is_said_with_the_mend(void **state)
+{
+	(void)state;
+	struct err e;
+	char path[6000] = "/";
+	memset(path + 1, 'x', sizeof(path) - 2);
+	const struct {
+		const char *path, *says;
+	} paths[] = {
+		{"/nowhere", "it: No such file or directory: mend the path"},
+		{"/dev/null/x", "it: Not a directory: a directory is wanted where a file or a "
+				"link is: mend the path"},
+		{"/dev", "it: Is a directory: name a file in it"},
+		{"/proc/self/exe", "it: Too many levels of symbolic links: a symbolic link is "
+				   "not followed there: name what it leads to"},
+		{path, "it: File name too long: name a shorter one"},
+	};
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		assert_int_equal(account_open(paths[i].path, O_RDWR | O_NOFOLLOW, 0), -1);
+		assert_int_equal(account_err(&e, "%s", "it"), -1);
+		assert_string_equal(e.text, paths[i].says);
+	}
+	errno = ENOSPC;
+	assert_int_equal(account_err(&e, "it"), -1);
+	assert_int_equal(e.kind, ERR_SPACE);
+	assert_string_equal(e.text, "it: No space left on device: make room on that disk");
+	errno = EACCES;
+	account_err(&e, "it");
+	assert_string_equal(e.text,
+		getuid() == 0 ? "it: Permission denied: not even root may: name another place"
+			      : "it: Permission denied: run this as root, or name another place");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +172,7 @@ int main(void)
 		cmocka_unit_test(an_account_has_its_ids),
 		cmocka_unit_test(an_account_has_a_name_that_can_stand_in_an_address),
 		cmocka_unit_test(a_plain_user_stays_who_he_is),
+		cmocka_unit_test(a_path_that_cannot_be_used_is_said_with_the_mend),
 		cmocka_unit_test(root_works_as_the_account_and_opens_what_is_named_as_root),
 	};
 	return cmocka_run_group_tests_name("account", tests, NULL, NULL);

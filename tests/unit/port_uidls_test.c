@@ -64,7 +64,11 @@ static void other_formats_of_a_dovecot(void **state)
 		{"%5u", "00171"},
 		{"%f", "a.b,S=1"},
 		{"%g", "abc"},
-		{"u%%v", "u%v"},
+		{"%%%u", "%171"},
+		{"u%%v", NULL},
+		{"%v", NULL},
+		{"same", NULL},
+		{"", NULL},
 		{"%m", NULL},
 		{"%{uid}", NULL},
 		{"%", NULL},
@@ -73,13 +77,16 @@ static void other_formats_of_a_dovecot(void **state)
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		struct uidl_table table = {0};
 		struct err e = {0};
-		int result = uidls_read_dovecot(&table,
-			SLICE("3 V1800000000 N9\n171 Gabc :a.b,S=1:2,S\n"), formats[i][0], &e);
-		assert_int_equal(result, formats[i][1] ? 0 : -1);
-		if (formats[i][1])
-			assert_string_equal(find(&table, "a.b,S=1", 0), formats[i][1]);
-		else
+		assert_int_equal(uidls_check_format(formats[i][0], &e), formats[i][1] ? 0 : -1);
+		if (!formats[i][1]) {
 			assert_int_equal(e.kind, ERR_INPUT);
+			continue;
+		}
+		assert_int_equal(uidls_read_dovecot(&table,
+					 SLICE("3 V1800000000 N9\n171 Gabc :a.b,S=1:2,S\n"),
+					 formats[i][0], &e),
+			0);
+		assert_string_equal(find(&table, "a.b,S=1", 0), formats[i][1]);
 		uidls_free(&table);
 	}
 }
