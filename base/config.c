@@ -417,6 +417,17 @@ static void check_whole(struct reading *reading)
 	check_file(reading, config->relay_password_file);
 }
 
+/* Why the file cannot be read, and what to do. */
+static void fault_file(struct reading *reading, int code)
+{
+	fault(reading, 0, "%s%s", strerror(code),
+		code == ENOENT    ? "; `officemail init` writes one"
+		: code == EACCES  ? "; run this as root, or as the office's account"
+		: code == EISDIR  ? "; name the office.ini in it"
+		: code == ENOTDIR ? "; a part of the path is a file: mend it"
+				  : "");
+}
+
 int config_read(struct config *config, const char *path, struct buf *faults)
 {
 	size_t before = faults->len;
@@ -426,10 +437,7 @@ int config_read(struct config *config, const char *path, struct buf *faults)
 
 	reading.in = fopen(path, "re");
 	if (!reading.in) {
-		fault(&reading, 0, "%s%s", strerror(errno),
-			errno == ENOENT   ? "; `officemail init` writes one"
-			: errno == EACCES ? "; run this as root, or as the office's account"
-					  : "");
+		fault_file(&reading, errno);
 		return -1;
 	}
 	if (&ini_allow_multiline)
@@ -440,7 +448,7 @@ int config_read(struct config *config, const char *path, struct buf *faults)
 		reading.failure = ENOMEM; /* of inih itself */
 	/* What has not been read is not missing. */
 	if (reading.failure) {
-		fault(&reading, 0, "%s", strerror(reading.failure));
+		fault_file(&reading, reading.failure);
 	} else {
 		take_fallbacks(&reading);
 		check_whole(&reading);

@@ -59,7 +59,7 @@ static int look_at(const char *path, struct stat *file, struct err *e)
 {
 	int fd = account_open(path, O_PATH | O_NOFOLLOW, 0);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_set_errno(e, "%s", path);
+		return errno == ENOENT ? 0 : account_err(e, "%s cannot be looked at", path);
 	int result = fstat(fd, file) == 0 ? 1 : err_set_errno(e, "%s", path);
 	close(fd);
 	return result;
@@ -128,14 +128,14 @@ static int clear_part(const char *part, struct err *e)
 {
 	int fd = account_open(part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_set_errno(e, "%s", part);
+		return errno == ENOENT ? 0 : account_err(e, "%s cannot be opened", part);
 	int result = 0;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 		result = err_set(e, ERR_IN_USE,
 			"another backup is writing %s: wait for its end, or name another file",
 			part);
 	else if (account_unlink(part) != 0)
-		result = err_set_errno(e, "%s", part);
+		result = account_err(e, "%s cannot be taken away", part);
 	close(fd);
 	return result;
 }
@@ -149,8 +149,12 @@ static int open_directory(const char *file, struct err *e)
 	else
 		buf_add_text(&name, ".");
 	int fd = account_open(buf_text(&name), O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		err_set_errno(e, "%s", buf_text(&name));
+	if (fd < 0 && errno == ENOENT)
+		err_set(e, ERR_MISSING,
+			"the directory %s is not there: make it, or name a file elsewhere",
+			buf_text(&name));
+	else if (fd < 0)
+		account_err(e, "%s cannot be opened", buf_text(&name));
 	buf_free(&name);
 	return fd;
 }
@@ -168,7 +172,7 @@ static int target_open(
 		return -1;
 	target->fd = account_open(part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (target->fd < 0)
-		return err_set_errno(e, "%s", part);
+		return account_err(e, "%s cannot be written", part);
 	if (flock(target->fd, LOCK_EX | LOCK_NB) != 0 && errno != ENOLCK && errno != EOPNOTSUPP)
 		return err_set(e, ERR_IN_USE,
 			"another backup is writing %s: wait for its end, or name another file",
@@ -204,7 +208,7 @@ static int target_name(struct target *target, const char *name, struct err *e)
 	if (!is_ours(target))
 		return err_set(e, ERR_GONE, "%s was taken away meanwhile: try again", part);
 	if (account_rename(part, name) != 0)
-		return err_set_errno(e, "%s", name);
+		return account_err(e, "%s cannot be written", name);
 	/* Some file systems of others know no sync of a directory. */
 	if (fsync(target->directory) != 0 && errno != EINVAL && errno != ENOTSUP)
 		return err_set_errno(e, "the directory of %s", name);
@@ -237,7 +241,7 @@ static int make(struct office *office, struct target *target, struct err *e)
 	int result = backup_copy(office->store, target->fd, &backup, e);
 	progress_end(&progress);
 	if (result == 0 && fsync(target->fd) != 0)
-		result = err_set_errno(e, "%s", backup.name);
+		result = err_set_errno(e, "%s cannot be written", backup.name);
 	int findings = result == 0 ? verify(target, &progress, e) : -1;
 	if (findings >= 0 && terminal_was_interrupted())
 		return err_set(e, ERR_INTERRUPTED, "interrupted; nothing was changed");
@@ -339,7 +343,7 @@ static int source_open(
 		result = err_set(e, ERR_MISSING,
 			"%s is not there: name a file that `officemail backup` has written", file);
 	else if (source->fd < 0 || fstat(source->fd, &what) != 0)
-		result = err_set_errno(e, "%s", file);
+		result = account_err(e, "%s cannot be opened", file);
 	source->made = what.st_mtim.tv_sec;
 	if (result == 0 && !S_ISREG(what.st_mode))
 		result = err_set(e, ERR_INPUT,
@@ -354,7 +358,7 @@ static int source_open(
 	if (result == 0)
 		source->log_fd = account_open(buf_text(&log), O_RDONLY | O_NONBLOCK, 0);
 	if (result == 0 && source->log_fd < 0 && errno != ENOENT)
-		result = err_set_errno(e, "%s", buf_text(&log));
+		result = account_err(e, "%s cannot be opened", buf_text(&log));
 	buf_free(&log);
 	return result;
 }

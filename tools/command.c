@@ -2,6 +2,7 @@
  * and the other says can never differ. */
 #include "tools/command.h"
 #include "base/account.h"
+#include "tools/terminal.h"
 #include "tools/usage.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,7 +147,11 @@ int office_read(const struct command_line *line, struct config *config, struct e
 			"`officemail init --domain DOMAIN` writes one");
 	int result = config_read(config, path, &faults);
 	if (result < 0) {
-		fputs(buf_text(&faults), stderr);
+		/* They quote a file that may be anybody's. */
+		for (struct slice rest = buf_slice(&faults); rest.len > 0;) {
+			struct slice fault = slice_cut(&rest, '\n');
+			terminal_tell("%.*s", (int)fault.len, fault.at);
+		}
 		err_set(e, ERR_INPUT, "%s", "");
 	}
 	buf_free(&faults);

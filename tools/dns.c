@@ -128,7 +128,9 @@ int command_dns(struct command_line *line, struct err *e)
 		return -1;
 	/* Made where it is absent, so that the record can stand in the zone before the first
 	 * signature under a new selector. */
-	int result = signing_make(&config, e);
+	int result = store_check_files(config.data, e);
+	if (result == 0)
+		result = signing_make(&config, e);
 	if (result >= 0)
 		result = records_read_key(&config, &public_key, e);
 	account_resume();

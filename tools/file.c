@@ -156,8 +156,8 @@ int file_make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid, str
 	if (stat(path, &what) == 0) {
 		if (S_ISDIR(what.st_mode))
 			return 0;
-		errno = ENOTDIR;
-		return err_set_errno(e, "cannot make the directory %s", path);
+		return err_set(e, ERR_EXISTS,
+			"%s is no directory, where one is wanted: take it away", path);
 	}
 	if (make_directory(path, mode, uid, gid) == 0)
 		return 1;

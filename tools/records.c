@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STRING_MOST 255 /* octets in one string of a TXT record (RFC 1035, 3.3) */
@@ -36,11 +37,19 @@ int records_read_key(const struct config *config, struct buf *base64, struct err
 	char path[SIGNING_PATH_MAX];
 	struct tls_key *key = NULL;
 	struct buf der = {0};
+	struct stat what;
 	signing_path(path, config->data, config->dkim_selector);
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return err_set_errno(e, "%s", path);
-	int result = tls_key_read(&key, fd, path, e);
+		return err_set_errno(e,
+			"%s cannot be opened (it is to be a plain file of the account that %s "
+			"belongs to)",
+			path, config->data);
+	int result =
+		fstat(fd, &what) == 0 && S_ISREG(what.st_mode)
+			? tls_key_read(&key, fd, path, e)
+			: err_set(e, ERR_INPUT,
+				  "%s is no plain file: take it away, and another is made", path);
 	close(fd);
 	if (result == 0 && (tls_key_rsa_bits(key) == 0 || !tls_key_add_rsa_public(key, &der)))
 		result = err_set(e, ERR_INPUT,

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "store/requests.h"
 #include "tools/certificate.h"
+#include "tools/terminal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,7 +88,7 @@ static void refuse_pair(const struct err *e)
 		log_failure(LOG_ERROR, "certificate-refused", e);
 		return;
 	}
-	fprintf(stderr, "officemail: %s\n", e->text);
+	terminal_tell("officemail: %s", e->text);
 	procs_stop(1);
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "store/requests.h"
 #include "tools/file.h"
+#include "tools/terminal.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static void complain(const struct err *e)
 		log_failure(LOG_ERROR, "signing-key-refused", e);
 		return;
 	}
-	fprintf(stderr, "officemail: %s\n", e->text);
+	terminal_tell("officemail: %s", e->text);
 	procs_stop(1);
 }
 

@@ -119,7 +119,7 @@ def test_nothing_is_replaced_that_is_no_backup(office, shelf):
     before = sorted(os.listdir(shelf))
     for name, words in (("letter.txt", "no backup"), ("directory", "directory"), ("link", "plain file"),
                         ("pipe", "plain file"), ("logged.db", "another database"), ("same", "store itself"),
-                        ("nowhere/b", "No such file")):
+                        ("nowhere/b", "nowhere/ is not there: make it")):
         assert words in refused(office, "backup", shelf / name)
     assert "is not there" in refused(office, "restore", shelf / "nowhere/b")
     assert sorted(os.listdir(shelf)) == before

@@ -285,7 +285,11 @@ static void a_missing_file_says_what_writes_one(void **state)
 		"`officemail init` writes one\n");
 	buf_clear(&faults);
 	assert_int_equal(config_read(&config, "/tmp", &faults), -1);
-	assert_non_null(strstr(buf_text(&faults), "Is a directory"));
+	assert_string_equal(buf_text(&faults), "/tmp: Is a directory; name the office.ini in it\n");
+	buf_clear(&faults);
+	assert_int_equal(config_read(&config, "/dev/null/office.ini", &faults), -1);
+	assert_string_equal(buf_text(&faults),
+		"/dev/null/office.ini: Not a directory; a part of the path is a file: mend it\n");
 	buf_free(&faults);
 }
 
