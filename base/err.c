@@ -26,6 +26,8 @@ static const struct {
 	{EROFS, "mount that file system for writing"},
 	{EIO, "see what `dmesg` says of that disk"},
 	{EMFILE, "raise the limit of open files (LimitNOFILE= of the systemd unit)"},
+	{EFBIG, "raise the limit of a file's size (ulimit -f; LimitFSIZE= of the systemd unit), or "
+		"use a file system that holds larger ones"},
 	{ENFILE, "raise the box's limit of open files (fs.file-max)"},
 	{ENOMEM, "end what takes the box's memory, or give it more"},
 };

@@ -125,13 +125,16 @@ static int check_log(const struct copying *copying, struct err *e)
 
 static int failed(const struct copying *copying, int code, sqlite3 *target, struct err *e)
 {
-	int reason = target ? sqlite3_system_errno(target) : 0;
+	int unwritten = db_take_write_failure();
+	int reason = unwritten ? unwritten : target ? sqlite3_system_errno(target) : 0;
 	if ((code & 0xff) == SQLITE_FULL || reason == ENOSPC || reason == EDQUOT)
 		return err_set(e, ERR_SPACE, "%s: the disk is full: make room there",
 			copying->backup->name);
-	return err_set(e, ERR_IO, "copying %s to %s: %s%s%s", copying->store->file,
-		copying->backup->name, sqlite3_errstr(code), reason ? ": " : "",
-		reason ? strerror(reason) : "");
+	errno = reason;
+	return reason ? err_set_errno(e, "copying %s to %s: %s", copying->store->file,
+				copying->backup->name, sqlite3_errstr(code))
+		      : err_set(e, ERR_IO, "copying %s to %s: %s", copying->store->file,
+				copying->backup->name, sqlite3_errstr(code));
 }
 
 /* Between two steps: written in small portions, so that the server's own syncs do

@@ -49,7 +49,8 @@ int db_error(struct store *store, int code, struct err *e)
 	const char *words = sqlite3_errstr(code);
 	if (store->db && sqlite3_extended_errcode(store->db) == code)
 		words = sqlite3_errmsg(store->db);
-	int reason = store->db ? sqlite3_system_errno(store->db) : 0;
+	int unwritten = db_take_write_failure();
+	int reason = unwritten ? unwritten : store->db ? sqlite3_system_errno(store->db) : 0;
 	bool no_room = reason == ENOSPC || reason == EDQUOT;
 	int unread = db_take_read_failure();
 
@@ -85,8 +86,9 @@ int db_error(struct store *store, int code, struct err *e)
 	case SQLITE_CANTOPEN:
 		if (no_room)
 			return disk_full(store, e);
-		return err_set(e, ERR_IO, "%s: %s%s%s", store->file, words, reason ? ": " : "",
-			reason ? strerror(reason) : "");
+		errno = reason;
+		return reason ? err_set_errno(e, "%s: %s", store->file, words)
+			      : err_set(e, ERR_IO, "%s: %s", store->file, words);
 	default:
 		return err_set(e, ERR_IO, "%s: %s", store->file, words);
 	}
@@ -214,6 +216,7 @@ int db_next(struct query *query, struct err *e)
 	if (!code && !query->statement)
 		return 0;
 	(void)db_take_read_failure(); /* an earlier one's */
+	(void)db_take_write_failure();
 	if (!code)
 		code = step(query->statement);
 	if (code == SQLITE_ROW)

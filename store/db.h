@@ -140,12 +140,13 @@ extern const char *const db_migrations[STORE_SCHEMA_VERSION];
  * is copied to DATA/store.db.version-N first. */
 int db_migrate(struct store *store, const char *const *steps, int count, struct err *e);
 
-/* Once in a process, before SQLite's first use: its reads are observed (reading.c). */
+/* Once in a process, before SQLite's first use: its reads and writes are observed (reading.c). */
 void db_observe_reads(void);
 /* Within a read transaction or a checkpoint, where much is read that lies together. */
 void db_read_ahead(bool on);
-/* errno of a read that failed since the last time this was asked; 0: none has. */
+/* errno of a read (a write) that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
+int db_take_write_failure(void);
 /* The VFS of one who writes much to the log and moves it to the file (logfile.c), by name. */
 const char *db_log_vfs(void);
 /* May it keep back what is written until the log is synced? Only where each commit

@@ -19,7 +19,7 @@
 /* In the log a frame's head stands before each page. */
 #define HEAD_ROOM 24
 
-static int read_failure;
+static int read_failure, write_failure;
 
 /* What was fetched: `len` octets of the file `fd` from `from` on. */
 static struct {
@@ -72,6 +72,15 @@ static ssize_t observed_pread(int fd, void *octets, size_t len, off_t from)
 	return got;
 }
 
+/* Of a write SQLite tells that it failed, and not always why. */
+static ssize_t observed_pwrite(int fd, const void *octets, size_t len, off_t from)
+{
+	ssize_t put = pwrite(fd, octets, len, from);
+	if (put < 0 && errno != EINTR)
+		write_failure = errno;
+	return put;
+}
+
 void db_read_ahead(bool on)
 {
 	ahead.on = on;
@@ -85,11 +94,20 @@ void db_observe_reads(void)
 	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
 	vfs->xSetSystemCall(vfs, "pread", (sqlite3_syscall_ptr)observed_pread);
 	vfs->xSetSystemCall(vfs, "pread64", (sqlite3_syscall_ptr)observed_pread);
+	vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)observed_pwrite);
+	vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)observed_pwrite);
 }
 
 int db_take_read_failure(void)
 {
 	int failure = read_failure;
 	read_failure = 0;
+	return failure;
+}
+
+int db_take_write_failure(void)
+{
+	int failure = write_failure;
+	write_failure = 0;
 	return failure;
 }

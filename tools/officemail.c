@@ -5,6 +5,7 @@
 #include "tools/terminal.h"
 #include <fcntl.h>
 #include <nss.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,7 +244,7 @@ static int read_command(struct command_line *line, const char *const **words)
 {
 	if (**words && strncmp(**words, "-c", 2) == 0) {
 		line->config_path = (**words)[2] ? **words + 2 : (*words)[1];
-		if (!line->config_path) {
+		if (!line->config_path || !*line->config_path) {
 			fputs("officemail: -c lacks its FILE\n"
 			      "usage: officemail [-c FILE] COMMAND [ARGUMENT...]\n",
 				stderr);
@@ -274,6 +275,7 @@ int main(int argc, char **argv)
 	int status = 2;
 	umask(077);
 	hold_standard_descriptors();
+	signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit fails, and is told as others are */
 	/* Names of hosts are those of /etc/hosts and DNS: what else nsswitch.conf(5) names
 	 * are libraries, which would be loaded into the process. */
 	__nss_configure_lookup("hosts", "files dns");
