@@ -1,6 +1,9 @@
 """`init`: from nothing to an office that serves."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +105,18 @@ def test_a_wrong_domain_or_user_is_usage(bare):
         result = bare.command("init", *arguments, "--dir", bare.dir, config=False)
         assert result.returncode == 2
         assert not bare.dir.exists()
+
+
+def test_the_ports_of_a_demo_are_those_that_the_papers_bring_to_a_pc(bare):
+    """A demo is set up without root's rights."""
+    bare.dir.mkdir()
+    bare.give_to_account(bare.dir)
+    who = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    subprocess.run([*who, bare.binary, "init", "--domain", "kantor.example", "--hostname", "localhost", "--user", USER,
+                    "--dir", bare.dir], check=True, capture_output=True, cwd="/")
+    ports = sorted(re.findall(r"^listen_tls += 127.0.0.1:(\d+)", bare.ini.read_text(), re.M))
+    assert len(ports) == 2
+    tree = Path(__file__).resolve().parents[2]
+    for paper in ("README.md", "tools/docs/id/README.md", "tools/demo"):
+        told = re.findall(r"-L (\d+):localhost:(\d+)", (tree / paper).read_text())
+        assert sorted(told) == [(port, port) for port in ports], paper
