@@ -17,7 +17,8 @@ void check_certificate(const struct config *config, struct findings *findings);
 void check_signing_key(const struct config *config, struct findings *findings);
 /* The login at the smarthost. */
 void check_smarthost(const struct config *config, struct findings *findings);
-/* The milters of [filter], by the account that serves. */
+/* The milters of [filter], by the account that serves; `status` tells it, too. Waits up to
+ * five seconds for each that is silent. */
 void check_filters(const struct config *config, struct findings *findings);
 /* The data directory and the file system it lies on. True if the store can be looked for
  * in it. */

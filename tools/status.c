@@ -7,6 +7,7 @@
 #include "store/outbox.h"
 #include "store/users.h"
 #include "tools/certificate.h"
+#include "tools/check.h"
 #include "tools/command.h"
 #include "tools/rows.h"
 #include "tools/warnings.h"
@@ -192,6 +193,7 @@ static int find_warnings(
 	if (server == 0)
 		finding(findings, "the server does not run, so no mail comes, goes or is fetched: "
 				  "`systemctl start officemail`, or `officemail serve`");
+	check_filters(&office->config, findings);
 	return warnings_find(office->store, &office->config, findings, e);
 }
 

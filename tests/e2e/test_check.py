@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from letters import letter
+from milter import HANGS, Milter
 from test_mistakes import DAY, OF_THE_BOX, at_time, change_store, own
 
 
@@ -74,6 +75,20 @@ def test_status_warns_in_words(office):
     shown = re.sub(r"\d+", "N", office.run("status"))
     for line in said.splitlines():
         assert "- {}\n".format(re.sub(r"\d+", "N", line)) in shown
+
+
+def test_status_warns_of_a_filter_that_is_down(office):
+    with Milter() as milter, Milter(O=HANGS) as silent:
+        office.set("filter", "milter", milter.place)
+        assert "filter" not in warnings(office)
+        office.set("filter", "milter", f"inet:127.0.0.1:1 {milter.place} {silent.place}")
+        down, hangs = [words for words in office.json("status")["warnings"] if "filter" in words]
+        assert "[filter] milter: the mail filter at inet:127.0.0.1:1 cannot be asked (Connection refused), and mail is put off" in down
+        assert f"the mail filter at {silent.place} cannot be asked (it does not answer)" in hangs
+        office.set("filter", "milter", "inet:127.0.0.1:1")
+        office.set("filter", "on_failure", "accept")
+        assert re.search(r"\n- \S+office.ini:\d+: \[filter\] milter: the mail filter at inet:127.0.0.1:1 .* mail is taken unfiltered: start it",
+                         office.run("status"))
 
 
 def test_status_warns_of_a_certificate_that_has_expired(office):
