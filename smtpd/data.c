@@ -101,7 +101,8 @@ static enum reply judge_authors(struct session *session, struct slice header)
 
 /* ---- what milters hear ---- */
 
-#define HEADER_MOST (BODY_PIECE - MENDED_MOST) /* octets of one that is held back */
+#define HEADER_MOST   (BODY_PIECE - MENDED_MOST) /* octets of one that is held back */
+#define LINE_END_MOST 3                          /* octets that a body's end may add */
 
 /* Asking has taken time that is not the client's. */
 static void heed(struct session *session, enum reply reply, int64_t asked)
@@ -145,7 +146,19 @@ static void let_hear(struct session *session, bool all)
 	heed(session, reply, asked);
 }
 
-int data_replace_body(struct session *session, struct slice octets, bool first)
+int data_check_size(const struct session *session, size_t header, struct err *e)
+{
+	const struct message *message = &session->message;
+	uint64_t most = session->visitor->config->max_message;
+	/* A line end may have to be added. */
+	uint64_t size = header + message->sent + message->octets.len + LINE_END_MOST;
+	if (most == 0 || size <= most + BODY_PIECE)
+		return 0;
+	return err_set(e, ERR_GONE,
+		"it makes a message that is too big: more than [smtpd] max_message and 256 kB");
+}
+
+int data_replace_body(struct session *session, struct slice octets, bool first, struct err *e)
 {
 	struct message *message = &session->message;
 	if (first) {
@@ -156,8 +169,12 @@ int data_replace_body(struct session *session, struct slice octets, bool first)
 		dot_read_start(&message->reader, false);
 	}
 	dot_read(&message->reader, octets, &message->octets);
+	if (data_check_size(session, 0, e) < 0)
+		return -1;
 	send_pieces(session);
-	return message->verdict != REPLY_NONE || message->reader.has_nul ? -1 : 0;
+	if (message->verdict != REPLY_NONE || message->reader.has_nul)
+		return err_set(e, ERR_GONE, "its new body cannot be kept");
+	return 0;
 }
 
 void data_end_replaced(struct session *session)
@@ -309,6 +326,14 @@ static void add_recipients(const struct session *session, struct buf *list)
 	}
 }
 
+static void log_refusal(const struct session *session, enum reply reply)
+{
+	struct buf recipients = {0};
+	add_recipients(session, &recipients);
+	reply_log(session, LOG_NOTICE, "message-refused", buf_slice(&recipients), reply);
+	buf_free(&recipients);
+}
+
 /* The message will not come to its end, nor will the session go on. */
 static int give_up(struct session *session)
 {
@@ -406,12 +431,8 @@ static void log_end(const struct session *session, const char *queue_id, enum re
 			log_text("service", visitor->service), log_text("sender", session->sender),
 			log_number("size", (int64_t)size), log_number("recipients", (int64_t)filed),
 			log_text("from", visitor->peer));
-	if (reply != REPLY_FILED) {
-		struct buf recipients = {0};
-		add_recipients(session, &recipients);
-		reply_log(session, LOG_NOTICE, "message-refused", buf_slice(&recipients), reply);
-		buf_free(&recipients);
-	}
+	if (reply != REPLY_FILED)
+		log_refusal(session, reply);
 }
 
 static int finish(struct session *session)
@@ -463,6 +484,7 @@ int data_run(void *arg, struct slice argument)
 	enum reply reply = filter_data(session);
 	if (reply != REPLY_NONE && reply != REPLY_FILED) {
 		reply_say(session, reply, NULL);
+		log_refusal(session, reply);
 		session_forget_mail(session);
 		return SESSION_READY;
 	}

@@ -34,9 +34,12 @@ int data_run_chunk(void *session, struct slice argument);
 void data_forget(struct session *session);
 
 /* For the milters, of a message that is parted. The next octets of a new body, in the place of
- * all there is with `first`; -1: the message is refused. */
-int data_replace_body(struct session *session, struct slice octets, bool first);
+ * all there is with `first`; -1: it cannot be kept, and the message is not to be taken. */
+int data_replace_body(struct session *session, struct slice octets, bool first, struct err *e);
 void data_end_replaced(struct session *session);
+/* -1: with a header of so many octets it is more than the writer takes, which is max_message
+ * and a BODY_PIECE. ERR_GONE. */
+int data_check_size(const struct session *session, size_t header, struct err *e);
 /* The writer has lost it; the reply for that. */
 enum reply data_lost(struct session *session, const struct err *e);
 

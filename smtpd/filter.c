@@ -17,21 +17,37 @@
 
 /* ---- verdicts ---- */
 
+/* Frees what it said. */
 static void log_verdict(const struct session *session, const struct filter_member *member,
-	const char *verdict, const struct buf *words)
+	const char *verdict, struct filter_said *said)
 {
-	struct slice line = buf_slice(words);
-	const struct log_value values[] = {log_text("id", session->queue_id),
+	struct log_value values[8] = {log_text("id", session->queue_id),
 		log_slice("milter", member->name), log_text("verdict", verdict),
-		log_text("sender", session->sender), log_text("from", session->visitor->peer),
-		log_slice("reply", slice_cut(&line, '\r'))};
-	log_values(LOG_INFO, "filtered", values, words->len > 0 ? 6 : 5);
+		log_text("sender", session->sender), log_text("from", session->visitor->peer)};
+	size_t count = 5;
+	if (said->code > 0) {
+		values[count++] = log_number("reply", said->code);
+		values[count++] = log_text("status", said->status);
+	}
+	if (said->sentence.len > 0)
+		values[count++] = log_reason(buf_text(&said->sentence));
+	log_values(LOG_INFO, "filtered", values, count);
+	buf_free(&said->sentence);
+}
+
+struct slice filter_words(const struct session *session, enum reply reply)
+{
+	return reply == REPLY_FILTER_REFUSES || reply == REPLY_FILTER_DEFERS
+		       ? buf_slice(&session->filter.words)
+		       : SLICE("");
 }
 
 /* What it has failed in is told once a minute, by whichever session sees it first. */
 static enum reply fail(struct session *session, struct filter_member *member, const struct err *e)
 {
-	bool accept = session->visitor->config->on_failure == FILTER_ACCEPT;
+	/* A body that it has begun to replace is not what it was any more. */
+	bool accept =
+		session->visitor->config->on_failure == FILTER_ACCEPT && !session->filter.replaced;
 	int64_t own = 0, *told = session->visitor->filter_told_ms;
 	member->down = true;
 	if (log_is_due(told ? told : &own))
@@ -45,16 +61,18 @@ static enum reply reply_of(struct session *session, const struct filter_member *
 	enum milter_verdict verdict, const struct buf *words)
 {
 	struct filter *filter = &session->filter;
-	buf_clear(&filter->words);
+	struct filter_said said = {0};
 	switch (verdict) {
 	case MILTER_REJECT:
 	case MILTER_TEMPFAIL:
+		buf_clear(&filter->words);
 		filter_read_words(&filter->words, buf_slice(words));
-		log_verdict(session, member, verdict == MILTER_REJECT ? "refused" : "put-off",
-			&filter->words);
+		filter_understand(&said, buf_slice(&filter->words));
+		log_verdict(
+			session, member, verdict == MILTER_REJECT ? "refused" : "put-off", &said);
 		return verdict == MILTER_REJECT ? REPLY_FILTER_REFUSES : REPLY_FILTER_DEFERS;
 	case MILTER_DISCARD:
-		log_verdict(session, member, "discarded", &filter->words);
+		log_verdict(session, member, "discarded", &said);
 		filter->discarded = true;
 		return REPLY_FILED;
 	case MILTER_CONTINUE:
@@ -72,6 +90,7 @@ struct change_to {
 	struct filter_member *member;
 	struct fields fields; /* as it wants them */
 	bool junk;
+	struct buf why; /* it is junk, in its words */
 };
 
 static int change(void *arg, const struct milter_says *says, struct err *e)
@@ -92,19 +111,21 @@ static int change(void *arg, const struct milter_says *says, struct err *e)
 		break;
 	case MILTER_QUARANTINE:
 		to->junk = true;
+		buf_clear(&to->why);
+		buf_add_slice(&to->why, says->value);
 		break;
 	case MILTER_REPLACE_BODY:
 		filter->replaced = true; /* whatever comes of it: the old one is gone */
-		if (data_replace_body(to->session, says->value, first) < 0)
-			return err_set(e, ERR_GONE, "its new body cannot be kept");
+		if (data_replace_body(to->session, says->value, first, e) < 0)
+			return -1;
 		break;
 	}
 	if (!done)
 		return err_set(e, ERR_GONE, "it names a header field by what is no name");
-	if (to->fields.octets.len > FIELDS_MOST ||
-		fields_length(&to->fields) + filter->rest.len > BODY_PIECE)
+	size_t header = fields_length(&to->fields) + filter->rest.len;
+	if (to->fields.octets.len > FIELDS_MOST || header > BODY_PIECE)
 		return err_set(e, ERR_GONE, "it makes a header that is too big");
-	return 0;
+	return data_check_size(to->session, header, e);
 }
 
 /* The message's last word of this member, and what it wants changed. */
@@ -116,24 +137,26 @@ static enum reply ask_for_all(struct session *session, struct filter_member *mem
 	struct buf words = {0};
 	struct err e;
 	fields_copy(&to.fields, &filter->fields);
-	filter->replaced = false;
 	int done = milter_ask(
 		&member->milter, MILTER_END, SLICE(""), deadline, verdict, &words, change, &to, &e);
 	enum reply reply =
 		done < 0 ? fail(session, member, &e) : reply_of(session, member, *verdict, &words);
-	if (done < 0 && filter->replaced)
-		reply = REPLY_FILTER_DOWN; /* the body is not what it was any more */
 	if (done == 0 && reply == REPLY_NONE) {
 		if (filter->replaced)
 			data_end_replaced(session);
+		filter->replaced = false;
 		fields_free(&filter->fields);
 		filter->fields = to.fields;
 		filter->junk |= to.junk;
-		if (to.junk)
-			log_verdict(session, member, "quarantined", &words);
+		if (to.junk) {
+			struct filter_said said = {.sentence = to.why};
+			to.why = (struct buf){0};
+			log_verdict(session, member, "quarantined", &said);
+		}
 	} else {
 		fields_free(&to.fields);
 	}
+	buf_free(&to.why);
 	buf_free(&words);
 	return reply;
 }
@@ -219,6 +242,8 @@ static enum reply introduce(
 	else if (reply != REPLY_NONE && !member->down) {
 		member->standing = reply;
 		member->refuses_hello = command == MILTER_HELO;
+		buf_clear(&member->words);
+		buf_add_slice(&member->words, filter_words(session, reply));
 	}
 	buf_free(&macros);
 	buf_free(&body);
@@ -247,6 +272,7 @@ void filter_end(struct session *session)
 	struct filter *filter = &session->filter;
 	for (size_t i = 0; i < filter->count; i++) {
 		milter_close(&filter->members[i].milter);
+		buf_free(&filter->members[i].words);
 		if (session->visitor->filters[i].fd >= 0)
 			close(session->visitor->filters[i].fd);
 	}
@@ -288,9 +314,13 @@ static enum reply ask_all(struct session *session, enum milter_command command,
 static enum reply begin_message(struct session *session, struct filter_member *member,
 	const struct buf *macros, struct slice body)
 {
-	session->filter.discarded |= member->standing == REPLY_FILED;
-	if (member->standing != REPLY_NONE)
+	struct filter *filter = &session->filter;
+	filter->discarded |= member->standing == REPLY_FILED;
+	if (member->standing != REPLY_NONE) {
+		buf_clear(&filter->words);
+		buf_add_slice(&filter->words, buf_slice(&member->words));
 		return member->standing;
+	}
 	enum reply reply = member->down ? REPLY_NONE : greet(session, member);
 	if (reply != REPLY_NONE || member->passes || member->down) {
 		bool out;

@@ -22,6 +22,7 @@ struct filter_member {
 	bool told_hello;             /* HELO was */
 	bool passes;                 /* it wants to hear no more of this connection */
 	enum reply standing;         /* REPLY_NONE, or the refusal of each MAIL to come */
+	struct buf words;            /* then: its own, as below */
 	bool refuses_hello;          /* and only until the next hello */
 	bool in_message, done, skip; /* MAIL was said; its last word was; no more of the body */
 };
@@ -68,6 +69,10 @@ enum reply filter_body(struct session *session, struct slice octets);
 /* It is whole. Behind REPLY_NONE the fields are as they are to be filed, and `junk` is
  * known. */
 enum reply filter_message(struct session *session);
+
+/* What the client is told behind a milter's refusal in words of its own: lines as
+ * filter_read_words() makes them. Empty: reply.c's row. */
+struct slice filter_words(const struct session *session, enum reply reply);
 
 /* The message is over, or the envelope forgotten. */
 void filter_forget(struct session *session);

@@ -4,6 +4,7 @@
 #include "smtpd/filter_talk.h"
 #include "base/text.h"
 #include "smtpd/session.h"
+#include <assert.h>
 #include <string.h>
 
 #define LINE_MOST 400 /* octets of a milter's words on one line */
@@ -175,4 +176,23 @@ void filter_read_words(struct buf *out, struct slice words)
 	}
 	if (out->len > start)
 		out->at[last + 3] = ' ';
+}
+
+void filter_understand(struct filter_said *said, struct slice lines)
+{
+	*said = (struct filter_said){0};
+	while (lines.len > 0) {
+		struct slice line = slice_cut(&lines, '\r');
+		lines = slice_from(lines, 1);
+		struct slice words = slice_from(line, 4), status = slice_cut(&words, ' ');
+		assert(line.len > 4 && status.len < sizeof(said->status));
+		if (said->code == 0) {
+			said->code = (unsigned)((line.at[0] - '0') * 100 + (line.at[1] - '0') * 10 +
+						(line.at[2] - '0'));
+			memcpy(said->status, status.at, status.len);
+		}
+		if (said->sentence.len > 0)
+			buf_add_char(&said->sentence, ' ');
+		buf_add_slice(&said->sentence, words);
+	}
 }

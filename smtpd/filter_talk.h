@@ -21,4 +21,13 @@ void filter_put_id(const struct session *session, struct buf *macros);
 #define FILTER_WORDS_LINES 8
 void filter_read_words(struct buf *out, struct slice words);
 
+/* What such lines say, for the log. */
+struct filter_said {
+	unsigned code;
+	char status[10];     /* of the first line */
+	struct buf sentence; /* of all of them, owned */
+};
+/* From the lines that filter_read_words() has made. Behind none of them all is empty. */
+void filter_understand(struct filter_said *said, struct slice lines);
+
 #endif

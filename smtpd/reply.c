@@ -1,6 +1,7 @@
 /* The words of this server. Handlers decide which reply it is; what it looks
  * like, in code, enhanced code and sentence, stands here and nowhere else. */
 #include "smtpd/reply.h"
+#include "smtpd/filter_talk.h"
 #include "smtpd/params.h"
 #include "smtpd/session.h"
 #include <assert.h>
@@ -125,14 +126,18 @@ void reply_log(const struct session *session, enum log_level level, const char *
 	const struct visitor *visitor = session->visitor;
 	struct log_value values[7] = {
 		log_text("service", visitor->service), log_text("sender", session->sender)};
+	struct filter_said said;
 	size_t count = 2;
+	filter_understand(&said, filter_words(session, reply));
+	bool own = said.code > 0;
 	if (to.len > 0)
 		values[count++] = log_slice("to", to);
-	values[count++] = log_number("reply", rows[reply].code);
-	values[count++] = log_text("status", rows[reply].enhanced);
+	values[count++] = log_number("reply", own ? said.code : rows[reply].code);
+	values[count++] = log_text("status", own ? said.status : rows[reply].enhanced);
 	values[count++] = log_text("from", visitor->peer);
-	values[count++] = log_reason(rows[reply].words);
+	values[count++] = log_reason(own ? buf_text(&said.sentence) : rows[reply].words);
 	log_values(level, event, values, count);
+	buf_free(&said.sentence);
 }
 
 static void say_line(struct session *session, const struct buf *line)
@@ -143,11 +148,11 @@ static void say_line(struct session *session, const struct buf *line)
 void reply_say(struct session *session, enum reply reply, const char *more)
 {
 	const struct row *row = &rows[reply];
-	const struct buf *words = &session->filter.words;
+	struct slice words = filter_words(session, reply);
 	struct buf line = {0};
 	assert(row->code != 0);
-	if (words->len > 0 && (reply == REPLY_FILTER_REFUSES || reply == REPLY_FILTER_DEFERS)) {
-		say_line(session, words);
+	if (words.len > 0) {
+		conn_write(&session->visitor->conn, words);
 		return;
 	}
 	buf_printf(&line, "%u ", row->code);

@@ -15,7 +15,7 @@ static int check_size(const struct intake *intake, struct slice octets, struct e
 	if (most > 0 && service_submits(intake->hello->service))
 		most += MENDED_MOST;
 	if (most > 0 && *intake->config->milter)
-		most += BODY_PIECE; /* of headers */
+		most += BODY_PIECE; /* that it adds */
 	if (most > 0 && intake->body->size + octets.len > most)
 		return err_set(e, ERR_TOO_BIG, "a message of more than %llu octets",
 			(unsigned long long)most);

@@ -3,11 +3,12 @@
 import contextlib
 import re
 
+import dkim
 import pytest
 
 import milter as said
 from hostile import Smtp, answered, deliver
-from letters import letter, split_trace, without_trace
+from letters import letter, stored_form, without_trace
 from milter import Milter
 from office import PASSWORDS, wait_until
 from remote import Remote
@@ -174,10 +175,51 @@ def test_its_words_reach_the_client(office):
         session = Smtp(office)
         answered(session.ask(b"MAIL FROM:<pak@luar.example>"), "250")
         assert session.ask(b"RCPT TO:<ani@kantor.example>").text == "5.7.1 Anda\\x1b[2J\n5.7.1 100% ditolak"
+        office.wait_log(r'recipient-refused .* to=ani@kantor.example .* reason="Anda\\x5cx1b\[2J 100% ditolak"')
         answered(session.ask(b"RCPT TO:<budi@kantor.example>"), "250")
         answered(session.data(letter(1) + b".\r\n"), "250")
         session.leave()
         assert office.mails() == [] and len(office.mails(BUDI)) == 1
+
+
+LOGGED = {"M": "sender-refused", "R": "recipient-refused", "T": "message-refused", "E": "message-refused"}
+
+
+@pytest.mark.parametrize("words", ["550 5.7.1 pengirim ini \"tidak\" dikenal", "451 4.2.9 satu\r\n"])
+@pytest.mark.parametrize("step", LOGGED)
+def test_why_it_refuses_stands_in_the_log(office, step, words):
+    with filtered(office, Milter(**{step: said.says(words)})) as milter:
+        session = Smtp(office)
+        for line in (b"MAIL FROM:<pak@luar.example>", b"RCPT TO:<ani@kantor.example>", b"DATA", letter(1) + b"."):
+            reply = session.ask(line)
+            if reply.code not in (250, 354):
+                break
+        answered(reply, words[:9])
+        session.leave()
+        code, status, reason = words.strip().split(" ", 2)
+        reason = re.escape(reason.replace('"', r"\x22"))
+        told = f'reply={code} status={status} .*reason="{reason}"$'
+        office.wait_log(f"{LOGGED[step]} service=smtp sender=pak@luar.example .*{told}")
+        office.wait_log(f"filtered id=.* milter={milter.place} .* {told}")
+
+
+def test_words_of_any_length_fit_in_the_log(office):
+    long = "\r\n".join(f"550{'-' if n < 7 else ' '}5.7.1 {n}" + "\\" * 400 for n in range(8))
+    with filtered(office, Milter(E=said.says(long))):
+        answered(send(office), "550 5.7.1")
+        for event in ("filtered", "message-refused"):
+            line = office.wait_log(event + r' .* reason="0(\\x5c)+\.\.\."$')
+            assert len(line) < 4096
+
+
+def test_one_that_refuses_the_client_says_the_same_to_each_message(office):
+    other = Milter(C=said.says("554 5.7.9 bukan dari sana"))
+    with filtered(office, Milter(), other):
+        session = Smtp(office)
+        for _ in range(3):
+            reply = session.ask(b"MAIL FROM:<pak@luar.example>")
+            assert (reply.code, reply.text) == (554, "5.7.9 bukan dari sana")
+        session.leave()
 
 
 @pytest.mark.parametrize("step", "MRTLNBE")
@@ -298,6 +340,86 @@ def got_last(office):
     return without_trace(office.fetch("ani")[-1])
 
 
+def lines(size):
+    """So many octets."""
+    count, rest = divmod(size - 2, 80)
+    return (b"x" * 78 + b"\r\n") * count + b"y" * rest + b"\r\n"
+
+
+def in_packets(octets):
+    return b"".join(said.replaces(octets[at:at + 65535]) for at in range(0, len(octets), 65535))
+
+
+@pytest.mark.parametrize("most", [10_000, 262_144, 600_000])
+@pytest.mark.parametrize("service", ["smtp", "submissions"])
+def test_a_message_of_the_most_octets_may_grow(office, most, service):
+    head = b"From: ani@kantor.example\r\nDate: Mon, 02 Mar 2026 10:00:00 +0700\r\nMessage-ID: <1@kantor.example>"
+    body = lines(most - len(head) - 4)
+    footer = body + b"-- \r\n" + b"z" * 990 + b"\r\n"
+    octets = head + b"\r\n\r\n" + body
+    office.set("smtpd", "max_message", most)
+    longer = said.adds("X-A", "a" * 900) + said.CONTINUE
+    with filtered(office, Milter(E=[longer, in_packets(footer) + longer])) as milter:
+        for wanted in (body, footer):
+            answered(send(office, octets, service=service), "250")
+            assert got_last(office) == head + b"\r\nX-A: " + b"a" * 900 + b"\r\n\r\n" + wanted
+        answered(send(office, octets[:-2] + b"z\r\n", service=service), "552 5.3.4")
+        assert [message.whole for message in milter.messages] == [True, True, False]
+
+
+GROWS = 262_144  # by that much, with the last line end
+
+
+@pytest.mark.parametrize("most", [1_000, 100_000, 262_144, 1_000_000])
+@pytest.mark.parametrize("on_failure", ["tempfail", "accept"])
+def test_one_that_makes_it_bigger_than_that_has_failed(office, most, on_failure):
+    office.allow("filter-failed")
+    office.set("smtpd", "max_message", most)
+    head = b"Subject: x\r\n\r\n"
+    octets, fits = head + b"isi\r\n", lines(most + GROWS - 3 - len(head))
+    answers = [in_packets(new) + said.CONTINUE for new in (fits, b"z" + fits, b"z" * 65535 + fits)]
+    with filtered(office, Milter(E=[*answers, said.CONTINUE]), on_failure=on_failure):
+        answered(send(office, octets), "250")
+        assert got(office) == head + fits
+        for _ in range(2):
+            answered(send(office, octets), "451 4.3.0")
+        office.wait_log(r'filter-failed .* mail=put\\x20off reason="it makes a message that is too big: more than \[smtpd\] max_message')
+        answered(send(office, octets), "250")
+        assert len(office.mails()) == 2 and got_last(office) == octets
+
+
+# ---- what leaves
+
+NEW_BODIES = {"as it was": None, "a new one": b"baru\r\n", "no line end": b"tanpa akhir", "blanks": b"a \t b  \n\n \n\n",
+              "a big one": b"baris yang baru \r\n" * 20000}
+
+
+@pytest.mark.parametrize("size", [10, 262_000, 1_000_000])
+@pytest.mark.parametrize("what", NEW_BODIES)
+def test_what_leaves_is_signed_as_the_filter_left_it(office, what, size):
+    new = NEW_BODIES[what] or b""
+    changes = b"".join((said.inserts(0, "X-First", "awal"), said.changes(1, "Subject", "diganti \n  dua"), said.changes(1, "Cc", ""),
+                        said.adds("Reply-To", "budi@kantor.example"), said.inserts(1, "To", "ibu@luar.example"),
+                        in_packets(new), said.CONTINUE))
+    own = (b"From: ani@kantor.example\r\nTo: pak@luar.example\r\nCc: citra@kantor.example\r\nSubject: laporan\r\n\r\n"
+           + b"0123456789 \r\n" * (size // 13))
+    with Remote() as remote:
+        office.set("relay", "smarthost", remote.place)
+        office.set("relay", "tls", "none")
+        with filtered(office, Milter(E=changes)):
+            answered(send(office, own, "pak@luar.example", service="submissions"), "250")
+            gone, = remote.wait()
+        key, = re.findall(r'office\._domainkey\.kantor\.example\.?\s.*?\((.*?)\)', office.run("dns"), re.S)
+        record = "".join(re.findall(r'"([^"]*)"', key)).encode()
+        header, body = gone.octets.split(b"\r\n\r\n", 1)
+        assert header.count(b"DKIM-Signature:") == 1 and b"\r\nX-First: awal\r\n" in header
+        assert b"\r\nSubject: diganti \r\n  dua\r\n" in header and b"citra" not in header
+        assert body == (stored_form(b"\r\n" + new)[2:] if new else own.split(b"\r\n\r\n", 1)[1])
+        assert dkim.verify(gone.octets, dnsfunc=lambda *_, **__: record)
+        for before, behind in ((b"diganti", b"dipakai"), (b"Reply-To: budi", b"Reply-To: dubi"), (b"To: ibu", b"To: abu")):
+            assert not dkim.verify(gone.octets.replace(before, behind, 1), dnsfunc=lambda *_, **__: record)
+
+
 # ---- junk
 
 JUNK = said.adds("X-Spam", "yes") + said.CONTINUE
@@ -310,6 +432,7 @@ def test_what_our_own_milter_calls_junk_is_filed_so_before_all_else(office):
         for to in (ANI, "ani+Proyek@kantor.example", ANI, ANI, BUDI):
             answered(send(office, letter(1), to), "250")
         assert folders(office) == ["Junk", "Junk", "Junk", "Pribadi"] and folders(office, BUDI) == ["Junk"]
+        office.wait_log('filtered .* verdict=quarantined .* reason="virus"')
 
 
 def test_a_stranger_files_nothing_in_junk(office):

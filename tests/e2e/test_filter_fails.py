@@ -127,6 +127,73 @@ def test_one_killed_amid_a_big_message_loses_nothing_and_files_nothing_twice(off
         assert got(office) == big and bodies(office)[0] == 1
 
 
+def files(office):
+    return {str(path.relative_to(office.dir)) for path in office.dir.rglob("*")}
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+@pytest.mark.parametrize("step", "TLNBE")
+def test_a_server_that_is_killed_while_one_thinks_has_taken_nothing(office, step, size):
+    octets = letter(1, ("x" * 70 + "\r\n") * (size // 72))
+    with filtered(office, Milter(**{step: said.HANGS})) as milter:
+        before = files(office)
+        session = Smtp(office)
+        session.begin(ANI.encode(), BUDI.encode())
+        session.send(b"DATA\r\n")
+        if step != "T":
+            answered(session.read(), "354")
+            session.send(octets + b".\r\n")
+        wait_until(lambda: milter.talks and milter.talks[0].steps.endswith(step), "the milter thinks")
+        office.kill()
+        assert session.wire.pending() == b""
+        milter.released.set()
+        milter.answers.clear()
+        office.start()
+        assert office.mails() == office.mails(BUDI) == office.json("queue", "list") == []
+        wait_until(lambda: bodies(office) == (0, 0), "nothing left of it")
+        assert files(office) == before
+        answered(send(office, octets, ANI, BUDI), "250")
+        assert got(office) == got(office, "budi") == octets and milter.messages[-1].whole
+        office.stop()
+        office.run("check")
+
+
+@pytest.mark.parametrize("on_failure", POLICIES)
+def test_one_that_takes_the_connection_and_is_silent(office, on_failure):
+    office.allow("filter-failed")
+    with filtered(office, Milter(O=said.HANGS), on_failure=on_failure) as milter:
+        sessions = [Smtp(office), Smtp(office, "lmtp")]
+        for session in sessions:
+            session.send(b"MAIL FROM:<pak@luar.example>\r\n")
+        for session in sessions:
+            answered(session.read(), POLICIES[on_failure])
+            if on_failure == "accept":
+                answered(session.ask(b"RCPT TO:<ani@kantor.example>"), "250")
+                answered(session.data(letter(1) + b".\r\n"), "250")
+            session.leave()
+        assert [talk.steps for talk in milter.talks] == ["O"] * 2
+        line, = failures(office)
+        assert 'reason="it does not answer"' in line and milter.place in line
+        assert [without_trace(message) for message in office.fetch()] == [letter(1)] * (2 * (on_failure == "accept"))
+
+
+def test_while_one_session_waits_for_an_answer_others_are_served(office):
+    office.allow("filter-failed")
+    with filtered(office, Milter(E=[said.HANGS])) as milter:
+        waiting = Smtp(office)
+        waiting.begin(ANI.encode())
+        answered(waiting.ask(b"DATA"), "354")
+        waiting.send(letter(1) + b".\r\n")
+        wait_until(lambda: milter.talks[0].steps.endswith("E"), "the milter is asked")
+        for service in ("smtp", "lmtp", "submissions"):
+            answered(send(office, letter(2).replace(b"pak@luar", b"ani@kantor"), BUDI, service=service), "250")
+        assert len(office.fetch("budi")) == 3 and office.mails() == [] and not waiting.wire.received
+        milter.stop()
+        answered(waiting.read(), "451 4.3.0")
+        waiting.leave()
+        assert office.mails() == []
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_100_MB_pass_in_flat_memory(office, count):
     office.set("smtpd", "max_message", 0)

@@ -63,6 +63,7 @@ def test_rspamd_refuses_marks_and_changes(office):
         filtered(office, filter)
         for body, code in ((REFUSED, "554 5.7.1"), (JUNK, "250"), (SUBJECT, "250"), ("isi", "250")):
             answered(send(office, letter(1, body)), code)
+        office.wait_log('message-refused .* reply=554 status=5.7.1 .* reason="Gtube pattern"')
         assert folders(office) == ["Junk", "Inbox", "Inbox"]
         changed, plain = (without_trace(message) for message in office.fetch("ani"))
         assert b"\r\nSubject: *** SPAM *** surat 1\r\n" in changed and plain == letter(1)

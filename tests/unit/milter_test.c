@@ -213,6 +213,30 @@ static void its_words_become_a_reply_or_nothing(void **state)
 	buf_free(&words);
 }
 
+static void its_words_are_understood_for_the_log(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *words;
+		unsigned code;
+		const char *status, *sentence;
+	} rows[] = {{"554 5.6.99 no way", 554, "5.6.99", "no way"},
+		{"550 5.999.999 x", 550, "5.999.999", "x"}, {"450", 450, "4.7.1", ""},
+		{"550-5.7.1 a\r\n550 5.1.1 b \"c\"", 550, "5.7.1", "a b \"c\""},
+		{"550 a\x1b", 550, "5.7.1", "a\\x1b"}, {"250 ok", 0, "", ""}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct filter_said said;
+		buf_clear(&words);
+		filter_read_words(&words, slice_of(rows[i].words));
+		filter_understand(&said, buf_slice(&words));
+		assert_int_equal(said.code, rows[i].code);
+		assert_string_equal(said.status, rows[i].status);
+		assert_string_equal(buf_text(&said.sentence), rows[i].sentence);
+		buf_free(&said.sentence);
+	}
+	buf_free(&words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +249,7 @@ int main(void)
 		cmocka_unit_test_teardown(changes_come_before_the_last_word_alone, end),
 		cmocka_unit_test_teardown(who_goes_on_and_on_is_left, end),
 		cmocka_unit_test(its_words_become_a_reply_or_nothing),
+		cmocka_unit_test(its_words_are_understood_for_the_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
