@@ -299,15 +299,9 @@ static void print_mobileconfig(const struct settings *s)
 
 /* ---- the command ---- */
 
-static const struct {
-	const char *name;
-	void (*print)(const struct settings *settings);
-} formats[] = {
-	{"text", print_text},
-	{"autoconfig", print_autoconfig},
-	{"mobileconfig", print_mobileconfig},
-};
-#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+/* In the order of the usage. */
+static void (*const formats[])(const struct settings *settings) = {
+	print_text, print_autoconfig, print_mobileconfig};
 
 static int gather(struct settings *s, const struct config *config, struct err *e)
 {
@@ -343,13 +337,6 @@ int command_client(struct command_line *line, struct err *e)
 	struct user user;
 	struct settings settings = {.address = user.address};
 	struct buf devices = {0};
-	const char *wanted = command_option(line, "--format");
-	size_t format = 0;
-	while (wanted && format < FORMATS && strcmp(wanted, formats[format].name) != 0)
-		format++;
-	if (format == FORMATS)
-		return command_misuse(
-			line, e, "%s is no format: text, autoconfig or mobileconfig", wanted);
 	if (people_open(&office, &user, line, STORE_READER, e) < 0)
 		return -1;
 	int result = gather(&settings, &office.config, e);
@@ -358,7 +345,7 @@ int command_client(struct command_line *line, struct err *e)
 	office_close(&office);
 	settings.devices = buf_text(&devices);
 	if (result == 0)
-		formats[format].print(&settings);
+		formats[command_choice(line, "--format")](&settings);
 	buf_free(&devices);
 	return result;
 }

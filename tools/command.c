@@ -36,6 +36,25 @@ const char *command_option(const struct command_line *line, const char *name)
 	return given(line, slice_of(name));
 }
 
+/* The number of the word among those of the usage; -1: it is none of them. */
+static int find_word(struct slice words, const char *value)
+{
+	struct slice word;
+	for (int n = 0; usage_word(words, (size_t)n, &word); n++)
+		if (slice_equal(word, slice_of(value)))
+			return n;
+	return -1;
+}
+
+size_t command_choice(const struct command_line *line, const char *name)
+{
+	const char *value = command_option(line, name);
+	struct usage_item item;
+	if (!value || !usage_find_option(line->command->usage, slice_of(name), &item))
+		return 0;
+	return (size_t)find_word(item.value, value);
+}
+
 /* Was another of what stands in one bracket with it given? */
 static int check_group(struct command_line *line, const struct usage_item *item, struct err *e)
 {
@@ -55,7 +74,7 @@ static int take_option(
 	struct command_line *line, const char *text, const char *const **next, struct err *e)
 {
 	struct usage_item item;
-	struct slice rest = slice_of(text);
+	struct slice rest = slice_of(text), word;
 	struct slice name = slice_cut(&rest, '=');
 	bool attached = name.len < strlen(text);
 	if (!usage_find_option(line->command->usage, name, &item))
@@ -75,6 +94,9 @@ static int take_option(
 	if (item.has_value && !*value)
 		return command_misuse(
 			line, e, "the value of %.*s is empty", (int)name.len, name.at);
+	if (usage_word(item.value, 0, &word) && find_word(item.value, value) < 0)
+		return command_misuse(
+			line, e, "%s is none of %.*s", value, (int)item.value.len, item.value.at);
 	if (line->option_count == COMMAND_OPTIONS_MAX)
 		return command_misuse(line, e, "too many options");
 	line->options[line->option_count].name = item.name;

@@ -16,9 +16,9 @@ typedef int (*command_fn)(struct command_line *line, struct err *e);
 struct command {
 	const char *name; /* "serve", "user add" */
 	/* What may follow, for people and for the parser alike: ARGUMENT,
-	 * [ARGUMENT], ARGUMENT..., [ARGUMENT...], --option, --option VALUE, and
-	 * [--option | --option VALUE] and [ARGUMENT... | --option VALUE], of which one
-	 * can be given. One that begins with [-t] has another program's options: the
+	 * [ARGUMENT], ARGUMENT..., [ARGUMENT...], --option, --option VALUE, --option
+	 * word|other, whose value is one of the words, and [--option | --option VALUE] and
+	 * [ARGUMENT... | --option VALUE], of which one can be given. One that begins with [-t] has another program's options: the
 	 * command reads its words itself. */
 	const char *usage;
 	const char *help; /* one line */
@@ -47,6 +47,8 @@ struct command_line {
 
 /* The value of "--name", "" for one without; NULL if it was not given. */
 const char *command_option(const struct command_line *line, const char *name);
+/* Which word it is of those that the usage offers, from 0 on; 0 if it was not given. */
+size_t command_choice(const struct command_line *line, const char *name);
 /* For what the usage cannot say (a size that is none): exit status 2, the
  * sentence and the usage on stderr. Returns -1. */
 int command_misuse(struct command_line *line, struct err *e, const char *format, ...)

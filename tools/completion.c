@@ -167,6 +167,9 @@ static bool is_command(const struct wish *wish, const char *name)
 
 static void offer_place(struct wish *wish, struct slice name)
 {
+	struct slice word;
+	for (size_t n = 0; usage_word(name, n, &word); n++)
+		offer(wish, word);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (!slice_equal(name, slice_of(places[i].name)) ||
 			(places[i].command && !is_command(wish, places[i].command)))

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum format { FORMAT_MBOX, FORMAT_MAILDIR, FORMAT_EML };
+enum format { FORMAT_MBOX, FORMAT_MAILDIR, FORMAT_EML }; /* in the order of the usage */
 
 struct item {
 	int64_t id, received;
@@ -561,18 +561,10 @@ static int run(struct export *export, const struct command_line *line, struct er
 
 int command_mail_export(struct command_line *line, struct err *e)
 {
-	static const char *const formats[] = {"mbox", "maildir", "eml"};
 	struct export export = {.progress = {.what = "exporting"},
 		.target = {.root = -1, .directory = -1, .parts = -1, .cur = -1},
-		.crlf = command_option(line, "--crlf") != NULL};
-	const char *format = command_option(line, "--format");
-	size_t n = 0;
-	while (format && n < 3 && strcmp(format, formats[n]) != 0)
-		n++;
-	if (n == 3)
-		return command_misuse(
-			line, e, "%s is no format: mbox, maildir and eml are", format);
-	export.format = (enum format)n;
+		.crlf = command_option(line, "--crlf") != NULL,
+		.format = (enum format)command_choice(line, "--format")};
 	if (people_open(&export.office, &export.user, line, STORE_READER, e) < 0)
 		return -1;
 	int result = run(&export, line, e);

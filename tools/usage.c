@@ -18,6 +18,15 @@ static bool cut_end(struct slice *word, struct slice end)
 	return true;
 }
 
+/* "SIZE]", or "mbox|eml] ..."; but not "| --other". */
+static bool begins_with_value(struct slice rest)
+{
+	struct slice word = slice_cut(&rest, ' ');
+	size_t bar = slice_find(word, '|');
+	return word.len > 0 &&
+	       ((word.at[0] >= 'A' && word.at[0] <= 'Z') || (bar > 0 && bar < word.len));
+}
+
 bool usage_next(struct usage *usage, struct usage_item *item)
 {
 	struct slice word = next_word(&usage->rest);
@@ -37,9 +46,7 @@ bool usage_next(struct usage *usage, struct usage_item *item)
 		.option = slice_has_prefix(word, SLICE("--")),
 		.name = word,
 	};
-	bool value_next =
-		usage->rest.len > 0 && usage->rest.at[0] >= 'A' && usage->rest.at[0] <= 'Z';
-	if (item->option && !closes && value_next) {
+	if (item->option && !closes && begins_with_value(usage->rest)) {
 		struct slice value = next_word(&usage->rest);
 		closes = cut_end(&value, SLICE("]"));
 		item->value = value;
@@ -57,4 +64,14 @@ bool usage_find_option(const char *text, struct slice name, struct usage_item *i
 		if (item->option && slice_equal(item->name, name))
 			return true;
 	return false;
+}
+
+bool usage_word(struct slice value, size_t n, struct slice *word)
+{
+	if (slice_find(value, '|') == value.len)
+		return false;
+	do
+		*word = slice_cut(&value, '|');
+	while (n-- > 0 && word->len > 0);
+	return word->len > 0;
 }

@@ -107,7 +107,7 @@ def test_an_address_is_escaped_for_xml(office):
 
 @pytest.mark.parametrize("arguments, status, says", [
     (["tidakada@kantor.example"], 1, "there is no user"),
-    ([ANI, "--format", "pdf"], 2, "text, autoconfig or mobileconfig"),
+    ([ANI, "--format", "pdf"], 2, "pdf is none of text|autoconfig|mobileconfig"),
     ([], 2, "usage"),
 ])
 def test_what_cannot_be_told_is_said(office, arguments, status, says):

@@ -74,6 +74,8 @@ def test_it_offers_who_and_what_there_is(office):
     assert offered(office, "mail", "list", "ani@kantor.example", "--folder=Pr") == [
         "--folder=Pribadi", "--folder=Proyek"]
     assert offered(office, "mail", "move", "ani@kantor.example", "1", "2", "J") == ["Junk"]
+    assert offered(office, "client", "ani@kantor.example", "--format", "") == ["text", "autoconfig", "mobileconfig"]
+    assert offered(office, "mail", "export", "--format=m") == ["--format=mbox", "--format=maildir"]
     assert offered(office, "backup", "") == [":files"]
     assert offered(office, "init", "--dir", "") == [":directories"]
     assert offered(office, "-c", "") == [":files"]

@@ -72,6 +72,14 @@ def test_the_manual_names_the_keys_of_office_ini_with_their_defaults(workshop, t
     assert [(section, key, re.sub(r"^(Cm|Pa) ", "", value)) for section, key, value in manual] == expected
 
 
+def test_the_manual_names_what_is_read_of_the_environment():
+    sources = "".join(source.read_text() for folder in ("base", "store", "pop3d", "smtpd", "tools")
+                      for source in (HERE / folder).glob("*.c"))
+    manual = re.findall(r"^\.It Ev (\w+)", (HERE / "tools/officemail.8").read_text(), re.M)
+    assert len(manual) > 3
+    assert sorted(manual) == sorted(set(re.findall(r'getenv\("(\w+)"\)', sources)))
+
+
 def test_the_office_ini_beside_the_readme_has_no_fault(workshop):
     """check finds much else to mend there: nothing of it is installed here."""
     result = run(workshop, "-c", HERE / "office.ini", "user", "list")

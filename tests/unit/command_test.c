@@ -62,6 +62,26 @@ static void options_have_a_value_where_the_usage_names_one(void **state)
 	assert_string_equal(e.text, "--json takes no value");
 }
 
+static void a_value_can_be_one_of_some_words(void **state)
+{
+	(void)state;
+	static const char usage[] = "PATH [--format mbox|maildir|eml] [--crlf | --lf]";
+	assert_int_equal(PARSE(usage, "a"), 0);
+	assert_int_equal(command_choice(&line, "--format"), 0);
+	assert_int_equal(PARSE(usage, "a", "--format", "mbox"), 0);
+	assert_int_equal(command_choice(&line, "--format"), 0);
+	assert_int_equal(PARSE(usage, "a", "--format=eml", "--crlf"), 0);
+	assert_int_equal(command_choice(&line, "--format"), 2);
+	assert_int_equal(PARSE(usage, "a", "--crlf", "--lf"), -1);
+	static const char *const wrong[] = {"zip", "mbo", "emls", "mbox|eml", "MBOX"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(PARSE(usage, "a", "--format", wrong[i]), -1);
+		assert_true(line.misused);
+		assert_non_null(strstr(e.text, "is none of mbox|maildir|eml"));
+	}
+	assert_int_equal(PARSE(usage, "a", "--format", ""), -1);
+}
+
 static void options_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -112,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arguments_are_counted_by_the_usage),
 		cmocka_unit_test(options_have_a_value_where_the_usage_names_one),
+		cmocka_unit_test(a_value_can_be_one_of_some_words),
 		cmocka_unit_test(options_that_are_none_are_refused),
 		cmocka_unit_test(options_of_one_bracket_exclude_each_other),
 		cmocka_unit_test(arguments_and_an_option_of_one_bracket_exclude_each_other),
