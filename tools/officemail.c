@@ -261,8 +261,14 @@ static int read_command(struct command_line *line, const char *const **words)
 		return 0;
 	}
 	line->command = find(words);
-	if (!line->command)
-		print_nearest(*words);
+	if (line->command)
+		return 0;
+	/* "user --help" asks for what begins so. */
+	const char *const first[] = {**words, NULL};
+	if (**words && (*words)[1] && strcmp((*words)[1], "--help") == 0 && !(*words)[2] &&
+		print_matching(stdout, first, true) > 0)
+		return 0;
+	print_nearest(*words);
 	return 2;
 }
 

@@ -87,7 +87,7 @@ def test_the_office_ini_beside_the_readme_has_no_fault(workshop):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--frob"], ["frob"], ["user"], ["mail", "show", "a@b"], ["user", "add", "a@b", "secret"], ["user", "rename", "a@b"], ["user", "frob"], ["serve", "now"], ["user", "add"],
+    ["--frob"], ["frob"], ["user"], ["mail", "show", "a@b"], ["user", "add", "a@b", "secret"], ["user", "rename", "a@b"], ["user", "frob"], ["frob", "--help"], ["user", "--help", "now"], ["serve", "now"], ["user", "add"],
     ["user", "list", "--jsn"], ["user", "add", "a@b", "--quota"], ["user", "list", "--json=1"],
     ["user", "add", "a@b", "--generate", "--password-stdin"], ["user", "list", "--json", "--json"],
     ["-c"], [], ["help", "frob"], ["init", "--dir", "/nonexistent"], ["trace"],
@@ -107,7 +107,7 @@ def test_options_may_stand_anywhere_and_end_at_two_hyphens(office):
 
 
 def test_help_and_version_are_on_stdout(workshop):
-    for arguments in (["help"], ["--help"], ["-h"], ["help", "user"], ["user", "add", "--help"], ["--version"]):
+    for arguments in (["help"], ["--help"], ["-h"], ["help", "user"], ["user", "add", "--help"], ["user", "--help"], ["--version"]):
         result = run(workshop, *arguments)
         assert result.returncode == 0 and result.stdout and not result.stderr
     assert run(workshop, "--version").stdout.startswith("officemail ")
