@@ -81,7 +81,7 @@ static const struct config_row rows[] = {
 	{{"store", "sync", "full", "full: on disk before 250 or +OK; normal: survives a crash of the program only"},
 		config_take_choice, IN(sync), .words = "full normal"},
 	{{"store", "keep_deleted", "14d", "how long `mail restore` can bring back"},
-		config_take_duration, IN(keep_deleted)},
+		config_take_kept, IN(keep_deleted)},
 	{{"store", "quota", "0", "for users without one of their own"},
 		config_take_size, IN(quota)},
 	{{"store", "reserve", "64M", "free disk space below which mail is deferred (452)"},

@@ -53,7 +53,7 @@ struct config {
 	bool exclusive;
 
 	int sync;             /* enum config_sync */
-	int64_t keep_deleted; /* seconds */
+	int64_t keep_deleted; /* seconds, never under an hour */
 	uint64_t quota;       /* octets; 0: no limit */
 	uint64_t reserve;     /* octets */
 

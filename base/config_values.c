@@ -230,6 +230,9 @@ int config_take_number(const struct config_row *row, void *field, struct slice v
 	return 0;
 }
 
+#define DAY           (24 * 3600LL)
+#define DURATION_MOST (36500 * DAY) /* dates with it can still be written */
+
 int config_take_duration(
 	const struct config_row *row, void *field, struct slice value, struct err *e)
 {
@@ -240,5 +243,18 @@ int config_take_duration(
 		return err_set(e, ERR_INPUT, "must be %lldm or more", (long long)row->least / 60);
 	if (*seconds < row->least)
 		return err_set(e, ERR_INPUT, "must be %llds or more", (long long)row->least);
+	if (*seconds > DURATION_MOST)
+		return err_set(e, ERR_INPUT, "must be %dd or less", (int)(DURATION_MOST / DAY));
+	return 0;
+}
+
+#define KEPT_LEAST 3600
+
+int config_take_kept(const struct config_row *row, void *field, struct slice value, struct err *e)
+{
+	int64_t *seconds = field;
+	if (config_take_duration(row, field, value, e) < 0)
+		return -1;
+	*seconds = *seconds > KEPT_LEAST ? *seconds : KEPT_LEAST;
 	return 0;
 }

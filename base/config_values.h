@@ -36,5 +36,6 @@ config_take_fn config_take_text;
 config_take_fn config_take_size;
 config_take_fn config_take_number;
 config_take_fn config_take_duration;
+config_take_fn config_take_kept; /* a duration; less than an hour is an hour */
 
 #endif

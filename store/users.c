@@ -164,9 +164,8 @@ static int find_removed(struct store *store, const struct config *config,
 	struct query q = db_query(store,
 		SQL("SELECT id FROM users WHERE removed >= ? AND address = ? ORDER BY removed DESC"
 		    " LIMIT 1"));
-	int64_t kept = config->keep_deleted > 3600 ? config->keep_deleted : 3600;
 	int found;
-	db_bind_int(&q, store_now(store) - kept);
+	db_bind_int(&q, store_now(store) - config->keep_deleted);
 	db_bind_text(&q, slice_of(address->text));
 	found = db_next(&q, e);
 	if (found == 1)

@@ -1,8 +1,10 @@
 """`officemail mail restore` and `mail again`: what was deleted, and what a client
 has lost, under new UIDLs."""
 
+import re
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -158,6 +160,26 @@ def test_a_user_who_was_removed_gets_the_mail_back_after_coming_back(served):
     assert served.mails(BUDI) == []
     assert served.run("mail", "restore", BUDI) == "2 messages restored\n"
     assert [without_trace(message) for message in served.fetch("budi")] == [letter(0), letter(1)]
+
+
+def test_what_is_kept_is_kept_for_an_hour_at_least_and_so_is_who_deleted_it(office):
+    office.set("store", "keep_deleted", "0")
+    office.start()
+    office.deliver(letter(1))
+    (mail, ) = office.mails()
+    office.run("mail", "remove", ANI, str(mail["id"]))
+    for _ in range(2):
+        office.restart()  # each start and each delivery looks for what is due
+        office.deliver(letter(2))
+    (gone, ) = office.json("mail", "list", ANI, "--deleted")
+    hour_later = datetime.fromisoformat(gone["deleted"]) + timedelta(hours=1)
+    said = office.run("trace", str(mail["id"]))
+    assert "was deleted by an administrator" in said
+    assert f"brings it back until {hour_later:%Y-%m-%dT%H:%M:%SZ}" in said
+    told = office.command("user", "remove", BUDI, "--yes").stderr.decode()
+    until = datetime.fromisoformat(re.search(r"kept until (\S+)", told)[1])
+    assert until >= hour_later
+    assert office.run("mail", "restore", ANI) == "1 message restored\n"
 
 
 def test_what_was_purged_cannot_be_restored(office):

@@ -135,7 +135,7 @@ static void what_is_said_is_kept(void **state)
 	assert_int_equal(config.idle_timeout, 3600);
 	assert_true(config.exclusive);
 	assert_int_equal(config.sync, SYNC_NORMAL);
-	assert_int_equal(config.keep_deleted, 0);
+	assert_int_equal(config.keep_deleted, 3600);
 	assert_int_equal(config.quota, 2147483648);
 	assert_int_equal(config.relay_tls, RELAY_TLS_IMPLICIT);
 	assert_int_equal(config.on_failure, FILTER_ACCEPT);
@@ -374,6 +374,8 @@ static void values_that_are_none_are_refused(void **state)
 		{"pop3d", "idle_timeout", "600"},
 		{"store", "sync", "off"},
 		{"store", "keep_deleted", "two weeks"},
+		{"store", "keep_deleted", "36501d"},
+		{"relay", "max_age", "999999999999d"},
 		{"relay", "smarthost", "smtp.provider.example"},
 		{"relay", "tls", "yes"},
 		{"dkim", "selector", ""},
