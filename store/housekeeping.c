@@ -1,6 +1,7 @@
 /* Each step is short, because mail waits behind it. */
 #include "store/housekeeping.h"
 #include "base/log.h"
+#include "base/role.h"
 #include "base/text.h"
 #include "store/devices.h"
 #include "store/mail.h"
@@ -12,10 +13,10 @@
 #define MAKE_ROOM_MS 5000
 #define NEXT_STEP_MS 20
 #define SHORT_MS     1000 /* while mail has no room, or the ballast is given up */
-/* Not above the writer's UNPROMISED_MS: what nobody waits for is written then. */
-#define ALL_DONE_MS 30000
-#define AGAIN_MS    (60 * 60 * 1000) /* a failure that stays is told as often */
-#define HOUR        3600
+#define SOON_MS      50
+#define ALL_DONE_MS  30000
+#define AGAIN_MS     (60 * 60 * 1000) /* a failure that stays is told as often */
+#define HOUR         3600
 
 /* Mail found no room: what can give way is not all gone yet. */
 static bool wanted;
@@ -159,7 +160,7 @@ static int clean(struct store *store, const struct config *config, struct err *e
 	return more ? more : store_shrink_step(store, e);
 }
 
-int housekeeping_step(struct store *store, const struct config *config)
+static int take_step(struct store *store, const struct config *config)
 {
 	struct err e;
 	int more = clean(store, config, &e);
@@ -179,4 +180,20 @@ int housekeeping_step(struct store *store, const struct config *config)
 	if (lent < 0)
 		housekeeping_note_failure("no-ballast", &e);
 	return is_short(store, config) || lent > 0 ? SHORT_MS : ALL_DONE_MS;
+}
+
+static int64_t due_ms; /* of the next step */
+
+int housekeeping_step(struct store *store, const struct config *config)
+{
+	int64_t now = text_monotonic_ms();
+	if (due_ms <= now)
+		due_ms = now + take_step(store, config);
+	return (int)(due_ms - now);
+}
+
+void housekeeping_soon(void)
+{
+	due_ms = 0;
+	role_idle_within(SOON_MS);
 }

@@ -10,9 +10,11 @@
 int housekeeping_make_room(struct store *store, const struct config *config, struct err *e);
 /* Not in a transaction: store_checkpoint(), and a failure told once. */
 void housekeeping_checkpoint(struct store *store, bool idle);
-/* Not in a transaction: the next small step of what is due. Returns the
- * milliseconds to wait for the one after it. */
+/* Not in a transaction, whenever the role is idle: the next small step, if it is due.
+ * Returns the milliseconds to wait for the one after it. */
 int housekeeping_step(struct store *store, const struct config *config);
+/* There is something to do that does not wait for the next step's time. */
+void housekeeping_soon(void);
 /* A commit failed: told once, until there is room again or the reason is another. */
 void housekeeping_note_failure(const char *event, const struct err *why);
 

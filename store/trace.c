@@ -1,7 +1,7 @@
 /* The lives of messages: what bodies, entries and the outbox say of each, and one walk
  * through all events, from the first to the last.
  *
- * A session's event is written when the next commit comes, up to half a minute behind its
+ * A session's event is written when the next commit comes, up to a second behind its
  * end: it says when that was, and what was deleted knows its own time. */
 #include "base/header.h"
 #include "base/text.h"

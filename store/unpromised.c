@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS 1000
 /* Octets: as many wait for a commit that comes anyway, and as many are taken at all. */
 #define FRAMES_MUCH (128u * 1024)
 #define FRAMES_MOST (1024u * 1024)
@@ -18,8 +18,10 @@ void unpromised_keep(const struct frame *frame)
 {
 	if (unpromised.frames.len + frame->body.len > FRAMES_MOST)
 		return;
-	if (unpromised.frames.len == 0)
+	if (unpromised.frames.len == 0) {
 		unpromised.since_ms = text_monotonic_ms();
+		role_idle_within(WAIT_MS);
+	}
 	channel_add_frame(&unpromised.frames, frame->type, frame->body);
 }
 

@@ -1,6 +1,6 @@
 /* What the writer was told and promised nobody: events, last logins, better hashes, and
  * pieces of messages that came to nothing. It waits in memory for a commit that is due
- * anyway, or for one of its own. */
+ * anyway, or a second for one of its own: many sessions then share that. */
 #ifndef STORE_UNPROMISED_H
 #define STORE_UNPROMISED_H
 
@@ -14,9 +14,9 @@ bool unpromised_free(const struct body_writer *body);
 
 /* Is there something to free? That does not wait. */
 bool unpromised_frees(void);
-/* Is a commit due for it: has something waited for half a minute, or may not wait? */
+/* Is a commit due for it: has something waited for a second, or may not wait? */
 bool unpromised_is_due(void);
-/* The server ends: nothing may wait. */
+/* Nobody is in the way, or the server ends: nothing waits on. */
 void unpromised_hurry(void);
 
 /* In the transaction that is about to be committed. */

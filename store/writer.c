@@ -23,7 +23,6 @@
 
 #define ROUND_FRAMES 64
 #define ROUND_OCTETS (4u * 1024 * 1024)
-#define SOON_MS      50
 
 /* What the writer keeps for a channel. */
 struct asker {
@@ -114,7 +113,7 @@ static int take_unreachable(
 static void abandon(const struct body_writer *body)
 {
 	if (unpromised_free(body))
-		role_idle_within(SOON_MS); /* the purge frees what is much */
+		housekeeping_soon(); /* the purge frees what is much */
 }
 
 static void drop_message(struct asker *asker)
@@ -281,7 +280,7 @@ static void look_for_room(void)
 	if (room == 0) {
 		end_round();
 		room = housekeeping_make_room(writer.store, writer.birth->config, &e) == 0 ? 1 : -1;
-		role_idle_within(SOON_MS); /* goes on with it, or takes the ballast back */
+		housekeeping_soon(); /* goes on with it, or takes the ballast back */
 	}
 	writer.room_seen = room > 0;
 	if (room < 0)
@@ -422,7 +421,7 @@ static void delete_again(void)
 	store_ballast_drop(writer.store);
 	if (store_begin(writer.store, &e) < 0)
 		return;
-	role_idle_within(SOON_MS); /* takes it back */
+	housekeeping_soon(); /* takes it back */
 	for (size_t i = 0; i < writer.pending_count; i++)
 		deleted[i] = writer.pending[i].deletes && lacked_space(&writer.pending[i]) &&
 			     delete_step(&writer.pending[i]);
@@ -531,6 +530,7 @@ static void end_round(void)
 
 static int rest(void)
 {
+	unpromised_hurry();
 	flush_unpromised();
 	return housekeeping_step(writer.store, writer.birth->config);
 }
@@ -544,7 +544,7 @@ static void closed(struct role_channel *channel)
 	drop_message(asker);
 	dispatch_closed(channel, asker->errand);
 	if (dispatch_has_lost())
-		role_idle_within(SOON_MS);
+		housekeeping_soon();
 	deletion_free(&asker->deletion);
 	free(asker);
 }
@@ -593,7 +593,7 @@ int writer_run(struct role_birth *birth, struct err *e)
 	if (begin(e) < 0)
 		return -1;
 	int done = role_run(&program, birth, e);
-	unpromised_hurry();
+	housekeeping_soon();
 	rest();
 	store_close(writer.store);
 	return done;

@@ -258,7 +258,7 @@ static void say_unfetched(struct buf *out, const struct trace_event *event)
 	struct slice domain = slice_of(event->user), local = slice_cut(&domain, '@');
 	buf_printf(out, "message %" PRId64, event->message);
 	add(out, " lies in ", event->folder, "");
-	add(out, " of ", event->user, ", and half a minute ago nobody had fetched it");
+	add(out, " of ", event->user, ", and no session that has ended fetched it");
 	if (strcmp(event->folder, FOLDER_INBOX) == 0)
 		return;
 	add(out, "; who logs in as ", event->user, " does not see it, but as ");

@@ -364,11 +364,8 @@ def test_a_password_of_the_old_server_takes_the_devices_setting(served):
     assert rows(served, "SELECT hash FROM users WHERE address = ?", SITI) == [(OLD, )]
     assert served.can_log_in(SITI, "Hello world!")
 
-    def replaced():
-        served.deliver(letter(1))  # brings the commit
-        return rows(served, "SELECT hash FROM users WHERE address = ?", SITI) != [(OLD, )]
-
-    wait_until(replaced, "the better hash")
+    wait_until(lambda: rows(served, "SELECT hash FROM users WHERE address = ?", SITI) != [(OLD, )],
+               "the better hash")
     hashes = [hashed for hashed, in rows(served, "SELECT hash FROM users WHERE address = ?1 UNION ALL"
                                          " SELECT hash FROM devices", SITI)]
     assert len({hashed.rsplit("$", 1)[0] for hashed in hashes}) == 1
@@ -409,7 +406,7 @@ def test_devices_are_listed_with_the_promised_keys(served):
     assert (one["name"], two["name"]) == ("HP.2", "pc")
     assert one["last_login"] is None and one["counts_until"] is None
     view(served, "pc")
-    served.restart()
+    wait_until(lambda: served.json("device", "list", ANI)[1]["last_login"], "the first login")
     one, two = served.json("device", "list", ANI)
     assert two["last_login"][:10] < two["counts_until"][:10]
     assert "never" in served.run("device", "list", ANI)

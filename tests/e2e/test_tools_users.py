@@ -35,12 +35,9 @@ def test_a_list_has_the_promised_keys_in_order_of_address(office):
 def test_sizes_are_octets_in_json_and_the_last_login_is_told(served):
     assert user(served, ANI)["last_login"] is None
     served.login().command("QUIT")
-
-    def written():  # a login is written with the next message
-        served.deliver(letter(1))
-        return user(served, ANI)["last_login"]
-
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", wait_until(written, "last_login"))
+    last_login = wait_until(lambda: user(served, ANI)["last_login"], "the login")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", last_login)
+    served.deliver(letter(1))
     mails = served.mails()
     assert user(served, ANI)["messages"] == len(mails)
     assert user(served, ANI)["used"] == sum(mail["size"] for mail in mails)

@@ -126,14 +126,14 @@ def test_what_lies_where_nobody_looks_is_told_with_who_sees_it(served):
     served.run("rule", "add", ANI, "Subject", "surat 1", "Junk")
     for number in (1, 2):
         served.deliver(letter(number))
-    junk, inbox = (f"message {mail['id']} lies in {mail['folder']} of {ANI}, and half a minute ago nobody had fetched it"
+    junk, inbox = (f"message {mail['id']} lies in {mail['folder']} of {ANI}, and no session that has ended fetched it"
                    for mail in sorted(served.mails(), key=lambda mail: mail["id"]))
     said = served.run("trace", ANI)
     assert f"{junk}; who logs in as {ANI} does not see it, but as ani+Junk@kantor.example\n" in said
     assert f"{inbox}\n" in said
     served.fetch()
     told(served)
-    assert "nobody had fetched" not in served.run("trace", "2@luar.example")
+    assert "fetched it" not in served.run("trace", "2@luar.example")
     assert [len(events(life, "unfetched")) for life in trace(served, ANI)] == [1, 0]
 
 
@@ -281,6 +281,13 @@ def test_what_was_removed_begins_a_new_event_where_one_is_full(served):
         wire.command("QUIT")
         told(served)
     assert [len(detail) for detail in details(served) if len(detail) > 3500] == []
+
+
+def test_what_a_session_did_is_told_while_the_server_runs(served):
+    served.deliver(letter(1))
+    served.fetch()
+    wait_until(lambda: events(trace(served, ANI)[0], "fetched"), "the fetch in the message's life")
+    wait_until(lambda: served.json("user", "show", ANI)["last_login"], "the login")
 
 
 def test_the_same_fetch_again_and_again_is_one_event_that_counts(served):
