@@ -1,6 +1,7 @@
 /* A message counts as fetched when the client goes on behind it: what the kernel has taken
- * may still be on its way when the client has gone. Marks cost nothing before the first
- * RETR, and a session that fetched and removed nothing tells the store nothing. */
+ * may still be on its way when the client has gone. A TOP that gave all of it is as good as
+ * RETR: fetchmail fetches so. Marks cost nothing before the first message, and a session
+ * that fetched and removed nothing tells the store nothing. */
 #include "pop3d/deeds.h"
 #include "base/log.h"
 #include "pop3d/messages.h"
@@ -12,20 +13,22 @@
 
 #define DETAIL_MOST 3500 /* octets of an event */
 
-void deeds_begin_retrieval(struct session *session, size_t index)
+void deeds_begin_sending(struct session *session, size_t index, bool all)
 {
 	if (session->visitor->conn.output != CONN_OPEN)
 		return; /* it was lost within an earlier one */
-	session->deeds.under_way = index + 1;
+	if (all)
+		session->deeds.under_way = index + 1;
 	session->deeds.sent_before = session->visitor->conn.octets_out;
 }
 
-void deeds_end_retrieval(struct session *session)
+void deeds_end_retrieval(struct session *session, size_t index)
 {
 	if (session->visitor->conn.output != CONN_OPEN)
 		return;
+	session->deeds.under_way = index + 1;
 	session->deeds.retrieved++;
-	session->deeds.octets += session->login.maildrop.items[session->deeds.under_way - 1].size;
+	session->deeds.octets += session->login.maildrop.items[index].size;
 }
 
 void deeds_hear(struct session *session)

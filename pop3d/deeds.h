@@ -6,10 +6,12 @@
 
 #include "pop3d/session.h"
 
-/* RETR: behind its first line, and behind its last. In between, the client has some of
- * the message; behind it, who knows how much. */
-void deeds_begin_retrieval(struct session *session, size_t index);
-void deeds_end_retrieval(struct session *session);
+/* RETR or TOP: behind its first line. `all`: it asks for the whole message, of which the
+ * client has some from here on. */
+void deeds_begin_sending(struct session *session, size_t index, bool all);
+/* Behind the last line, where the whole message has been sent, by whichever of the two:
+ * who knows how much of it the client has. */
+void deeds_end_retrieval(struct session *session, size_t index);
 /* The client has said something more: it has what was sent before. */
 void deeds_hear(struct session *session);
 /* Once, behind its end. */

@@ -2,7 +2,8 @@
  *
  * Octets that do not fit their checksum never go out. What RETR sends is compared
  * before the answer, of TOP the first piece; where what comes behind that fails,
- * only the end of the connection can say so. */
+ * only the end of the connection can say so. A TOP of as many lines as the message has
+ * octets asks for all of it, and is a RETR. */
 #include "base/dot.h"
 #include "base/text.h"
 #include "pop3d/commands.h"
@@ -19,7 +20,8 @@
  * line and so many lines of the body. */
 struct extent {
 	bool all;
-	uint64_t lines_left;
+	uint64_t lines, lines_left; /* asked for, and of them to come */
+	uint64_t taken;             /* octets so far */
 	bool in_body;
 	size_t line_length; /* octets so far of the line under way */
 };
@@ -27,6 +29,12 @@ struct extent {
 static bool extent_is_full(const struct extent *extent)
 {
 	return !extent->all && extent->in_body && extent->lines_left == 0;
+}
+
+/* All that there is has been sent, and not just as the header of something. */
+static bool extent_is_whole(const struct extent *extent, uint64_t size)
+{
+	return extent->all || (extent->lines > 0 && extent->taken == size);
 }
 
 /* How many of the message's next octets are within it. */
@@ -91,6 +99,7 @@ static int send_octets(struct session *session, struct extent *extent, struct er
 		if (body_next(&session->reader, &octets, e) < 0)
 			return -1;
 		octets.len = extent_take(extent, octets);
+		extent->taken += octets.len;
 		conn_write_dotted(conn, &dots, octets);
 	} while (octets.len > 0 && !extent_is_full(extent) && conn->output == CONN_OPEN);
 	if (dots.inside_line)
@@ -151,19 +160,18 @@ static int send_message(struct session *session, size_t index, struct extent *ex
 		refuse_message(session, index, &e);
 		return DIALOG_STAY;
 	}
-	if (extent->all) {
+	if (extent->all)
 		reply_ok(session, "%llu octets", (unsigned long long)size);
-		deeds_begin_retrieval(session, index);
-	} else {
+	else
 		reply_ok(session, "top of message follows");
-	}
+	deeds_begin_sending(session, index, extent->all);
 	if (send_octets(session, extent, &e) < 0) {
 		tell_failure(session, index, &e);
 		return DIALOG_END;
 	}
 	reply_end(session);
-	if (extent->all)
-		deeds_end_retrieval(session);
+	if (extent_is_whole(extent, size))
+		deeds_end_retrieval(session, index);
 	return DIALOG_STAY;
 }
 
@@ -185,11 +193,13 @@ int pop3_top(void *arg, struct slice argument)
 	struct slice number = slice_cut(&count, ' ');
 	size_t index;
 	/* Any count past the last line is all lines. */
-	if (!text_to_any_number(slice_trim(count), &extent.lines_left)) {
+	if (!text_to_any_number(slice_trim(count), &extent.lines)) {
 		reply_refuse(session, REFUSE_ARGUMENT);
 		return DIALOG_STAY;
 	}
 	if (!messages_find(session, number, &index))
 		return DIALOG_STAY;
+	extent.lines_left = extent.lines;
+	extent.all = extent.lines >= session->login.maildrop.items[index].size;
 	return send_message(session, index, &extent);
 }

@@ -41,7 +41,7 @@ struct session {
 		size_t removed;   /* at QUIT */
 		bool quit;
 		unsigned char *fetched; /* a bit a message, as above */
-		size_t under_way;       /* the RETR that nothing has followed yet; 0: none */
+		size_t under_way;       /* the message that nothing has followed yet; 0: none */
 		uint64_t sent_before;   /* conn.octets_out when it began */
 	} deeds;
 };

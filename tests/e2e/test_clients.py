@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from letters import letter, without_trace
-from office import PASSWORDS, PORTS, serving_account
+from office import PASSWORDS, PORTS, serving_account, wait_until
 from wire import PATIENCE, client_context
 
 ANI, PASSWORD = "ani@kantor.example", PASSWORDS["ani"]
@@ -132,6 +132,9 @@ def test_fetchmail_fetches_what_is_new_and_deletes_when_told(full, way):
     text = (home_of(full) / "mbox").read_bytes()
     assert text.count(b"Subject: surat") == 2
     assert b"\nsatu\n.\n..titik\n" in text
+    full.wait_log("session service=pop3s? .*retrieved=2 .*deleted=0")  # by TOP n 99999999
+    for mail in full.mails():
+        wait_until(lambda: f"fetched by {ANI} from 127.0.0.1" in full.run("trace", mail["id"]), "the fetch")
     run(full, *fetchmail, "--nokeep", "--all")
     assert_taken(full)
 

@@ -61,8 +61,9 @@ def test_damage_in_a_later_piece_ends_the_connection_after_the_good_octets(serve
     served.deliver(message)
     flip_in_piece(served, 1)
     assert retrieve(served.login(), 1).startswith("-ERR [SYS/PERM]"), "RETR reads it through before the answer"
+    assert served.login().command("TOP 1 99999999").startswith("-ERR [SYS/PERM]"), "it asks for all, as RETR"
     wire = served.login()
-    wire.send(b"TOP 1 99999999\r\nDELE 1\r\nQUIT\r\n")
+    wire.send(b"TOP 1 99999\r\nDELE 1\r\nQUIT\r\n")
     assert wire.line().startswith(b"+OK")
     received = wire.rest()
     wire.close()

@@ -45,11 +45,11 @@ def details(office, kind="session"):
         return [detail for detail, in rows]
 
 
-def break_off(office, number=1, octets=0, name="ani", source=None):
-    """Goes amid a RETR, after so many octets of the answer, and takes hardly more: else it might have all of it."""
+def break_off(office, number=1, octets=0, name="ani", source=None, command="RETR {}"):
+    """Goes amid an answer, after so many octets of the answer, and takes hardly more: else it might have all of it."""
     wire = office.login(name, source=source)
     wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    wire.send(f"RETR {number}\r\n".encode())
+    wire.send(command.format(number).encode() + b"\r\n")
     wire.sock.settimeout(30)
     taken = wire.sock.recv(3)
     while len(taken) < octets:
@@ -290,6 +290,23 @@ def test_what_a_session_did_is_told_while_the_server_runs(served):
     wait_until(lambda: served.json("user", "show", ANI)["last_login"], "the login")
 
 
+def test_a_whole_message_by_top_is_fetched_and_a_preview_is_not(served):
+    letters = [letter(1, "satu\r\ndua\r\n"), letter(2, "x" * 70 + "\r\n" + "y\r\n" * 200_000)]
+    lines = [message.partition(b"\r\n\r\n")[2].count(b"\r\n") for message in letters]
+    for message in letters:
+        served.deliver(message)
+    asked = {"127.0.0.1": [0, 0], "127.0.0.2": [count - 1 for count in lines], "127.0.0.5": lines}
+    for source, counts in asked.items():
+        wire = served.login(source=source)
+        for number, count in enumerate(counts, 1):
+            wire.command(f"TOP {number} {count}"), wire.block()
+        wire.command("QUIT")
+    for life in trace(told(served), ANI):
+        (fetched,) = events(life, "fetched", "broken_off")
+        assert (fetched["complete"], fetched["octets"], fetched["from"], fetched["times"]) == (
+            True, fetched["size"], "127.0.0.5", 1)
+
+
 def test_the_same_fetch_again_and_again_is_one_event_that_counts(served):
     served.deliver(letter(1))
     for _ in range(4):
@@ -510,23 +527,24 @@ def stuck_lines(office):
     return [line for line in office.lines if "stuck-client" in line]
 
 
-def test_a_client_that_breaks_off_three_times_is_told_of_once(office):
+@pytest.mark.parametrize("command", ["RETR {}", "TOP {} 99999999"])
+def test_a_client_that_breaks_off_three_times_is_told_of_once(office, command):
     office.set("limits", "connections_per_ip", "0")
     office.start()
     office.deliver(letter(1))
     office.deliver(letter(2, "y\r\n" * 3_000_000))
     big = office.mails()[1]
     for times in (1, 2):
-        break_off(office, 2)
+        break_off(office, 2, command=command)
     sessions(office, 2)
     office.restart()
     assert stuck_lines(office) == []
-    break_off(office, 2)
+    break_off(office, 2, command=command)
     sessions(office, 3)
     office.restart()  # it looks when it begins, and when it ends
     line = office.wait_log("stuck-client ")
     assert re.fullmatch(rf'<4>stuck-client user={ANI} message={big["id"]} size={big["size"]} sessions=3 reason="[^"]+"', line)
-    break_off(office, 2)
+    break_off(office, 2, command=command)
     sessions(office, 4)
     office.restart()
     office.stop()

@@ -2,13 +2,15 @@
  * reading of what the client sent, which knows the protocol and not the server,
  * says what each answer must be: nobody is logged in whom the directory refused,
  * a message comes as it is stored, and at QUIT exactly what was marked is asked
- * to be deleted, once, with the ticket of the login; without QUIT nothing is.
+ * to be deleted, once, with the ticket of the login; without QUIT nothing is. What was
+ * sent whole, by RETR or by TOP, is what the store is told of.
  * How the octets were cut changes nothing.
  *
  * Input: an octet of flags (1: require_tls, 2: the writer fails), three that say
  * where to cut, the octets of the client. */
 #include "base/text.h"
 #include "pop3d/pop3d.h"
+#include "store/events.h"
 #include "store/maildrop.h"
 #include "tests/fuzz/office.h"
 #include "tests/fuzz/session.h"
@@ -38,6 +40,7 @@ static struct {
 	size_t logins;
 	bool files, deleted;
 	struct buf ids;
+	uint64_t told; /* how many were sent whole */
 } asked;
 static bool writer_fails;
 static const unsigned char ticket_key[DIGEST_SIZE] = "of the writer's";
@@ -77,6 +80,15 @@ static void take_deletion(struct role_channel *role, const struct frame *frame)
 		role_answer(role, ANSWER_OK, SLICE(""));
 }
 
+static void take_event(const struct frame *frame)
+{
+	struct ticket ticket;
+	struct slice detail;
+	struct err e;
+	assert(request_event_read(frame, ticket_key, ticket_now(), &ticket, &detail, &e) == 0);
+	assert(text_to_number(events_word(detail, "retrieved"), 10, &asked.told));
+}
+
 static void answer(struct fuzz_session *session, struct role_channel *role, struct frame *frame)
 {
 	struct unpack in = {.rest = frame->body};
@@ -87,8 +99,10 @@ static void answer(struct fuzz_session *session, struct role_channel *role, stru
 		send_files(role);
 	else if (!directory && frame->type == REQUEST_DELETE)
 		take_deletion(role, frame);
+	else if (!directory && frame->type == REQUEST_EVENT)
+		take_event(frame);
 	else
-		assert(!directory && frame->type == REQUEST_EVENT);
+		abort();
 }
 
 /* ---- the second reading ---- */
@@ -97,6 +111,7 @@ struct walk {
 	struct fuzz_walk fuzz;
 	bool in; /* logged in */
 	bool marked[MESSAGES];
+	uint64_t whole; /* messages that came so */
 	bool ended;
 	bool has_stls; /* ended by it */
 };
@@ -177,6 +192,7 @@ static void walk_message(struct walk *walk, struct slice verb, struct slice argu
 	if (is_verb(verb, "TOP"))
 		message.len = top_of(message, lines);
 	assert(slice_equal(buf_slice(&got), message));
+	walk->whole += lines > 0 && message.len == stored[index].len;
 	buf_free(&got);
 }
 
@@ -306,6 +322,7 @@ static bool walk_session(struct slice said, struct slice heard)
 		}
 	}
 	assert(walk.fuzz.heard.len == 0 && asked.logins == walk.in);
+	assert(walk.whole == asked.told);
 	return !walk.has_stls;
 }
 
