@@ -112,6 +112,23 @@ static inline bool fuzz_hear(struct channel *channel, struct frame *frame)
 	return got == 1;
 }
 
+/* Asks nothing that is answered; false: the channel is no more. */
+static inline bool fuzz_tell(struct channel *channel, unsigned type, const struct buf *body)
+{
+	struct err e;
+	return channel_send_buf(channel, type, body, &e) == 0;
+}
+
+/* An answer, or none: then the channel is closed. */
+static inline bool fuzz_ask(
+	struct channel *channel, unsigned type, const struct buf *body, struct frame *frame)
+{
+	if (fuzz_tell(channel, type, body) && fuzz_hear(channel, frame))
+		return true;
+	channel_close(channel);
+	return false;
+}
+
 /* Says that no more comes, and waits until the role has seen that. */
 static inline void fuzz_leave(struct channel *channel)
 {

@@ -109,6 +109,9 @@ def frames(target):
         yield "views", b"\0\0\3\0\5\0\11\2\2\3\5\0\13\1\2\5\0\1\1\2\5\0\13\2\2\3\5\0\1\1\3"
         yield "anothers-device", b"\0\0\3\0\5\0\10\1\0\0\1\3\0\6\1\11\1\2\5\1\13\1\3"
         yield "submits", b"\0\0\2\0\10\0\0\1\2\44From: ani@kantor.example\r\n\r\n\0\0\3"
+        yield "behind", b"\0\0\0\0\12\0a\12\0b\14\0\0\14\0\1\13\0\16Subject: x\r\n\r\n\3\0\3\6isi\r\n\r"
+        yield "submits-behind", b"\0\0\2\0\12\0a\13\0\34From: ani@kantor.example\r\n\r\n\10\0\0\1\1\0\14\0\0\11\0"
+        yield "out-of-order", b"\0\0\0\0\0\1\0\0\12\0a\14\1\0\4\1b\14\0\377\0\2\0\0\13\2\1x\12\2c"
     elif target == "directory":
         yield "logs-in", b"\0\0\3\0\3\0\0\0\5\0\7\0\0\1\2\0\3\1\4\0\5\1"
         yield "device", b"\0\0\3\0\3\0\4\5\5\0\0\1\3\1\3\1\5\5\0\2\2\0\3\2\4\5\6\2\22budi@kantor.example"

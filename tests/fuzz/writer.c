@@ -1,9 +1,8 @@
 /* The writer, asked by hostile sessions: whatever they send on channels of any
  * service, nothing of a user's is deleted without a ticket that the directory
  * gave for him, nor leaves anything as his, a deletion is all or nothing, what was
- * acknowledged is there, or on its way out,
- * every question is answered or its channel ended, and the next session is
- * served as if nothing had been.
+ * acknowledged is there, or on its way out, and of parts in their order, every question
+ * is answered or its channel ended, and the next session is served as if nothing had been.
  *
  * Input: steps, each an octet of enum step, an octet that says on which of the
  * channels, and what the step wants. Before it ani and budi have two messages
@@ -12,6 +11,7 @@
 #include "base/header.h"
 #include "store/devices.h"
 #include "store/mail.h"
+#include "tests/fuzz/arriving.h"
 #include "tests/fuzz/role.h"
 
 enum step {
@@ -25,13 +25,15 @@ enum step {
 	EVENT,       /* ticket, length, octets */
 	SUBMIT,      /* ticket, sender, bits of recipients, length, octets */
 	LEAVE,
+	BEHIND, /* letter */
+	HEAD,   /* length, octets */
+	BACK,   /* which: 255 is none of all */
 	STEPS
 };
 
-#define CHANNELS    3
-#define STEPS_MOST  48
-#define PIECES_MOST 3
-#define PEER        "203.0.113.5"
+#define CHANNELS   3
+#define STEPS_MOST 48
+#define PEER       "203.0.113.5"
 
 static struct fuzz_office office;
 static struct fuzz_role role = {.name = "writer", .run = writer_run};
@@ -41,6 +43,7 @@ static int64_t logins[3];            /* of budi, as device_id */
 
 static struct channel channels[CHANNELS];
 static unsigned services[CHANNELS];
+static struct arriving arriving[CHANNELS];
 /* What was not answered has been sent: it may add to a deletion, or have ended the
  * channel. */
 static bool uncertain[CHANNELS];
@@ -113,27 +116,14 @@ static void tell(const char *sentence, void *arg)
 
 /* ---- asking ---- */
 
-static bool send_frame(struct channel *channel, unsigned type, const struct buf *body)
-{
-	struct err e;
-	return channel_send_buf(channel, type, body, &e) == 0;
-}
-
-/* An answer, or none: then the channel is no more. */
-static bool ask(size_t c, unsigned type, const struct buf *body, struct frame *frame)
-{
-	if (send_frame(&channels[c], type, body) && fuzz_hear(&channels[c], frame))
-		return true;
-	channel_close(&channels[c]);
-	return false;
-}
-
 static void join(size_t c, unsigned service, const char *peer)
 {
 	fuzz_leave(&channels[c]);
 	channels[c] = fuzz_join(&role, service, peer);
 	services[c] = service;
 	uncertain[c] = false;
+	arriving_end(&arriving[c]);
+	arriving[c].unknown = false;
 }
 
 static void pack_delivery(
@@ -161,8 +151,8 @@ static void pack_delivery(
 }
 
 /* What the writer says of each recipient is what will be found. `who` has sent it; -1:
- * the world. */
-static void take_results(const struct frame *frame, unsigned recipients, int who)
+ * the world. True if it was filed for one of ours. */
+static bool take_results(const struct frame *frame, unsigned recipients, int who)
 {
 	enum { NOBODY = -1, OUTSIDE = 2 };
 	const int whose[] = {0, 1, who < 0 ? NOBODY : OUTSIDE, NOBODY, OUTSIDE, 0, 0, NOBODY};
@@ -180,6 +170,19 @@ static void take_results(const struct frame *frame, unsigned recipients, int who
 	for (size_t i = 0; i < 2; i++)
 		acknowledged[i] += done[i];
 	leaving[who < 0 ? 2 : who] += done[OUTSIDE];
+	return done[0] || done[1];
+}
+
+/* Behind a delivery: what was sent before was of this message, or is of none. */
+static void end_message(size_t c, bool taken, bool filed, struct slice rest)
+{
+	const struct arriving *message = &arriving[c];
+	if (taken && !message->unknown && arriving_is_headless(message)) {
+		assert(message->head.len > 0);
+		if (filed)
+			arriving_compare(message, &office, rest);
+	}
+	arriving_end(&arriving[c]);
 }
 
 /* A message to those: true if it was taken. */
@@ -188,14 +191,13 @@ static bool deliver_on(size_t c, unsigned recipients, struct slice text)
 	struct buf body = {0};
 	struct frame frame;
 	pack_delivery(&body, "budi@far.example", recipients, text);
-	bool answered = ask(c, REQUEST_DELIVER, &body, &frame) && frame.type == ANSWER_OK;
+	bool answered =
+		fuzz_ask(&channels[c], REQUEST_DELIVER, &body, &frame) && frame.type == ANSWER_OK;
 	buf_free(&body);
-	if (!answered)
-		return false;
 	/* Those who are trusted do not send as budi@far.example. */
-	assert(services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP);
-	take_results(&frame, recipients, -1);
-	return true;
+	assert(!answered || services[c] == SERVICE_SMTP || services[c] == SERVICE_LMTP);
+	end_message(c, answered, answered && take_results(&frame, recipients, -1), text);
+	return answered;
 }
 
 /* Of the user it names if it is good for the service, else -1. */
@@ -261,15 +263,21 @@ static void submit_on(size_t c, struct slice *in)
 	struct slice text = fuzz_take(in, fuzz_octet(in));
 	pack_ticket(&body, &ticket);
 	pack_delivery(&body, senders[sender], recipients, text);
-	bool done = ask(c, REQUEST_SUBMIT, &body, &frame) && frame.type == ANSWER_OK;
+	bool done =
+		fuzz_ask(&channels[c], REQUEST_SUBMIT, &body, &frame) && frame.type == ANSWER_OK;
 	buf_free(&body);
-	if (!done)
-		return;
-	assert((services[c] == SERVICE_SUBMISSION || services[c] == SERVICE_TRUSTED) && who >= 0);
-	assert(sender == 0 || sender == (unsigned)who + 1);
-	/* Behind pieces it is not the header that stands here. */
-	assert(pieces > 0 || is_author((size_t)who, text));
-	take_results(&frame, recipients, who);
+	bool filed = false;
+	if (done) {
+		const struct arriving *message = &arriving[c];
+		struct slice head =
+			arriving_is_headless(message) ? buf_slice(&message->head) : text;
+		assert(services[c] == SERVICE_SUBMISSION || services[c] == SERVICE_TRUSTED);
+		assert(who >= 0 && (sender == 0 || sender == (unsigned)who + 1));
+		/* A piece of one letter names nobody. */
+		assert(message->unknown || (message->pieces == 0 && is_author((size_t)who, head)));
+		filed = take_results(&frame, recipients, who);
+	}
+	end_message(c, done, filed, text);
 }
 
 static void pack_ids(struct buf *list, struct slice *in)
@@ -332,7 +340,8 @@ static void delete_on(size_t c, struct slice *in)
 	pack_ids(&list, in);
 	pack_ticket(&body, &ticket);
 	pack_slice(&body, buf_slice(&list));
-	bool done = ask(c, REQUEST_DELETE, &body, &frame) && frame.type == ANSWER_OK;
+	bool done =
+		fuzz_ask(&channels[c], REQUEST_DELETE, &body, &frame) && frame.type == ANSWER_OK;
 	if (who >= 0)
 		may_delete[who] = may_delete[who] || pop3;
 	assert(!done || (who >= 0 && pop3));
@@ -364,7 +373,7 @@ static void delete_more_on(size_t c, struct slice *in)
 	pack_ticket(&body, &ticket);
 	pack_slice(&body, buf_slice(&list));
 	uncertain[c] = true;
-	send_frame(&channels[c], REQUEST_DELETE_MORE, &body);
+	fuzz_tell(&channels[c], REQUEST_DELETE_MORE, &body);
 	buf_free(&body);
 	buf_free(&list);
 }
@@ -376,7 +385,7 @@ static void tell_on(size_t c, struct slice *in)
 	int who = make_ticket(&ticket, fuzz_octet(in), SERVICE_POP3);
 	pack_ticket(&body, &ticket);
 	pack_slice(&body, fuzz_take(in, fuzz_octet(in)));
-	send_frame(&channels[c], REQUEST_EVENT, &body);
+	fuzz_tell(&channels[c], REQUEST_EVENT, &body);
 	if (who >= 0 && services[c] == SERVICE_POP3)
 		may_tell[who] = true;
 	/* One that it may not tell is its last. */
@@ -384,17 +393,20 @@ static void tell_on(size_t c, struct slice *in)
 	buf_free(&body);
 }
 
-static void send_piece(size_t c, unsigned letter)
+static void send_part(size_t c, enum step step, struct slice *in)
 {
-	struct frame frame;
-	struct buf body = {0};
-	if (++pieces > PIECES_MOST)
-		return;
-	memset(buf_reserve(&body, BODY_PIECE), (int)letter, BODY_PIECE);
-	body.len = BODY_PIECE;
-	/* What it says then is not seen, so nothing is known of what it is. */
-	ask(c, REQUEST_PIECE, &body, &frame);
-	buf_free(&body);
+	struct arriving *message = &arriving[c];
+	unsigned octet = fuzz_octet(in);
+	bool may = services[c] <= SERVICE_SUBMISSION || services[c] == SERVICE_TRUSTED ||
+		   services[c] == SERVICE_LOCAL;
+	message->unknown = message->unknown || uncertain[c];
+	if (step == HEAD)
+		arriving_send_head(message, &channels[c], may, fuzz_take(in, octet));
+	else if (step == BACK)
+		arriving_ask_back(message, &channels[c], may, octet < 255 ? octet : UINT64_MAX);
+	else if (++pieces <= ARRIVING_MOST)
+		arriving_send_piece(message, &channels[c], may,
+			step == PIECE ? REQUEST_PIECE : REQUEST_PIECE_BEHIND, octet);
 }
 
 static bool is_answered(unsigned type)
@@ -413,12 +425,13 @@ static void send_any_frame(size_t c, struct slice *in)
 	unknown_sent = unknown_sent || type == REQUEST_DELIVER || type == REQUEST_SUBMIT ||
 		       type == REQUEST_NEXT || type == REQUEST_UNREACHABLE;
 	uncertain[c] = uncertain[c] || !is_answered(type);
+	arriving[c].unknown = true;
 	if (services[c] == SERVICE_DIRECTORY)
 		may_tell[0] = may_tell[1] = true;
 	if (is_answered(type))
-		ask(c, type, &body, &frame);
+		fuzz_ask(&channels[c], type, &body, &frame);
 	else
-		send_frame(&channels[c], type, &body);
+		fuzz_tell(&channels[c], type, &body);
 	buf_free(&body);
 }
 
@@ -451,7 +464,10 @@ static void take_step(struct slice *in)
 		break;
 	}
 	case PIECE:
-		send_piece(c, fuzz_octet(in));
+	case BEHIND:
+	case HEAD:
+	case BACK:
+		send_part(c, step, in);
 		break;
 	case DELETE:
 		delete_on(c, in);
@@ -563,7 +579,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz_role_wait(&role);
 	struct channel directory = fuzz_join(&role, SERVICE_DIRECTORY, "unix");
 	struct frame frame;
-	assert(send_frame(&directory, REQUEST_TICKET_KEY, &(struct buf){0}));
+	assert(fuzz_tell(&directory, REQUEST_TICKET_KEY, &(struct buf){0}));
 	assert(fuzz_hear(&directory, &frame) && frame.body.len == sizeof(ticket_key));
 	memcpy(ticket_key, frame.body.at, sizeof(ticket_key));
 	fuzz_leave(&directory);
