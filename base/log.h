@@ -21,7 +21,7 @@ void log_open(void);
 
 /* A value; the constructors below make one for each type. */
 struct log_value {
-	const char *key;
+	const char *key; /* NULL: it is left out */
 	enum { LOG_TEXT, LOG_SLICE, LOG_NUMBER, LOG_SENTENCE } type;
 	const char *text;
 	struct slice slice;

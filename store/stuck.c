@@ -228,16 +228,11 @@ static int tell(struct store *store, const struct stuck *stuck, struct err *e)
 	const char *what = stuck->breaks_off
 				   ? "its sessions end within this message"
 				   : "it fetches this message in each session and never says QUIT";
-	struct log_value values[7] = {log_text("user", stuck->user)};
 	struct buf detail = {0};
-	size_t count = 1;
-	if (*stuck->device)
-		values[count++] = log_text("device", stuck->device);
-	values[count++] = log_number("message", stuck->entry_id);
-	values[count++] = log_number("size", (int64_t)stuck->size);
-	values[count++] = log_number("sessions", stuck->sessions);
-	values[count++] = log_reason(what);
-	log_values(LOG_WARNING, "stuck-client", values, count);
+	log_event(LOG_WARNING, "stuck-client", log_text("user", stuck->user),
+		log_if("device", stuck->device), log_number("message", stuck->entry_id),
+		log_number("size", (int64_t)stuck->size), log_number("sessions", stuck->sessions),
+		log_reason(what));
 	buf_printf(&detail, "sessions=%" PRId64, stuck->sessions);
 	if (*stuck->device)
 		events_add_word(&detail, "device", slice_of(stuck->device));
