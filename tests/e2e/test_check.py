@@ -9,7 +9,8 @@ import pytest
 
 from letters import letter
 from milter import HANGS, Milter
-from test_mistakes import DAY, OF_THE_BOX, at_time, change_store, own
+from mistakes import DAY, OF_THE_BOX, at_time, change_store
+from mistakes_of_box import own
 
 
 def test_a_sound_office_has_nothing_wrong_whether_it_serves_or_not(office):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from test_mistakes import OF_THE_BOX, has_in_order
+from mistakes import OF_THE_BOX, has_in_order
 
 
 def free_of_the_box(lines):
