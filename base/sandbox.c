@@ -76,6 +76,7 @@ static const int session_calls[] = {
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 	SCMP_SYS(pread64),
+	SCMP_SYS(preadv),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendto),

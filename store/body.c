@@ -13,6 +13,7 @@
 #define PIECES_MAX (INT64_C(1) << 20) /* a body: 256 GB */
 #define LEAST_WORK 16384              /* octets that freeing a small body is counted as */
 #define BIG_PIECE  16384              /* octets that are read without a copy */
+#define BEFORE_BIG 14                 /* what stands before them in their row */
 #define FREE_NOW   4                  /* pieces: what a refusal may free by itself */
 
 static int64_t piece_id(int64_t body_id, int64_t n)
@@ -351,9 +352,9 @@ static int piece_missing(struct body_reader *reader, struct err *e)
 }
 
 /* A big one is read without a copy of it in SQLite's memory: a client that
- * takes its time holds the piece, and nothing beside. 1, with its checksum, 0: there
- * is none. */
-static int fetch_piece(struct body_reader *reader, uint64_t *checksum, struct err *e)
+ * takes its time holds the piece, and nothing beside. `past`: most of it past SQLite.
+ * 1, with its checksum, 0: there is none. */
+static int fetch_piece(struct body_reader *reader, bool past, uint64_t *checksum, struct err *e)
 {
 	int64_t id = piece_id(reader->body_id, reader->next_piece);
 	struct query q = db_query(reader->store,
@@ -371,26 +372,39 @@ static int fetch_piece(struct body_reader *reader, uint64_t *checksum, struct er
 	db_end(&q);
 	if (len < BIG_PIECE || len > BODY_PIECE)
 		return 1;
-	return db_read_blob(reader->store, "pieces", "octets", id, len, &reader->octets, e);
+	const struct blob blob = {"pieces", "octets", id, len, past ? BEFORE_BIG : 0};
+	return db_read_blob(reader->store, &blob, &reader->octets, e);
 }
 
-/* Adds the next piece to what is ready. */
+/* Is what was read behind what is ready the next piece? */
+static bool is_whole(const struct body_reader *reader, uint64_t checksum)
+{
+	struct slice piece = slice_from(buf_slice(&reader->octets), reader->ready);
+	return piece.len > 0 && piece.len <= reader->size - reader->read &&
+	       digest_checksum(piece.at, piece.len) == checksum;
+}
+
+/* Adds the next piece to what is ready. In the file a page may be older than in the log, or
+ * be another's by now: what was read past SQLite and does not fit is read again. */
 static int read_piece(struct body_reader *reader, struct err *e)
 {
 	uint64_t checksum = reader->first_checksum;
 	bool is_here = reader->octets.len > reader->ready;
-	int found = is_here ? 1 : fetch_piece(reader, &checksum, e);
-	struct slice piece = slice_from(buf_slice(&reader->octets), reader->ready);
-	bool is_whole = piece.len > 0 && piece.len <= reader->size - reader->read &&
-			digest_checksum(piece.at, piece.len) == checksum;
-	if (found != 1 || !is_whole) {
+	int found = is_here ? 1 : fetch_piece(reader, true, &checksum, e);
+	bool whole = found == 1 && is_whole(reader, checksum);
+	if (found == 1 && !whole && !is_here) {
+		reader->octets.len = reader->ready;
+		found = fetch_piece(reader, false, &checksum, e);
+		whole = found == 1 && is_whole(reader, checksum);
+	}
+	if (!whole) {
 		reader->octets.len = reader->ready;
 		if (found < 0)
 			return -1;
 		return found ? damaged(reader, "is damaged", e) : piece_missing(reader, e);
 	}
-	reader->ready += piece.len;
-	reader->read += piece.len;
+	reader->read += reader->octets.len - reader->ready;
+	reader->ready = reader->octets.len;
 	reader->next_piece++;
 	return 0;
 }

@@ -273,18 +273,39 @@ void db_copy_text(struct query *query, int column, char *text, size_t size)
 	text[len] = '\0';
 }
 
-int db_read_blob(struct store *store, const char *table, const char *column, int64_t id, size_t len,
-	struct buf *octets, struct err *e)
+/* How many octets of a row that is too long for a page stand in the table's own; the others
+ * are a chain of overflow pages (sqlite.org/fileformat2.html, 1.6). */
+static size_t octets_in_table(size_t row)
 {
-	sqlite3_blob *blob = NULL;
-	int code = sqlite3_blob_open(store->db, "main", table, column, id, 0, &blob);
+	const size_t most = STORE_PAGE - 35, least = (STORE_PAGE - 12) * 32 / 255 - 23;
+	size_t octets = least + (row - least) % (STORE_PAGE - 4);
+	return octets <= most ? octets : least;
+}
+
+/* SQLite goes to the first overflow page, and the rest is read past it. */
+static bool read_past(sqlite3_blob *handle, const struct blob *blob, char *octets)
+{
+	if (blob->before == 0)
+		return false;
+	size_t start = octets_in_table(blob->before + blob->len) - blob->before;
+	return sqlite3_blob_read(handle, octets, (int)start + 1, 0) == SQLITE_OK &&
+	       db_read_chain(octets + start, blob->len - start);
+}
+
+int db_read_blob(struct store *store, const struct blob *blob, struct buf *octets, struct err *e)
+{
+	sqlite3_blob *handle = NULL;
+	int code = sqlite3_blob_open(
+		store->db, "main", blob->table, blob->column, blob->id, 0, &handle);
 	if (code == SQLITE_OK) {
+		char *at = buf_reserve(octets, blob->len);
 		db_read_ahead(true);
-		code = sqlite3_blob_read(blob, buf_reserve(octets, len), (int)len, 0);
-		octets->len += code == SQLITE_OK ? len : 0;
+		if (!read_past(handle, blob, at))
+			code = sqlite3_blob_read(handle, at, (int)blob->len, 0);
+		octets->len += code == SQLITE_OK ? blob->len : 0;
 		db_read_ahead(false);
 	}
-	sqlite3_blob_close(blob);
+	sqlite3_blob_close(handle);
 	if (code == SQLITE_ERROR) /* no such row */
 		return 0;
 	return code == SQLITE_OK ? 1 : db_error(store, code, e);

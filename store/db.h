@@ -62,10 +62,18 @@ void db_bind_null(struct query *query);
 
 /* The next row: 1, 0 past the last, -1. After 0 and -1 the query has ended. */
 int db_next(struct query *query, struct err *e);
-/* The `len` octets of the blob `column` in the row `id` of `table`, appended to *octets;
- * SQLite makes no copy of its own. 1 found. */
-int db_read_blob(struct store *store, const char *table, const char *column, int64_t id, size_t len,
-	struct buf *octets, struct err *e);
+/* The blob `column`, the last one, in the row `id` of `table`, appended to *octets. SQLite
+ * makes no copy of its own. 1 found. */
+struct blob {
+	const char *table, *column;
+	int64_t id;
+	size_t len;
+	/* 0, or, of one of some pages, how many octets of the row stand before it, its header
+	 * among them. Most of the blob is then read past SQLite, from the file as it is: who
+	 * asks for that compares a checksum, and where it does not fit he reads again without. */
+	size_t before;
+};
+int db_read_blob(struct store *store, const struct blob *blob, struct buf *octets, struct err *e);
 /* Columns of the row, from 0. Slices are valid until the next db_next() or
  * db_end(). */
 int64_t db_int(struct query *query, int column);
@@ -144,6 +152,10 @@ int db_migrate(struct store *store, const char *const *steps, int count, struct 
 void db_observe_reads(void);
 /* Within a read transaction or a checkpoint, where much is read that lies together. */
 void db_read_ahead(bool on);
+/* The next `len` octets of a row, from the overflow page on that SQLite read last since
+ * db_read_ahead(true), to their end. They may be of another moment, or of something else. False:
+ * the pages do not lie together, or cannot be read. */
+bool db_read_chain(char *octets, size_t len);
 /* errno of a read (a write) that failed since the last time this was asked; 0: none has. */
 int db_take_read_failure(void);
 int db_take_write_failure(void);

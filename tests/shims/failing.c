@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum call {
@@ -158,6 +159,10 @@ WRAP_LENGTH(CALL_READ, read, (int fd, void *octets, size_t len), fd, octets, len
 WRAP_LENGTH(CALL_PREAD, pread, (int fd, void *octets, size_t len, off_t at), fd, octets, len, at)
 WRAP_LENGTH(
 	CALL_PREAD, pread64, (int fd, void *octets, size_t len, off64_t at), fd, octets, len, at)
+WRAP_LENGTH(CALL_PREAD, preadv, (int fd, const struct iovec *parts, int len, off_t at), fd, parts,
+	len, at)
+WRAP_LENGTH(CALL_PREAD, preadv64, (int fd, const struct iovec *parts, int len, off64_t at), fd,
+	parts, len, at)
 WRAP_LENGTH(CALL_SEND, send, (int fd, const void *octets, size_t len, int flags), fd, octets, len,
 	flags)
 WRAP_LENGTH(CALL_RECV, recv, (int fd, void *octets, size_t len, int flags), fd, octets, len, flags)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -324,6 +325,159 @@ static void pieces_whose_pages_are_scattered_come_out_as_they_went_in(void **sta
 	buf_free(&out);
 }
 
+static void expect_letter(struct test_office *office, size_t nth, const struct buf *in)
+{
+	struct buf out = {0};
+	read_nth(office, "ani@kantor.example", "Inbox", nth, &out);
+	buf_drop(&out, out.len - in->len);
+	assert_true(slice_equal(buf_slice(in), buf_slice(&out)));
+	buf_free(&out);
+}
+
+/* SQLite writes only those pages of a row anew that have changed: of these the last one
+ * stands in the log, and in the file as it was. */
+static void what_the_log_has_is_not_read_from_the_file(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("ani@kantor.example");
+	struct buf in = {0};
+	add_user(office, "ani@kantor.example");
+	fill(&in, BODY_PIECE);
+	assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
+		store_rest(office->store);
+		expect_letter(office, 0, &in);
+		memcpy(in.at + in.len - 5, i ? "first" : "other", 5);
+		assert_int_equal(db_script(office->store,
+					 i ? "UPDATE pieces SET octets = CAST(substr(octets, 1,"
+					     " length(octets) - 5) || 'first' AS BLOB)"
+					   : "UPDATE pieces SET octets = CAST(substr(octets, 1,"
+					     " length(octets) - 5) || 'other' AS BLOB)",
+					 &office->e),
+			0);
+		assert_int_equal(
+			db_script(office->store,
+				"UPDATE pieces SET checksum = octets_checksum(octets)", &office->e),
+			0);
+		store_rest(office->store);
+		expect_letter(office, 0, &in);
+	}
+	buf_free(&in);
+}
+
+/* What stands of a full piece in the table's page, behind the rest of its row. */
+#define IN_TABLE 475
+
+/* False: it is SQLite's to read. */
+static bool is_read_past_sqlite(struct test_office *office, int64_t id, const struct buf *in)
+{
+	static char octets[BODY_PIECE];
+	sqlite3_blob *blob;
+	assert_int_equal(
+		sqlite3_blob_open(office->store->db, "main", "pieces", "octets", id, 0, &blob), 0);
+	db_read_ahead(true);
+	assert_int_equal(sqlite3_blob_read(blob, octets, IN_TABLE + 1, 0), 0);
+	bool done = db_read_chain(octets + IN_TABLE, in->len - IN_TABLE);
+	db_read_ahead(false);
+	sqlite3_blob_close(blob);
+	if (done)
+		assert_memory_equal(octets, in->at, in->len);
+	return done;
+}
+
+static void a_piece_is_read_past_sqlite_where_its_pages_lie_together(void **state)
+{
+	struct test_office *office = *state;
+	struct letter letter = letter_to("ani@kantor.example");
+	struct buf in = {0};
+	add_user(office, "ani@kantor.example");
+	fill(&in, BODY_PIECE);
+	assert_int_equal(post_letter(office, &letter, buf_slice(&in)), 0);
+	int64_t id = number(office, SQL("SELECT max(id) FROM pieces"));
+	store_rest(office->store);
+	assert_false(is_read_past_sqlite(office, id, &in)); /* in the log there is more between */
+	assert_int_equal(store_checkpoint(office->store, true, &office->e), 0);
+	store_rest(office->store);
+	assert_true(is_read_past_sqlite(office, id, &in));
+	assert_false(is_read_past_sqlite(office, id, &in)); /* SQLite keeps its first page */
+	buf_free(&in);
+}
+
+#define LETTERS 40
+
+/* The n-th letter, from 1 on: no other is like it. */
+static void fill_nth(struct buf *in, int64_t n)
+{
+	buf_clear(in);
+	fill(in, 20000 + (size_t)n * 12345);
+	buf_printf(in, "letter %lld\r\n", (long long)n);
+}
+
+/* Of the letters the last three are there; the pages of the others are given away, and the
+ * log is moved. */
+static int write_letters(struct test_office *office)
+{
+	struct buf in = {0};
+	int failed =
+		store_open(&office->store, office->data, STORE_WRITER, SYNC_NORMAL, &office->e);
+	for (int64_t n = 1; !failed && n <= LETTERS; n++) {
+		struct letter letter = letter_to("ani@kantor.example");
+		fill_nth(&in, n);
+		failed =
+			store_begin(office->store, &office->e) ||
+			file_letter(office, &letter, buf_slice(&in)) ||
+			db_script(office->store,
+				"DELETE FROM entries WHERE id <= (SELECT max(id) FROM entries) - 3",
+				&office->e) ||
+			body_free_step(office->store, 1 << 20, &office->e) < 0 ||
+			store_commit(office->store, &office->e) ||
+			store_checkpoint(office->store, true, &office->e);
+	}
+	store_close(office->store);
+	buf_free(&in);
+	return failed;
+}
+
+/* 1: it is there, and right; 0: it is not there any more. */
+static int read_letter(struct test_office *office, int64_t id)
+{
+	struct buf in = {0}, out = {0};
+	int failed = read_entry(office->store, id, &out, &office->e);
+	if (failed) {
+		assert_int_equal(office->e.kind, ERR_MISSING);
+	} else {
+		fill_nth(&in, id);
+		buf_drop(&out, out.len - in.len);
+		assert_true(slice_equal(buf_slice(&in), buf_slice(&out)));
+	}
+	buf_free(&in);
+	buf_free(&out);
+	return !failed;
+}
+
+static void who_reads_beside_the_writer_gets_each_octet(void **state)
+{
+	struct test_office *office = *state;
+	int status, read = 0;
+	add_user(office, "ani@kantor.example");
+	store_close(office->store); /* SQLite's locks do not cross a fork */
+	pid_t writer = fork();
+	if (writer == 0)
+		_exit(write_letters(office) ? 1 : 0);
+	assert_int_equal(
+		store_open(&office->store, office->data, STORE_READER, SYNC_NORMAL, &office->e), 0);
+	while (waitpid(writer, &status, WNOHANG) == 0) {
+		int64_t last = number(office, SQL("SELECT coalesce(max(id), 0) FROM entries"));
+		for (int64_t id = last; id > 0 && id > last - 3; id--)
+			read += read_letter(office, id);
+		store_rest(office->store);
+	}
+	assert_int_equal(status, 0);
+	assert_true(read > 0);
+	assert_int_equal(read_letter(office, LETTERS), 1);
+}
+
 /* As it came out, in all and with the first call. */
 static size_t read_behind(
 	struct test_office *office, struct body_reader *reader, uint64_t ahead, struct buf *out)
@@ -417,6 +571,9 @@ int main(void)
 		OFFICE_TEST(a_lost_piece_is_damage_and_a_purged_message_is_missing),
 		OFFICE_TEST(reading_holds_no_statement_between_two_pieces),
 		OFFICE_TEST(pieces_whose_pages_are_scattered_come_out_as_they_went_in),
+		OFFICE_TEST(what_the_log_has_is_not_read_from_the_file),
+		OFFICE_TEST(a_piece_is_read_past_sqlite_where_its_pages_lie_together),
+		OFFICE_TEST(who_reads_beside_the_writer_gets_each_octet),
 		OFFICE_TEST(what_was_looked_at_before_comes_out_whole),
 		OFFICE_TEST(damage_behind_is_seen_by_who_looks_that_far),
 	};

@@ -44,6 +44,7 @@ static bool seal(void)
 		SCMP_SYS(ppoll),
 		SCMP_SYS(ppoll_time64),
 		SCMP_SYS(pread64),
+		SCMP_SYS(preadv),
 		SCMP_SYS(fstat),
 		SCMP_SYS(fstat64),
 		SCMP_SYS(fcntl),
