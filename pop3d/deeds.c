@@ -134,23 +134,18 @@ void deeds_tell(struct session *session)
 	const struct maildrop_item *cut = NULL;
 	if (session->deeds.under_way > 0)
 		cut = &session->login.maildrop.items[session->deeds.under_way - 1];
-	struct log_value values[9] = {log_text("service", session->visitor->service),
-		log_text("user", session->login.user), log_text("from", session->visitor->peer),
-		log_number("retrieved", (int64_t)session->deeds.retrieved),
-		log_number("octets", (int64_t)session->deeds.octets),
-		log_number("deleted", (int64_t)session->deeds.removed)};
-	size_t count = 6;
-	if (*session->login.device)
-		values[count++] = log_text("device", session->login.device);
-	if (!session->deeds.quit)
-		values[count++] = log_text("quit", "no");
-	if (cut)
-		values[count++] = log_number("cut", cut->id);
 	/* A poll that found nothing new leaves nothing to be written. First the store: the
 	 * server may end as soon as the line is seen, and the session with it. */
 	if (session->deeds.retrieved > 0 || session->deeds.removed > 0 || cut)
 		tell_store(session, cut);
-	log_values(LOG_INFO, "session", values, count);
+	log_event(LOG_INFO, "session", log_text("service", session->visitor->service),
+		log_text("user", session->login.user), log_text("from", session->visitor->peer),
+		log_number("retrieved", (int64_t)session->deeds.retrieved),
+		log_number("octets", (int64_t)session->deeds.octets),
+		log_number("deleted", (int64_t)session->deeds.removed),
+		log_if("device", session->login.device),
+		log_if("quit", session->deeds.quit ? "" : "no"),
+		log_number(cut ? "cut" : NULL, cut ? cut->id : 0));
 }
 
 void deeds_free(struct session *session)

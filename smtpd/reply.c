@@ -124,19 +124,15 @@ void reply_log(const struct session *session, enum log_level level, const char *
 	struct slice to, enum reply reply)
 {
 	const struct visitor *visitor = session->visitor;
-	struct log_value values[7] = {
-		log_text("service", visitor->service), log_text("sender", session->sender)};
 	struct filter_said said;
-	size_t count = 2;
 	filter_understand(&said, filter_words(session, reply));
 	bool own = said.code > 0;
-	if (to.len > 0)
-		values[count++] = log_slice("to", to);
-	values[count++] = log_number("reply", own ? said.code : rows[reply].code);
-	values[count++] = log_text("status", own ? said.status : rows[reply].enhanced);
-	values[count++] = log_text("from", visitor->peer);
-	values[count++] = log_reason(own ? buf_text(&said.sentence) : rows[reply].words);
-	log_values(level, event, values, count);
+	log_event(level, event, log_text("service", visitor->service),
+		log_text("sender", session->sender), log_slice(to.len > 0 ? "to" : NULL, to),
+		log_number("reply", own ? said.code : rows[reply].code),
+		log_text("status", own ? said.status : rows[reply].enhanced),
+		log_text("from", visitor->peer),
+		log_reason(own ? buf_text(&said.sentence) : rows[reply].words));
 	buf_free(&said.sentence);
 }
 
