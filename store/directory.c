@@ -90,14 +90,22 @@ static void connect_writer(void)
 
 /* ---- reading ---- */
 
-/* What one round asks is answered from one moment of the store: each statement by
+/* What one question asks is answered from one moment of the store: each statement by
  * itself would find the log changed by the mail of the moment, and read every page
- * anew. It serves without, too. */
+ * anew. It serves without, too.
+ *
+ * The next question is answered from a later moment, though it comes in the same round:
+ * who asks may have been told of a commit that this moment does not know yet, as a client
+ * that comes back behind its QUIT. */
 static void begin_reading(void)
 {
 	struct err e;
-	if (!store_in_transaction(directory.store))
-		(void)store_begin_reading(directory.store, &e);
+	(void)store_begin_reading(directory.store, &e);
+}
+
+static void end_reading(void)
+{
+	store_rollback(directory.store);
 }
 
 /* ---- addresses ---- */
@@ -489,14 +497,10 @@ static void take(struct role_channel *from, struct frame *frame)
 			rights[i].services & BIT(asker->hello.service)) {
 			begin_reading();
 			rights[i].run(from, frame);
+			end_reading();
 			return;
 		}
 	role_refuse(from, "asks the directory for what its service may not");
-}
-
-static void end_round(void)
-{
-	store_rollback(directory.store);
 }
 
 static void closed(struct role_channel *channel)
@@ -559,7 +563,6 @@ int directory_run(struct role_birth *birth, struct err *e)
 	const struct role_program program = {.name = "directory",
 		.frame = take,
 		.closed = closed,
-		.round_end = end_round,
 		.idle = rest,
 		.hears_secrets = true};
 	directory.birth = birth;

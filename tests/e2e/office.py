@@ -395,9 +395,10 @@ class Office:
 
     def unreadable(self):
         """Lines of the log that are not as every line is to be, and as scripts read them."""
-        alien = r"^intruder |Sanitizer|runtime error:|^==\d+== |^ *#\d|Assertion"
+        alien = r"^intruder |Sanitizer|runtime error:|^==\d+== |^ *#\d"
+        libc_dies = r"|Assertion|^Unexpected error\.$"
         return [line for line in self.lines if not LOG_LINE.fullmatch(line) and not SPOKEN.match(line)
-                and not re.search(alien, line)]
+                and not re.search(alien + libc_dies, line)]
 
     def log_text(self):
         return "\n".join(self.lines)

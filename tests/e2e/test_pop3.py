@@ -3,12 +3,14 @@
 import os
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from office import wait_until
 
 PIECE = 256 * 1024
+DAWDLING = Path(__file__).resolve().parents[2] / "build/tests/shims/dawdling.so"
 
 
 def letter(text, size=0):
@@ -81,6 +83,20 @@ def test_a_message_purged_meanwhile_is_refused_and_the_session_goes_on(served):
     assert retrieve(wire, 1).startswith("-ERR [SYS/TEMP]")
     assert retrieve(wire, 2).endswith(letter("dua"))
     assert wire.command("QUIT").startswith("+OK")
+
+
+def test_a_list_is_of_no_moment_before_it_was_asked_for(office):
+    """The next session of a client that is quick comes while the directory has not yet done
+    with those that came together with the one before."""
+    office.environment.update(LD_PRELOAD=str(DAWDLING), DAWDLING_MS="300")
+    office.start()
+    for n in range(5):
+        office.deliver(letter(f"surat {n}"))
+        wire = office.login()
+        assert wire.command("STAT").startswith("+OK 1 ")
+        assert wire.command("DELE 1").startswith("+OK")
+        assert wire.command("QUIT").startswith("+OK")
+        assert office.login().command("STAT") == "+OK 0 0", f"round {n}: deleted and back"
 
 
 def test_a_session_whose_writer_died_goes_on_to_read_and_deletes_nothing(served):

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -274,22 +273,11 @@ pid_t fork(void)
 	return pid;
 }
 
-/* Roles and sessions give themselves a name as the first thing they do. */
-int prctl(int option, ...)
+static void named(const char *name)
 {
-	static void *kept;
-	unsigned long given[4];
-	va_list arguments;
-	va_start(arguments, option);
-	for (int i = 0; i < 4; i++)
-		given[i] = va_arg(arguments, unsigned long);
-	va_end(arguments);
-	if (option == PR_SET_NAME) {
-		const char *name = (const char *)given[0];
-		kind = SESSION;
-		for (enum kind role = WRITER; role <= DELIVERY; role++)
-			if (page && strcmp(page->names[role], name) == 0)
-				kind = role;
-	}
-	return NEXT(prctl)(option, given[0], given[1], given[2], given[3]);
+	kind = SESSION;
+	for (enum kind role = WRITER; role <= DELIVERY; role++)
+		if (page && strcmp(page->names[role], name) == 0)
+			kind = role;
 }
+WRAP_NAMING(named)

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
 
 /* In a function that has a `static void *kept`. */
@@ -29,5 +30,21 @@ static inline void *next(void **kept, const char *name)
 		return opens(NEXT(name), path, flags, mode);                                       \
 	}
 typedef int open_fn(const char *path, int flags, ...);
+
+/* Roles and sessions give themselves a name as the first thing they do: `hears` has it. */
+#define WRAP_NAMING(hears)                                                                         \
+	int prctl(int option, ...)                                                                 \
+	{                                                                                          \
+		static void *kept;                                                                 \
+		unsigned long given[4];                                                            \
+		va_list arguments;                                                                 \
+		va_start(arguments, option);                                                       \
+		for (int i = 0; i < 4; i++)                                                        \
+			given[i] = va_arg(arguments, unsigned long);                               \
+		va_end(arguments);                                                                 \
+		if (option == PR_SET_NAME)                                                         \
+			hears((const char *)given[0]);                                             \
+		return NEXT(prctl)(option, given[0], given[1], given[2], given[3]);                \
+	}
 
 #endif
