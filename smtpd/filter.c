@@ -52,7 +52,7 @@ static enum reply fail(struct session *session, struct filter_member *member, co
 	member->down = true;
 	if (log_is_due(told ? told : &own))
 		log_event(LOG_ERROR, "filter-failed", log_slice("milter", member->name),
-			log_text("mail", accept ? "taken without it" : "put off"),
+			log_sentence("mail", accept ? "taken without it" : "put off"),
 			log_reason(e->text));
 	return accept ? REPLY_NONE : REPLY_FILTER_DOWN;
 }

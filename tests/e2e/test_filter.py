@@ -383,7 +383,7 @@ def test_one_that_makes_it_bigger_than_that_has_failed(office, most, on_failure)
         assert got(office) == head + fits
         for _ in range(2):
             answered(send(office, octets), "451 4.3.0")
-        office.wait_log(r'filter-failed .* mail=put\\x20off reason="it makes a message that is too big: more than \[smtpd\] max_message')
+        office.wait_log(r'filter-failed .* mail="put off" reason="it makes a message that is too big: more than \[smtpd\] max_message')
         answered(send(office, octets), "250")
         assert len(office.mails()) == 2 and got_last(office) == octets
 

@@ -45,6 +45,7 @@ def test_one_that_is_not_there(office, where, on_failure):
     assert len(office.mails()) == (6 if on_failure == "accept" else 0)
     assert len(failures(office)) == 1, "once a minute, whatever comes"
     assert where[:30] in failures(office)[0]
+    assert ('mail="taken without it"' if on_failure == "accept" else 'mail="put off"') in failures(office)[0]
 
 
 NONSENSE = {"dies": said.DIES, "nonsense": b"HTTP/1.1 400 Bad Request\r\n\r\n", "empty": b"\0\0\0\0",

@@ -72,12 +72,27 @@ def test_the_manual_names_the_keys_of_office_ini_with_their_defaults(workshop, t
     assert [(section, key, re.sub(r"^(Cm|Pa) ", "", value)) for section, key, value in manual] == expected
 
 
+def sources(*folders):
+    return "".join(source.read_text() for folder in folders for source in (HERE / folder).glob("*.[ch]"))
+
+
 def test_the_manual_names_what_is_read_of_the_environment():
-    sources = "".join(source.read_text() for folder in ("base", "store", "pop3d", "smtpd", "tools")
-                      for source in (HERE / folder).glob("*.c"))
     manual = re.findall(r"^\.It Ev (\w+)", (HERE / "tools/officemail.8").read_text(), re.M)
     assert len(manual) > 3
-    assert sorted(manual) == sorted(set(re.findall(r'getenv\("(\w+)"\)', sources)))
+    read = re.findall(r'getenv\("(\w+)"\)', sources("base", "store", "pop3d", "smtpd", "tools"))
+    assert sorted(manual) == sorted(set(read))
+
+
+def test_the_lines_of_the_log_that_the_manual_names_are_written_with_these_keys():
+    written = set(re.findall(r'"([a-z-]+)"', sources("base", "store", "pop3d", "smtpd")))
+    lines = re.findall(r"^\.It Li (.*)", (HERE / "tools/officemail.8").read_text(), re.M)
+    assert len(lines) > 6
+    for line in lines:
+        events, *keys = re.split(r"(?<=[a-z]) (?=[a-z]+=)", line)
+        for event in events.split(" , "):
+            assert event in written, line
+        for key in re.findall(r"([a-z]+)=", line):
+            assert key == "reason" or key in written, line
 
 
 def test_the_office_ini_beside_the_readme_has_no_fault(workshop):
