@@ -8,6 +8,8 @@ import sqlite3
 from collections import namedtuple
 from pathlib import Path
 
+from office import asan
+
 AS_ROOT = os.geteuid() == 0
 SHIM = Path(__file__).resolve().parents[2] / "build/tests/shims/disguise.so"
 CLOCK = SHIM.with_name("clock.so")
@@ -43,10 +45,6 @@ def has_in_order(line, words):
 def free_port():
     with socket.create_server(("", 0)) as sock:
         return sock.getsockname()[1]
-
-
-def asan(office):
-    return {"ASAN_OPTIONS": "verify_asan_link_order=0"} if office.sanitized else {}
 
 
 def at_time(office, seconds):

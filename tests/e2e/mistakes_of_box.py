@@ -4,8 +4,8 @@ import os
 import subprocess
 
 import certificates
-from mistakes import AS_ROOT, DAY, SHIM, asan, at_time, change_store, mistake
-from office import HOSTNAME
+from mistakes import AS_ROOT, DAY, SHIM, at_time, change_store, mistake
+from office import HOSTNAME, asan
 
 
 # ---- certificate and keys

@@ -82,6 +82,11 @@ def dynamic_twin(binary):
     return twin
 
 
+def asan(office):
+    """What a server with the sanitizer wants, for a library to be laid under it."""
+    return {"ASAN_OPTIONS": "verify_asan_link_order=0"} if office.sanitized else {}
+
+
 class Claim:
     """An address of 127/8 that no other test is using: held by a bound socket,
     so that the same ports can be used everywhere without a race."""

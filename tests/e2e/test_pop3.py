@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from office import wait_until
+from office import asan, wait_until
 
 PIECE = 256 * 1024
 DAWDLING = Path(__file__).resolve().parents[2] / "build/tests/shims/dawdling.so"
@@ -88,7 +88,7 @@ def test_a_message_purged_meanwhile_is_refused_and_the_session_goes_on(served):
 def test_a_list_is_of_no_moment_before_it_was_asked_for(office):
     """The next session of a client that is quick comes while the directory has not yet done
     with those that came together with the one before."""
-    office.environment.update(LD_PRELOAD=str(DAWDLING), DAWDLING_MS="300")
+    office.environment.update(LD_PRELOAD=str(DAWDLING), DAWDLING_MS="300", **asan(office))
     office.start()
     for n in range(5):
         office.deliver(letter(f"surat {n}"))
