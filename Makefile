@@ -47,7 +47,7 @@ BINARY   := $(if $(filter build,$(BUILD)),officemail,$(BUILD)/officemail)
 # Each library as an archive, where there is one (Debian has all of them).
 LIBDIRS  := $(shell $(CC) -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : ' ')
 archive   = $(firstword $(wildcard $(addsuffix lib$(1).a,$(addsuffix /,$(LIBDIRS)))))
-ALONE    := sqlite3 bearssl inih xxhash
+ALONE    := sqlite3 bearssl hogweed nettle gmp inih xxhash
 WITH_LIBC:= crypt seccomp resolv m
 LIBS     := $(foreach l,$(ALONE),$(or $(if $(SHARED),,$(call archive,$(l))),-l$(l))) $(WITH_LIBC:%=-l%)
 

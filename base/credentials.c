@@ -3,6 +3,7 @@
  * A chain and its key find each other by a digest of the public key, computed
  * from either side: whoever holds keys signs for a chain it has never seen. */
 #include "base/credentials.h"
+#include "base/curves.h"
 #include "base/der.h"
 #include "base/digest.h"
 #include "base/names.h"
@@ -24,6 +25,7 @@ struct tls_chain {
 
 struct tls_key {
 	br_skey_decoder_context decoder; /* holds the key's numbers */
+	struct curves_key *p256;         /* if it is on P-256 */
 	unsigned char id[TLS_KEY_ID_SIZE];
 };
 
@@ -226,7 +228,9 @@ static bool find_key_id(struct tls_key *key)
 		unsigned char point[BR_EC_KBUF_PUB_MAX_SIZE];
 		size_t len = br_ec_compute_pub(br_ec_get_default(), NULL, point, ec);
 		id_of_ec(key->id, ec->curve, point, len);
-		return len > 0;
+		if (ec->curve == BR_EC_secp256r1)
+			key->p256 = curves_key_new(ec->x, ec->xlen);
+		return len > 0 && (key->p256 || ec->curve != BR_EC_secp256r1);
 	}
 	return false;
 }
@@ -280,6 +284,7 @@ void tls_key_free(struct tls_key *key)
 {
 	if (!key)
 		return;
+	curves_key_free(key->p256);
 	wipe(key, sizeof(*key));
 	free(key);
 }
@@ -318,6 +323,8 @@ size_t tls_key_sign(const struct tls_key *key, const struct tls_signing *what,
 			hash->oid, what->hash, hash->len, rsa, signature);
 		return done ? len : 0;
 	}
+	if (key->p256)
+		return curves_sign(key->p256, what->hash, hash->len, signature);
 	return br_ecdsa_sign_asn1_get_default()(
 		br_ec_get_default(), hash->class, what->hash, ec, signature);
 }

@@ -6,6 +6,7 @@
  * kernel has had enough, and never wait. */
 #include "base/tls.h"
 #include "base/credentials.h"
+#include "base/curves.h"
 #include "base/digest.h"
 #include "base/trust.h"
 #include "base/verify.h"
@@ -155,7 +156,7 @@ void tls_prepare(void)
 	br_ssl_engine_set_hash(engine, br_sha512_ID, &br_sha512_vtable);
 	br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
 	br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
-	br_ssl_engine_set_ec(engine, br_ec_get_default());
+	br_ssl_engine_set_ec(engine, curves());
 	br_ssl_engine_set_default_aes_gcm(engine);
 	br_ssl_engine_set_default_chapol(engine);
 	br_ssl_engine_set_default_aes_cbc(engine);
@@ -244,6 +245,7 @@ struct tls *tls_client_new(const struct tls_trust *trust, const char *name)
 	br_ssl_client_init_full(&tls->client, &verifier->chain, anchors, count);
 	if (trust)
 		be_strict(engine, &verifier->chain);
+	br_ssl_engine_set_ec(engine, curves());
 	br_ssl_engine_set_x509(engine, &verifier->vtable);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	br_ssl_engine_set_buffer(engine, tls->records, sizeof(tls->records), 1);

@@ -1,4 +1,4 @@
-/* TLS 1.2 with BearSSL: certificate chains, private keys, and one TLS
+/* TLS 1.2 with BearSSL, on Nettle's curves: certificate chains, private keys, and one TLS
  * connection over a descriptor, from either side.
  *
  * A session holds the chain but never the key: whoever holds the key signs
