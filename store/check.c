@@ -83,6 +83,9 @@ static void look_at_all(struct looking *looking)
 	look(looking, SQL("SELECT " MESSAGE("its size is wrong")
 		" FROM entries e" WHOSE
 		" JOIN bodies b ON b.id = e.body_id WHERE e.size <> b.size + length(prefix)"));
+	look(looking, SQL("SELECT " MESSAGE("its UIDL is damaged")
+		" FROM entries e" WHOSE " WHERE e.deleted IS NULL AND (e.uidl GLOB '*[^!-~]*'"
+		" OR length(e.uidl) <> length(CAST(e.uidl AS BLOB)))"));
 	look(looking, SQL("SELECT " OUTGOING("its size is wrong")
 		" FROM outgoing o JOIN bodies b ON b.id = o.body_id"
 		" WHERE o.size <> b.size + length(prefix)" ALL));

@@ -82,6 +82,14 @@ static int find_folder(
 }
 
 /* As many as there are recipients in one call of the kernel. */
+bool deliver_can_be_uidl(struct slice uidl)
+{
+	for (size_t i = 0; i < uidl.len; i++)
+		if (uidl.at[i] < '!' || uidl.at[i] > '~')
+			return false;
+	return uidl.len > 0 && uidl.len < UIDL_MAX;
+}
+
 static struct slice next_uidl(struct filing *filing)
 {
 	if (filing->letters_left == 0) {

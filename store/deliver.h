@@ -57,4 +57,7 @@ void deliver_add_field(struct buf *out, struct slice header, const char *name, s
 #define UIDL_NEW_LENGTH 16 /* letters of one of ours: 96 random bits */
 #define UIDL_MAX        71 /* octets of any (RFC 1939, 7), and a NUL */
 
+/* 1 to 70 octets, each from ! to ~ (RFC 1939, 7). */
+bool deliver_can_be_uidl(struct slice uidl);
+
 #endif

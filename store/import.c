@@ -284,19 +284,11 @@ int import_find(struct import_known *known, struct store *store,
 
 /* ---- filing ---- */
 
-static bool can_be_uidl(struct slice uidl)
-{
-	for (size_t i = 0; i < uidl.len; i++)
-		if (uidl.at[i] < 0x21 || uidl.at[i] > 0x7E)
-			return false;
-	return uidl.len < UIDL_MAX;
-}
-
 static enum import_uidl judge_uidl(struct import_known *known, struct slice uidl)
 {
 	if (uidl.len == 0)
 		return IMPORT_NONE;
-	if (!can_be_uidl(uidl))
+	if (!deliver_can_be_uidl(uidl))
 		return IMPORT_INVALID;
 	return next_with(known, uidl, *slot_of(known, uidl)) ? IMPORT_TAKEN : IMPORT_KEPT;
 }

@@ -43,11 +43,23 @@ void maildrop_free(struct maildrop *maildrop)
 	memset(maildrop, 0, sizeof(*maildrop));
 }
 
+static int uidl_is_damaged(struct query *q, struct err *e)
+{
+	int64_t id = db_int(q, 0);
+	db_end(q);
+	return err_set(e, ERR_DAMAGED,
+		"message %lld has a damaged UIDL: restore it from a backup, or remove it",
+		(long long)id);
+}
+
 static int take_list(struct query *q, struct maildrop *maildrop, struct err *e)
 {
 	int found;
-	while ((found = db_next(q, e)) == 1)
+	while ((found = db_next(q, e)) == 1) {
+		if (!deliver_can_be_uidl(db_text(q, 2)))
+			return uidl_is_damaged(q, e);
 		maildrop_add(maildrop, db_int(q, 0), (uint64_t)db_int(q, 1), db_text(q, 2));
+	}
 	return found;
 }
 

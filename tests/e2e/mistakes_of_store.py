@@ -31,6 +31,12 @@ def a_message_without_a_body(office):
     change_store(office, "UPDATE bodies SET refs = 0", "DELETE FROM bodies")
 
 
+@mistake("message", "its UIDL is damaged", "officemail mail remove ani@kantor.example")
+def a_message_without_a_UIDL(office):
+    with_mail(office)
+    change_store(office, "UPDATE entries SET uidl = 'a' || char(10) || '.'")
+
+
 @mistake("octets of no message", "they only take room")
 def octets_of_no_message(office):
     change_store(office, "INSERT INTO pieces (id, checksum, octets) VALUES (77 << 20, 0, x'00')")

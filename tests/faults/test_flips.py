@@ -14,8 +14,8 @@ from wire import WireError
 
 PAGE = 4096
 USERS = ["ani", "budi", "citra"]
-KNOWN = ("message-damaged|retrieve-failed|login-failed|housekeeping-failed|checkpoint-failed|commit-failed"
-         "|store-not-opened|delete-failed|no-transaction|no-writer|has gone")
+KNOWN = ("message-damaged|retrieve-failed|login-failed|housekeeping-failed|stuck-clients-unknown"
+         "|checkpoint-failed|commit-failed|store-not-opened|delete-failed|no-transaction|no-writer|has gone")
 
 # What has no checksum and is in no index: the octets that a client gets do not depend on it.
 UNCHECKED = {
@@ -178,6 +178,33 @@ def test_a_damaged_message_is_refused_and_told_once(house, where):
     assert f"ani@kantor.example, folder Inbox, message {entry}: ".encode() in check.stdout, check.stdout
     office.run("mail", "remove", "ani@kantor.example", entry)  # as that sentence says
     assert Pop3(office, "ani").ok(b"STAT").split()[1] == b"6"
+
+
+@pytest.mark.parametrize("where", ["index", "row", "both"])
+def test_a_damaged_uidl_is_never_told(house, where):
+    """It stands in the row and in the index that the list is read from."""
+    office = house.office
+    uidl, _ = house.find("ani", big=False)
+    places = [match.start() for match in re.finditer(re.escape(uidl), house.pristine)]
+    kinds = {"index": (2, 10), "row": (5, 13), "both": (2, 5, 10, 13)}[where]  # of pages (SQLite's file format, 1.6)
+    hit = [place for place in places if house.pristine[place // PAGE * PAGE] in kinds]
+    store = sqlite3.connect(f"file:{house.store}?immutable=1", uri=True)
+    entry, = store.execute("SELECT id FROM entries WHERE uidl = ?", (uidl.decode(), )).fetchone()
+    store.close()
+    house.put(flipped(house.pristine, *(place * 8 + 7 for place in hit)))
+    office.start()
+    assert office.command("check").returncode == 1
+    if where != "both":
+        assert house.read_all() == set()
+        return
+    for _ in range(2):
+        assert Pop3(office).login("ani@kantor.example", PASSWORDS["ani"]).startswith(b"-ERR [SYS/PERM]")
+    [told] = [line for line in office.lines if "login-failed" in line]
+    assert f"message {entry} has a damaged UIDL: restore it from a backup, or remove it" in told
+    said = office.command("check").stdout.decode()
+    assert f"ani@kantor.example, folder Inbox, message {entry}: its UIDL is damaged" in said
+    office.run("mail", "remove", "ani@kantor.example", str(entry))
+    assert house.read_all() == {("ani", uidl)}
 
 
 def test_a_message_that_is_partly_out_ends_the_connection(house):

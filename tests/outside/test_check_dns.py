@@ -75,7 +75,7 @@ class Published:
 
 
 @pytest.fixture
-def published(office, outside):
+def published(outside, office):  # in this order: the office ends before its address is given up
     return Published(office, outside)
 
 
